@@ -1,0 +1,1 @@
+"""What makes memories of messages."""

@@ -1,0 +1,45 @@
+"""Extraction without an LLM: a message's statements, cleaned, attributed and dated, by the rules of the domain."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+
+from kept.domain.memory import Draft, Message, speaker_of
+from kept.domain.statements import Statement, statements
+from kept.domain.temporal import resolve_dates
+
+SKIPPED_ROLES: Final = frozenset({"system"})
+"""Instructions to a model are nothing that anybody said; they stay in the episode."""
+
+
+class RuleExtractor:
+    """The default extractor: no model, no network, some 100 µs a message."""
+
+    def extract(self, messages: Sequence[Message], reference: datetime) -> list[Draft]:
+        """Drafts in the order they were said (see `ports.Extractor`)."""
+        return [
+            _draft(statement, message, position, message.at or reference)
+            for position, message in enumerate(messages)
+            if message.role not in SKIPPED_ROLES
+            for statement in statements(message.content)
+        ]
+
+
+def _draft(statement: Statement, message: Message, position: int, said_at: datetime) -> Draft:
+    dates = [
+        {"from": span.start.isoformat(), "to": span.end.isoformat(), "text": span.text, "granularity": span.granularity}
+        for span in resolve_dates(statement.text, said_at)
+    ]
+    return Draft(
+        text=statement.text,
+        kind="code" if statement.kind in {"code", "command"} else "statement",
+        role=message.role,
+        speaker=speaker_of(message.role, message.name),
+        created_at=message.at or said_at,
+        metadata={"dates": dates} if dates else {},
+        position=position,
+    )
+
+

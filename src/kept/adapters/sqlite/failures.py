@@ -1,0 +1,60 @@
+"""SQLite's errors, translated once."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from kept.errors import (
+    ConflictError,
+    StoreBusyError,
+    StoreCorruptError,
+    StoreError,
+    StoreFullError,
+    StoreReadOnlyError,
+)
+
+_PRIMARY_CODE: Final = 0xFF
+"""The low byte of an extended result code is the primary one (https://www.sqlite.org/rescode.html)."""
+
+_KINDS: Final[dict[int, type[StoreError]]] = {
+    sqlite3.SQLITE_BUSY: StoreBusyError,
+    sqlite3.SQLITE_LOCKED: StoreBusyError,
+    sqlite3.SQLITE_FULL: StoreFullError,
+    sqlite3.SQLITE_READONLY: StoreReadOnlyError,
+    sqlite3.SQLITE_CANTOPEN: StoreReadOnlyError,
+    sqlite3.SQLITE_PERM: StoreReadOnlyError,
+    sqlite3.SQLITE_AUTH: StoreReadOnlyError,
+    sqlite3.SQLITE_CORRUPT: StoreCorruptError,
+    sqlite3.SQLITE_NOTADB: StoreCorruptError,
+}
+
+_ADVICE: Final[dict[type[StoreError], str]] = {
+    StoreBusyError: "is held by another process; nothing was written. Try again, or raise KEPT_BUSY_TIMEOUT_S.",
+    StoreFullError: "cannot grow: the disk (or its quota) is full; nothing was written. Free some space and try again.",
+    StoreReadOnlyError: "cannot be opened for writing; check that the file and its folder exist and are writable.",
+    StoreCorruptError: "is damaged or is not a Kept database; it was left as it was. Restore a backup, or look at it "
+    "with `kept verify`.",
+}
+
+
+@contextmanager
+def translated(path: str) -> Iterator[None]:
+    """Turn sqlite3's errors inside the block into Kept's, with the file's name and what to do."""
+    try:
+        yield
+    except sqlite3.IntegrityError as error:
+        raise ConflictError(f"The store {path} refused the write: {error}.") from error
+    except sqlite3.Error as error:
+        raise translate(error, path) from error
+
+
+def translate(error: sqlite3.Error, path: str) -> StoreError:
+    """The Kept error for one of sqlite3's."""
+    code = getattr(error, "sqlite_errorcode", 0) & _PRIMARY_CODE
+    kind = _KINDS.get(code)
+    if kind is None:
+        return StoreError(f"The store {path} failed: {error}.")
+    return kind(f"The store {path} {_ADVICE[kind]} (SQLite: {error})")

@@ -1,0 +1,514 @@
+"""The log on one SQLite file.
+
+One connection writes, under a lock; readers take connections from a pool. What a transaction wrote is on disk when its
+block ends, and its own reads see it before.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from datetime import datetime
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from kept.adapters.sql import SQLITE, where
+from kept.adapters.sqlite import rows
+from kept.adapters.sqlite.connections import connect, prepare
+from kept.adapters.sqlite.failures import translated
+from kept.adapters.sqlite.queries import queries
+from kept.domain.filters import matches
+from kept.domain.history import Operation, Revision, blank, checksum, encode_changes, to_microseconds
+from kept.domain.memory import Episode, MemoryRecord
+from kept.domain.scope import ANY, Scope
+from kept.errors import ConflictError, NotFoundError, StoreError
+from kept.ports import (
+    EntitySummary,
+    Finding,
+    IndexEntry,
+    Listing,
+    Partition,
+    PartitionRow,
+    Progress,
+    Statistics,
+)
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+DEFAULT_BUSY_TIMEOUT_S: Final = 60.0
+"""How long a write waits for other processes. Eight processes importing at once need some seconds; a minute says that
+somebody holds the file."""
+
+_LAST_SEQ: Final = (1 << 63) - 1
+_SCRUB_PAUSE_S: Final = 0.02
+_SCRUB_ATTEMPTS: Final = 50
+_BACKUP_PAGES: Final = 1000
+"""Pages copied between two progress reports, some 4 MB."""
+
+
+class SqliteReader:
+    """Reads over whatever connection `_connection` lends."""
+
+    def __init__(self, path: Path, borrow: Callable[[], Any]) -> None:
+        self._path = path
+        self._borrow = borrow
+
+    def find(self, project: str, memory_id: str) -> MemoryRecord | None:
+        row = self._one("find", {"project": project, "id": memory_id})
+        return rows.to_memory(row) if row else None
+
+    def find_many(self, project: str, memory_ids: Collection[str]) -> dict[str, MemoryRecord]:
+        found = self._in("SELECT * FROM memory WHERE project = ? AND id IN ({})", memory_ids, project)
+        return {row["id"]: rows.to_memory(row) for row in found}
+
+    def ids_with_prefix(self, project: str, prefix: str, *, limit: int = 2) -> list[str]:
+        parameters = {"project": project, "prefix": prefix, "limit": limit}
+        return [row[0] for row in self._named("ids_with_prefix", parameters)]
+
+    def by_keys(self, keys: Sequence[int]) -> dict[int, MemoryRecord]:
+        found = self._in("SELECT * FROM memory WHERE key IN ({})", [int(key) for key in keys])
+        return {row["key"]: rows.to_memory(row) for row in found}
+
+    def find_repeat(self, project: str, repeat_keys: Collection[str]) -> dict[str, MemoryRecord]:
+        sql = "SELECT * FROM memory WHERE project = ? AND repeat_key IN ({})"
+        found: dict[str, sqlite3.Row] = {}
+        for row in self._in(sql, repeat_keys, project):
+            known = found.get(row["repeat_key"])
+            if known is None or row["key"] < known["key"]:
+                found[row["repeat_key"]] = row
+        return {key: rows.to_memory(row) for key, row in found.items()}
+
+    def page(self, listing: Listing, *, limit: int, offset: int = 0) -> list[MemoryRecord]:
+        sql, parameters, rest = _listing(listing)
+        if rest is not None:
+            return list(islice(self.scan(listing), offset, offset + limit))
+        found = self._all(f"{_ordered(sql, listing)} LIMIT ? OFFSET ?", [*parameters, limit, offset])
+        return [rows.to_memory(row) for row in found]
+
+    def scan(self, listing: Listing) -> Iterator[MemoryRecord]:
+        sql, parameters, rest = _listing(listing)
+        for row in self._stream(_ordered(sql, listing), parameters):
+            record = rows.to_memory(row)
+            if rest is None or matches(rest, record):
+                yield record
+
+    def count(self, listing: Listing) -> int:
+        sql, parameters, rest = _listing(listing)
+        if rest is None:
+            return int(self._all(f"SELECT count(*) FROM memory WHERE {sql}", parameters)[0][0])
+        found = self._stream(f"SELECT * FROM memory WHERE {sql}", parameters)
+        return sum(matches(rest, rows.to_memory(row)) for row in found)
+
+    def matching_keys(self, listing: Listing, partition: int) -> NDArray[np.int64]:
+        import numpy as np
+
+        sql, parameters, rest = _listing(listing)
+        selected = f"FROM memory WHERE partition = ? AND {sql} ORDER BY key"
+        if rest is None:
+            found = (row[0] for row in self._stream(f"SELECT key {selected}", [partition, *parameters]))
+            return np.fromiter(found, dtype=np.int64)
+        records = (rows.to_memory(row) for row in self._stream(f"SELECT * {selected}", [partition, *parameters]))
+        return np.fromiter((record.key for record in records if matches(rest, record)), dtype=np.int64)
+
+    def entity_summaries(self, project: str) -> list[EntitySummary]:
+        return [rows.to_entity_summary(row) for row in self._named("entity_summaries", {"project": project})]
+
+    def partitions(self, project: str, user_ids: Collection[str | None] | None = None) -> list[Partition]:
+        if user_ids is None:
+            found = self._named("partitions", {"project": project})
+        else:
+            lookups = ({"project": project, "user_id": user_id} for user_id in sorted(user_ids, key=str))
+            found = [{"id": row["id"], **lookup} for lookup in lookups if (row := self._one("find_partition", lookup))]
+        return [Partition(id=row["id"], project=row["project"], user_id=row["user_id"]) for row in found]
+
+    def partition_rows(self, partition: int, after: int, identity: str) -> Iterator[PartitionRow]:
+        with translated(str(self._path)), self._borrow() as connection:
+            cursor = connection.cursor()
+            cursor.row_factory = None  # plain tuples: a partition of a million rows is read at once
+            parameters = {"partition": partition, "after": after, "identity": identity}
+            yield from map(rows.to_partition_row, cursor.execute(queries()["partition_rows"], parameters))
+
+    def head(self) -> int:
+        return int(self._named("head", {})[0][0])
+
+    def revisions(
+        self, project: str, *, memory_id: str | None = None, after: int = 0, upto: int | None = None
+    ) -> Iterator[Revision]:
+        name = "revisions" if memory_id is None else "revisions_of_memory"
+        parameters = {
+            "project": project,
+            "memory_id": memory_id,
+            "after": after,
+            "upto": _LAST_SEQ if upto is None else upto,
+        }
+        for row in self._stream(queries()[name], parameters):
+            yield rows.to_revision(row)
+
+    def seq_at(self, project: str, moment: datetime) -> int:
+        return int(self._named("seq_at", {"project": project, "moment": to_microseconds(moment)})[0][0])
+
+    def operation(self, project: str, operation_id: str) -> Operation | None:
+        row = self._one("operation", {"project": project, "id": operation_id})
+        return rows.to_operation(row) if row else None
+
+    def operation_revisions(self, project: str, operation_id: str) -> list[Revision]:
+        found = self._named("revisions_of_operation", {"project": project, "id": operation_id})
+        return [rows.to_revision(row) for row in found]
+
+    def find_idempotent(self, project: str, idempotency_key: str) -> Operation | None:
+        parameters = {"project": project, "idempotency_key": idempotency_key}
+        row = self._one("operation_by_idempotency_key", parameters)
+        return rows.to_operation(row) if row else None
+
+    def last_undoable(self, project: str, scope: Scope) -> Operation | None:
+        parameters = {"project": project} | {
+            name: getattr(scope, name) for name in ("user_id", "agent_id", "app_id", "run_id")
+        }
+        row = self._one("last_undoable", parameters)
+        return rows.to_operation(row) if row else None
+
+    def operations(self, project: str, *, limit: int = 100, before: str | None = None) -> list[Operation]:
+        parameters = {"project": project, "limit": limit, "before": before}
+        return [rows.to_operation(row) for row in self._named("operations", parameters)]
+
+    def episode(self, project: str, episode_id: str) -> Episode | None:
+        row = self._one("episode", {"project": project, "id": episode_id})
+        if row is None:
+            return None
+        return rows.to_episode(row, self._named("messages", {"episode": row["key"]}))
+
+    def known_sources(self, scope: Scope, source_ids: Collection[str]) -> set[str]:
+        partition = self._one("find_partition", {"project": scope.project, "user_id": scope.user_id})
+        if partition is None:
+            return set()
+        sql = "SELECT source_id FROM message WHERE partition = ? AND source_id IN ({})"
+        return {row[0] for row in self._in(sql, source_ids, partition["id"])}
+
+    def statistics(self, project: str | None = None) -> Statistics:
+        counts = {row["state"]: row["memories"] for row in self._named("state_counts", {"project": project})}
+        totals = self._named("totals", {"project": project})[0]
+        sizes = (self._path.with_name(self._path.name + suffix) for suffix in ("", "-wal"))
+        size_bytes = sum(path.stat().st_size for path in sizes if path.exists())
+        return Statistics(memories=counts, size_bytes=size_bytes, **{name: totals[name] for name in totals.keys()})  # noqa: SIM118 - a row, not a mapping
+
+    def all_projects(self) -> list[str]:
+        return [row[0] for row in self._named("projects", {})]
+
+    def _named(self, name: str, parameters: Mapping[str, Any]) -> list[sqlite3.Row]:
+        return self._all(queries()[name], parameters)
+
+    def _one(self, name: str, parameters: Mapping[str, Any]) -> sqlite3.Row | None:
+        found = self._named(name, parameters)
+        return found[0] if found else None
+
+    def _all(self, sql: str, parameters: Mapping[str, Any] | Sequence[Any]) -> list[sqlite3.Row]:
+        with translated(str(self._path)), self._borrow() as connection:
+            found: list[sqlite3.Row] = connection.execute(sql, parameters).fetchall()
+            return found
+
+    def _stream(self, sql: str, parameters: Mapping[str, Any] | Sequence[Any]) -> Iterator[sqlite3.Row]:
+        with translated(str(self._path)), self._borrow() as connection:
+            yield from connection.execute(sql, parameters)
+
+    def _in(self, sql: str, values: Collection[Any], *before: object) -> list[sqlite3.Row]:
+        """One statement however many values there are, so that the answer is of one committed state."""
+        listed = json.dumps(list(values))
+        return self._all(sql.format("SELECT value FROM json_each(?)"), [*before, listed])
+
+
+class SqliteTransaction(SqliteReader):
+    """One write. Lives inside `SqliteLog.write`."""
+
+    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+        @contextmanager
+        def lend() -> Iterator[sqlite3.Connection]:
+            yield connection
+
+        super().__init__(path, lend)
+        self._connection = connection
+        self._seq = int(self._named("last_reserved", {})[0][0])
+        self._partition_ids: dict[tuple[str, str | None], int] = {}
+        self._operation_keys: dict[str, int] = {}
+
+    def next_seq(self) -> int:
+        self._seq += 1
+        return self._seq
+
+    def put_operation(self, operation: Operation) -> None:
+        key = operation.idempotency_key
+        if key is not None and self.find_idempotent(operation.project, key):
+            raise ConflictError(f"The idempotency key {key!r} was used before.")
+        parameters = {name: getattr(operation, name) for name in operation.__slots__}
+        parameters["recorded_at"] = to_microseconds(operation.recorded_at)
+        cursor = self._connection.execute(queries()["insert_operation"], parameters)
+        self._operation_keys[operation.id] = int(cursor.lastrowid or 0)
+
+    def put_episode(self, episode: Episode) -> None:
+        partition = self._partition(episode.scope)
+        parameters = {
+            "id": episode.id,
+            "partition": partition,
+            "agent_id": episode.scope.agent_id,
+            "app_id": episode.scope.app_id,
+            "run_id": episode.scope.run_id,
+            "connector": episode.connector,
+            "recorded_at": to_microseconds(episode.recorded_at),
+        }
+        key = int(self._connection.execute(queries()["insert_episode"], parameters).lastrowid or 0)
+        self._many(
+            "insert_message",
+            (rows.message_row(message, n, key, partition) for n, message in enumerate(episode.messages)),
+        )
+
+    def append(
+        self,
+        revisions: Sequence[Revision],
+        records: Sequence[MemoryRecord],
+        entries: Sequence[IndexEntry | None],
+        *,
+        identity: str,
+    ) -> None:
+        self._append_log(revisions, records)
+        self.put_entries(
+            {record.key: entry for record, entry in zip(records, entries, strict=True) if entry}, identity=identity
+        )
+
+    def put_entries(self, entries: Mapping[int, IndexEntry], *, identity: str) -> None:
+        if not entries:
+            return
+        self._connection.execute(queries()["insert_identity"], {"name": identity})
+        identity_id = self._named("find_identity", {"name": identity})[0][0]
+        self._many(
+            "upsert_entry",
+            (
+                (key, identity_id, entry.flags, entry.entities, entry.terms, entry.embedding)
+                for key, entry in entries.items()
+            ),
+        )
+
+    def put_records(self, records: Sequence[MemoryRecord]) -> None:
+        self._many("upsert_memory", (rows.memory_row(record, self._partition(record.scope)) for record in records))
+
+    def erase(self, revisions: Sequence[Revision], records: Sequence[MemoryRecord]) -> None:
+        for revision, record in zip(revisions, records, strict=True):
+            before = self.find(record.project, record.id)
+            if before is None:
+                raise NotFoundError(f"No memory {record.id} in project {record.project!r}.")
+            name = "blank_episode" if before.position is None else "blank_message"
+            place = {"episode_id": before.episode_id, "position": before.position}
+            self._connection.execute(queries()[name], place)
+            self._blank_revisions(record)
+            self._connection.execute(queries()["delete_entry"], {"key": record.key})
+            self._append_log([revision], [record])
+
+    def forget_sources(self, scope: Scope) -> int:
+        inside, parameters = _inside(scope)
+        episodes = f"SELECT key FROM episode WHERE {inside}"
+        sql = f"UPDATE message SET content = '', name = NULL WHERE episode IN ({episodes}) AND content != ''"
+        return self._connection.execute(sql, parameters).rowcount
+
+    def _append_log(self, revisions: Sequence[Revision], records: Sequence[MemoryRecord]) -> None:
+        pairs = list(zip(revisions, records, strict=True))
+        self._many(
+            "insert_revision",
+            (rows.revision_row(revision, self._operation_key(revision), record.project) for revision, record in pairs),
+        )
+        self.put_records(records)
+
+    def _blank_revisions(self, record: MemoryRecord) -> None:
+        for revision in list(self.revisions(record.project, memory_id=record.id)):
+            blanked = blank(revision)
+            encoded = encode_changes(blanked.changes)
+            parameters = {"seq": blanked.seq, "changes": encoded, "checksum": checksum(blanked, encoded)}
+            self._connection.execute(queries()["blank_revision"], parameters)
+
+    def _operation_key(self, revision: Revision) -> int:
+        known = self._operation_keys.get(revision.operation_id)
+        if known is None:
+            row = self._one("operation_key", {"id": revision.operation_id})
+            if row is None:
+                raise StoreError(f"Revision {revision.seq} belongs to an operation that was not recorded.")
+            known = self._operation_keys[revision.operation_id] = int(row["key"])
+        return known
+
+    def _partition(self, scope: Scope) -> int:
+        owner = (scope.project, scope.user_id)
+        known = self._partition_ids.get(owner)
+        if known is None:
+            parameters = {"project": scope.project, "user_id": scope.user_id}
+            row = self._one("find_partition", parameters)
+            known = int(
+                row["id"] if row else self._connection.execute(queries()["insert_partition"], parameters).lastrowid or 0
+            )
+            self._partition_ids[owner] = known
+        return known
+
+    def _many(self, name: str, parameters: Iterable[tuple[Any, ...]]) -> None:
+        self._connection.executemany(queries()[name], parameters)
+
+
+class SqliteLog(SqliteReader):
+    """The log port on one SQLite file; safe for threads and for many processes at once.
+
+    Args:
+        path: The file; created with its folder when missing.
+        busy_timeout_s: How long a write waits for other processes before `StoreBusyError`.
+
+    Raises:
+        StoreError: The file is not usable; which of its kinds says why. It is left as it was.
+    """
+
+    def __init__(self, path: Path, *, busy_timeout_s: float = DEFAULT_BUSY_TIMEOUT_S) -> None:
+        super().__init__(path, self._reader)
+        self._busy_timeout_s = busy_timeout_s
+        prepare(path, busy_timeout_s=busy_timeout_s)
+        self._idle: list[sqlite3.Connection] = []
+        self._pool_lock = threading.Lock()
+        self._write_lock = threading.Lock()
+        self._writer: sqlite3.Connection | None = None
+        self._closed = False
+        with translated(str(path)):
+            self._idle.append(self._open(writable=False))
+
+    @contextmanager
+    def write(self) -> Iterator[SqliteTransaction]:
+        with self._write_lock, translated(str(self._path)):
+            connection = self._write_connection()
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield SqliteTransaction(self._path, connection)
+                connection.execute("COMMIT")
+            except BaseException:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                raise
+
+    def scrub(self) -> bool:
+        with self._write_lock, translated(str(self._path)):
+            connection = self._write_connection()
+            for _ in range(_SCRUB_ATTEMPTS):
+                busy = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+                if not busy:
+                    return True
+                time.sleep(_SCRUB_PAUSE_S)
+        return False
+
+    def verify(self) -> Iterator[Finding]:
+        with translated(str(self._path)), self._reader() as connection:
+            for row in connection.execute("PRAGMA integrity_check"):
+                if row[0] != "ok":
+                    yield Finding(check="structure", where=str(self._path), detail=str(row[0]))
+            for row in connection.execute(queries()["all_revisions"]):
+                if checksum(rows.to_revision(row), row["changes"]) != row["checksum"]:
+                    detail = "its checksum does not agree with its content"
+                    yield Finding(check="checksum", where=f"revision {row['seq']}", detail=detail)
+            for row in connection.execute(queries()["orphan_entries"]):
+                detail = "an index entry without a memory; `kept rebuild` removes it"
+                yield Finding(check="index", where=f"entry {row['key']}", detail=detail)
+            for row in connection.execute(queries()["memories_without_revision"]):
+                detail = "its last revision is missing from the log"
+                yield Finding(check="log", where=f"memory {row['id']}", detail=detail)
+            for row in connection.execute(queries()["revisions_without_memory"]):
+                detail = "the log knows it, the current state does not"
+                yield Finding(check="log", where=f"memory {row['memory_id']}", detail=detail)
+
+    def backup(self, target: Path, progress: Progress | None = None) -> None:
+        if target.exists():
+            raise ConflictError(f"{target} exists already; a backup never overwrites. Name a new file.")
+
+        def report(_status: int, remaining: int, total: int) -> None:
+            if progress:
+                progress(total - remaining, total)
+
+        with translated(str(target)), self._reader() as connection, closing(sqlite3.connect(target)) as copy:
+            connection.backup(copy, pages=_BACKUP_PAGES, progress=report)
+
+    def close(self) -> None:
+        with self._pool_lock:
+            self._closed = True
+            connections, self._idle = self._idle, []
+        for connection in connections:
+            connection.close()
+        with self._write_lock:
+            if self._writer is not None:
+                self._writer.close()
+                self._writer = None
+
+    def _open(self, *, writable: bool) -> sqlite3.Connection:
+        return connect(self._path, busy_timeout_s=self._busy_timeout_s, writable=writable)
+
+    def _write_connection(self) -> sqlite3.Connection:
+        if self._closed:
+            raise StoreError(f"The store {self._path} was closed.")
+        if self._writer is None:
+            self._writer = self._open(writable=True)
+        return self._writer
+
+    @contextmanager
+    def _reader(self) -> Iterator[sqlite3.Connection]:
+        with self._pool_lock:
+            if self._closed:
+                raise StoreError(f"The store {self._path} was closed.")
+            connection = self._idle.pop() if self._idle else None
+        if connection is None:
+            connection = self._open(writable=False)
+        try:
+            yield connection
+        finally:
+            with self._pool_lock:
+                keep = not self._closed
+                if keep:
+                    self._idle.append(connection)
+            if not keep:
+                connection.close()
+
+
+def _listing(listing: Listing) -> tuple[str, list[Any], Any]:
+    """A listing as a condition, its parameters, and what SQL could not say (for `matches`)."""
+    sql, parameters = _inside(listing.scope)
+    states = sorted(listing.states)
+    sql += f" AND state IN ({','.join('?' * len(states))})"
+    parameters += states
+    if listing.today is not None:
+        sql += " AND (expires_on IS NULL OR expires_on >= ?)"
+        parameters.append(listing.today.isoformat())
+    if listing.condition is None:
+        return sql, parameters, None
+    pushed = where(listing.condition, SQLITE)
+    if pushed is None:
+        return sql, parameters, listing.condition
+    return f"{sql} AND ({pushed[0]})", [*parameters, *pushed[1]], None
+
+
+def _inside(scope: Scope) -> tuple[str, list[Any]]:
+    """A scope as a condition on rows with a partition and the other three ids."""
+    sql, parameters = _owner(scope)
+    for name in ("agent_id", "app_id", "run_id"):
+        value = getattr(scope, name)
+        if value == ANY:
+            sql += f" AND {name} IS NOT NULL"
+        elif value is not None:
+            sql += f" AND {name} = ?"
+            parameters.append(value)
+    return sql, parameters
+
+
+def _owner(scope: Scope) -> tuple[str, list[Any]]:
+    """Scope's project and user as partitions: the boundary is a key, not a comparison that a filter could join."""
+    if scope.user_id is None:
+        return "partition IN (SELECT id FROM partition WHERE project = ?)", [scope.project]
+    if scope.user_id == ANY:
+        return "partition IN (SELECT id FROM partition WHERE project = ? AND user_id IS NOT NULL)", [scope.project]
+    return "partition = (SELECT id FROM partition WHERE project = ? AND user_id = ?)", [scope.project, scope.user_id]
+
+
+def _ordered(sql: str, listing: Listing) -> str:
+    order = "DESC" if listing.newest_first else "ASC"
+    return f"SELECT * FROM memory WHERE {sql} ORDER BY created_at {order}, key {order}"

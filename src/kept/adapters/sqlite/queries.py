@@ -1,0 +1,36 @@
+"""Named queries and numbered migrations, loaded once from the `.sql` files beside this module."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.resources import files
+from typing import Final
+
+_MARK: Final = "-- name:"
+
+
+@cache
+def queries() -> dict[str, str]:
+    """The statements of `queries.sql` by name."""
+    text = (files(__package__) / "queries.sql").read_text(encoding="utf-8")
+    found = {}
+    for block in text.split(_MARK)[1:]:
+        name, _, statement = block.partition("\n")
+        found[name.strip()] = statement.strip()
+    return found
+
+
+@cache
+def migrations() -> tuple[tuple[int, str], ...]:
+    """Number and script of each migration, rising. The schema's version is the last number."""
+    scripts = sorted((files(__package__) / "migrations").iterdir(), key=lambda script: script.name)
+    return tuple(
+        (int(script.name.partition("_")[0]), script.read_text(encoding="utf-8"))
+        for script in scripts
+        if script.name.endswith(".sql")
+    )
+
+
+def schema_version() -> int:
+    """The schema that this code reads and writes."""
+    return migrations()[-1][0]

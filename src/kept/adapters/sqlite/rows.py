@@ -1,0 +1,217 @@
+"""Rows to values and back. The order of the insert tuples is that of the statements in `queries.sql`."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Sequence
+from datetime import date
+from typing import Any
+
+from kept.domain.history import (
+    Operation,
+    Revision,
+    checksum,
+    encode_changes,
+    from_microseconds,
+    to_microseconds,
+)
+from kept.domain.memory import (
+    HIDDEN_STATES,
+    EntityRef,
+    Episode,
+    MemoryRecord,
+    Message,
+    Relation,
+    repeat_key,
+)
+from kept.domain.scope import Scope
+from kept.ports import EntitySummary, IndexEntry, PartitionRow
+
+
+def memory_row(record: MemoryRecord, partition: int) -> tuple[Any, ...]:
+    """A memory as parameters of `upsert_memory`."""
+    repeatable = record.state not in HIDDEN_STATES
+    return (
+        record.key,
+        record.id,
+        record.seq,
+        partition,
+        record.project,
+        record.user_id,
+        record.agent_id,
+        record.app_id,
+        record.run_id,
+        record.state,
+        record.kind,
+        record.speaker,
+        record.role,
+        record.connector,
+        to_microseconds(record.created_at),
+        to_microseconds(record.updated_at),
+        to_microseconds(record.recorded_at),
+        None if record.valid_from is None else to_microseconds(record.valid_from),
+        None if record.valid_to is None else to_microseconds(record.valid_to),
+        record.expires_on.isoformat() if record.expires_on else None,
+        record.superseded_by,
+        _json(record.supersedes),
+        record.episode_id,
+        record.position,
+        record.reinforced,
+        record.immutable,
+        record.feedback,
+        record.hash,
+        repeat_key(record.scope, record.speaker, record.text) if repeatable else None,
+        _json(record.categories),
+        _json([{"name": e.name, "kind": e.kind, "key": e.key} for e in record.entity_refs]),
+        _json([{"source": r.source, "relationship": r.relationship, "target": r.target} for r in record.relations]),
+        json.dumps(dict(record.metadata), ensure_ascii=False) if record.metadata else None,
+        record.text,
+    )
+
+
+def to_memory(row: sqlite3.Row) -> MemoryRecord:
+    """A row of `memory` as a value."""
+    return MemoryRecord(
+        id=row["id"],
+        key=row["key"],
+        seq=row["seq"],
+        scope=Scope(
+            project=row["project"],
+            user_id=row["user_id"],
+            agent_id=row["agent_id"],
+            app_id=row["app_id"],
+            run_id=row["run_id"],
+        ),
+        state=row["state"],
+        text=row["text"],
+        hash=row["hash"],
+        kind=row["kind"],
+        speaker=row["speaker"],
+        role=row["role"],
+        metadata=json.loads(row["metadata"]) if row["metadata"] else {},
+        categories=tuple(json.loads(row["categories"])) if row["categories"] else (),
+        entity_refs=tuple(EntityRef(**entity) for entity in json.loads(row["entities"] or "[]")),
+        relations=tuple(Relation(**relation) for relation in json.loads(row["relations"] or "[]")),
+        created_at=from_microseconds(row["created_at"]),
+        updated_at=from_microseconds(row["updated_at"]),
+        recorded_at=from_microseconds(row["recorded_at"]),
+        valid_from=None if row["valid_from"] is None else from_microseconds(row["valid_from"]),
+        valid_to=None if row["valid_to"] is None else from_microseconds(row["valid_to"]),
+        expires_on=date.fromisoformat(row["expires_on"]) if row["expires_on"] else None,
+        superseded_by=row["superseded_by"],
+        supersedes=tuple(json.loads(row["supersedes"])) if row["supersedes"] else (),
+        episode_id=row["episode_id"],
+        position=row["position"],
+        connector=row["connector"],
+        reinforced=row["reinforced"],
+        immutable=bool(row["immutable"]),
+        feedback=row["feedback"],
+    )
+
+
+def revision_row(revision: Revision, operation_key: int, project: str) -> tuple[Any, ...]:
+    """A revision as parameters of `insert_revision`."""
+    encoded = encode_changes(revision.changes)
+    return (
+        revision.seq,
+        operation_key,
+        project,
+        revision.memory_id,
+        revision.op,
+        to_microseconds(revision.recorded_at),
+        checksum(revision, encoded),
+        encoded,
+    )
+
+
+def to_revision(row: sqlite3.Row) -> Revision:
+    """A row of `revision`, joined with its operation's id, as a value."""
+    return Revision(
+        seq=row["seq"],
+        memory_id=row["memory_id"],
+        op=row["op"],
+        operation_id=row["operation_id"],
+        recorded_at=from_microseconds(row["recorded_at"]),
+        changes=json.loads(row["changes"]),
+    )
+
+
+def to_operation(row: sqlite3.Row) -> Operation:
+    """A row of `operation` as a value."""
+    return Operation(
+        id=row["id"],
+        project=row["project"],
+        kind=row["kind"],
+        actor=row["actor"],
+        connector=row["connector"],
+        recorded_at=from_microseconds(row["recorded_at"]),
+        idempotency_key=row["idempotency_key"],
+        undoes=row["undoes"],
+    )
+
+
+def to_episode(row: sqlite3.Row, messages: Sequence[sqlite3.Row]) -> Episode:
+    """A row of `episode`, joined with its partition, and its messages as a value."""
+    return Episode(
+        id=row["id"],
+        scope=Scope(
+            project=row["project"],
+            user_id=row["user_id"],
+            agent_id=row["agent_id"],
+            app_id=row["app_id"],
+            run_id=row["run_id"],
+        ),
+        connector=row["connector"],
+        recorded_at=from_microseconds(row["recorded_at"]),
+        messages=tuple(_to_message(message) for message in messages),
+    )
+
+
+def to_partition_row(row: tuple[Any, ...]) -> PartitionRow:
+    """A plain row of `partition_rows` as the resident partition takes it."""
+    *columns, flags, entities, terms, embedding = row
+    expires_on = columns[12]
+    columns[12] = None if expires_on is None else date.fromisoformat(expires_on).toordinal()
+    entry = None if terms is None else IndexEntry(embedding=embedding, terms=terms, entities=entities, flags=flags)
+    return PartitionRow(*columns, entry)
+
+
+def to_entity_summary(row: sqlite3.Row) -> EntitySummary:
+    """A row of `entity_summaries` as a value."""
+    return EntitySummary(
+        type=row["type"],
+        name=row["name"],
+        memories=row["memories"],
+        created_at=from_microseconds(row["created_at"]),
+        updated_at=from_microseconds(row["updated_at"]),
+    )
+
+
+def message_row(message: Message, position: int, episode_key: int, partition: int) -> tuple[Any, ...]:
+    """A message as parameters of `insert_message`."""
+    at = None if message.at is None else to_microseconds(message.at)
+    return (
+        episode_key,
+        position,
+        partition,
+        message.source_id,
+        message.role,
+        message.name,
+        at,
+        message.content,
+    )
+
+
+def _to_message(row: sqlite3.Row) -> Message:
+    return Message(
+        role=row["role"],
+        content=row["content"],
+        name=row["name"],
+        at=None if row["at"] is None else from_microseconds(row["at"]),
+        source_id=row["source_id"],
+    )
+
+
+def _json(values: Sequence[Any]) -> str | None:
+    return json.dumps(list(values), ensure_ascii=False) if values else None

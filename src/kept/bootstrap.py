@@ -1,0 +1,85 @@
+"""Settings to service: the one place that names the concrete adapters."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from kept.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from kept.engine.service import Service
+    from kept.ports import Log
+    from kept.settings import Settings
+
+_SQLITE: Final = "sqlite:///"
+_MEMORY: Final = "memory://"
+_BYTES_PER_MB: Final = 1_000_000
+
+
+def build(settings: Settings) -> Service:
+    """The service that the settings describe.
+
+    Raises:
+        ConfigurationError: An unknown store or embedder.
+        StoreError: The store cannot be used; it was left as it was.
+    """
+    from kept.adapters.embedders import open_embedder
+    from kept.adapters.extractors.rules import RuleExtractor
+    from kept.engine.service import Service
+
+    embedder = open_embedder(settings.embedder)
+    return Service(
+        log=open_log(settings.database, busy_timeout_s=settings.busy_timeout_s),
+        embedder=embedder,
+        extractor=RuleExtractor(),
+        clock=_now,
+        ids=_new_id,
+        cache_bytes=settings.cache_mb * _BYTES_PER_MB,
+        prefer_user=settings.prefer_user,
+    )
+
+
+def open_log(database: str, *, busy_timeout_s: float) -> Log:
+    """The store behind a URL: `sqlite:///path`, `memory://`, or a plain path to a SQLite file.
+
+    Raises:
+        ConfigurationError: Another kind of URL.
+        StoreError: The store cannot be used; it was left as it was.
+    """
+    if database == _MEMORY:
+        from kept.adapters.inmemory import InMemoryLog
+
+        return InMemoryLog()
+    if "://" in database and not database.startswith(_SQLITE):
+        scheme = database.partition("://")[0]
+        raise ConfigurationError(
+            f"No store is known for {scheme}://; use sqlite:///path/to/kept.db, memory://, or a path."
+        )
+    from kept.adapters.sqlite.log import SqliteLog
+
+    return SqliteLog(sqlite_path(database), busy_timeout_s=busy_timeout_s)
+
+
+def sqlite_path(database: str) -> Path:
+    """The file of a `sqlite:///` URL or a plain path; `~` is the home folder.
+
+    Three slashes begin a relative path, four an absolute one, as in SQLAlchemy.
+
+    Raises:
+        ConfigurationError: No path is given.
+    """
+    path = database.removeprefix(_SQLITE)
+    if not path.strip() or "\x00" in path:
+        raise ConfigurationError(f"{database!r} names no file; write for example sqlite:///kept.db.")
+    return Path(path).expanduser()
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _new_id() -> str:
+    return str(uuid.uuid4())

@@ -1,0 +1,1 @@
+"""What Kept is about, as values and functions: no I/O, no clock, no randomness."""

@@ -1,0 +1,51 @@
+"""The blobs of an index entry: what ranking needs of a text, without the text.
+
+Terms and entities are kept as 32-bit hashes, so an index holds no words (nothing to leak, nothing to erase separately).
+Two terms of a partition share a hash about once in a hundred thousand; the ranking does not notice.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections import Counter
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final
+
+from kept.domain.text import chunks, hashed_terms, term_hash
+
+if TYPE_CHECKING:
+    import numpy as np
+
+MAX_CHUNKS: Final = 255
+"""Chunks are numbered in one byte; text after the first 127,000 characters counts towards the last."""
+_MAX_TF: Final = 255
+"""Occurrences are counted in one byte; BM25 has saturated long before."""
+
+HAS_TIME: Final = 1
+"""Flag: the text holds a time expression."""
+
+
+@lru_cache(maxsize=1)
+def posting_type() -> np.dtype[np.void]:
+    """One posting: term hash, occurrences in the chunk, number of the chunk. Six bytes, little-endian."""
+    import numpy as np
+
+    return np.dtype([("term", "<u4"), ("tf", "u1"), ("chunk", "u1")])
+
+
+def pack_terms(text: str) -> bytes:
+    """The postings of a text: for each chunk its distinct terms; layout `posting_type`."""
+    counts: dict[tuple[int, int], int] = {}
+    for number, chunk in enumerate(chunks(text)):
+        place = min(number, MAX_CHUNKS)
+        for term, tf in Counter(hashed_terms(chunk)).items():
+            counts[place, term] = counts.get((place, term), 0) + tf
+    values = [value for (place, term), tf in counts.items() for value in (term, min(tf, _MAX_TF), place)]
+    return struct.pack("<" + "IBB" * len(counts), *values)
+
+
+def pack_entities(keys: Iterable[str]) -> bytes:
+    """Hashed entity keys: uint32, little-endian, distinct, rising."""
+    hashes = sorted({term_hash(key) for key in keys})
+    return struct.pack(f"<{len(hashes)}I", *hashes)

@@ -1,0 +1,222 @@
+"""The values Kept stores: a memory, the episode it came from, and what ties them together.
+
+All values are frozen. Times are aware and UTC; intervals are half-open: `valid_to` is the first moment at which a
+fact no longer holds.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any, Final, Literal
+
+from kept.domain.scope import Scope
+from kept.domain.text import normalise
+
+State = Literal["active", "superseded", "invalidated", "deleted", "erased"]
+"""`superseded`: replaced by a newer memory. `invalidated`: no longer true, nothing replaced it. `deleted`: hidden,
+can be restored. `erased`: its content is gone for good, only the id remains."""
+
+CURRENT: Final[State] = "active"
+CLOSED_STATES: Final[frozenset[State]] = frozenset({"superseded", "invalidated"})
+"""Facts that were true once: found, but below current ones, and marked."""
+HIDDEN_STATES: Final[frozenset[State]] = frozenset({"deleted", "erased"})
+"""Never found; a deleted one is still there by id."""
+
+Kind = Literal["message", "statement", "fact", "code", "procedure"]
+"""`message`: stored verbatim. `statement` and `code`: taken from a message by rule. `fact`: handed over finished."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntityRef:
+    """An entity that a memory mentions.
+
+    Attributes:
+        name: As written.
+        kind: What sort of thing it is (see `domain.entities`), or the caller's own word.
+        key: Normalised form by which mentions are joined.
+    """
+
+    name: str
+    kind: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Relation:
+    """A typed edge between two entities, stated by one memory (Mem0's triple)."""
+
+    source: str
+    relationship: str
+    target: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """One message of an episode, as received (secrets already redacted).
+
+    Attributes:
+        role: `user`, `assistant`, `system` or `tool`.
+        name: The speaker's own name, when the caller gave one.
+        at: When it was said, when the caller knew.
+        source_id: The caller's or the importer's id of the message, by which a second import is recognised.
+    """
+
+    role: str
+    content: str
+    name: str | None = None
+    at: datetime | None = None
+    source_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Episode:
+    """The messages of one call, kept as the source of the memories made from them."""
+
+    id: str
+    scope: Scope
+    connector: str
+    recorded_at: datetime
+    messages: tuple[Message, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemoryRecord:
+    """A memory in its current (or some past) state.
+
+    Attributes:
+        key: The store's own integer handle: the `seq` of the memory's first revision. Never reused.
+        seq: The revision that produced this state.
+        hash: MD5 of the text, as in Mem0; recomputed by `verify`.
+        speaker: Who said it: a person's name, or the role when no name is known.
+        position: Index of the source message in its episode; None for what was handed over without one.
+        created_at: When it was said (or happened to be told); callers may backdate it.
+        recorded_at: When this store learned it.
+        valid_from: First moment at which it is true in the world; None means since `created_at`.
+        valid_to: First moment at which it is no longer true; None means it still is.
+        expires_on: Last day (UTC) on which it is found; None means for ever.
+        reinforced: How many exact repeats were received after the first.
+        feedback: `POSITIVE`, `NEGATIVE`, `VERY_NEGATIVE` or None.
+    """
+
+    id: str
+    key: int
+    seq: int
+    scope: Scope
+    state: State = CURRENT
+    text: str = ""
+    hash: str = ""
+    kind: Kind = "statement"
+    speaker: str | None = None
+    role: str | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    categories: tuple[str, ...] = ()
+    entity_refs: tuple[EntityRef, ...] = ()
+    relations: tuple[Relation, ...] = ()
+    created_at: datetime
+    updated_at: datetime
+    recorded_at: datetime
+    valid_from: datetime | None = None
+    valid_to: datetime | None = None
+    expires_on: date | None = None
+    superseded_by: str | None = None
+    supersedes: tuple[str, ...] = ()
+    episode_id: str | None = None
+    position: int | None = None
+    connector: str = "sdk"
+    reinforced: int = 0
+    immutable: bool = False
+    feedback: str | None = None
+
+    @property
+    def project(self) -> str:
+        """The project the memory belongs to; nothing ever crosses it."""
+        return self.scope.project
+
+    @property
+    def user_id(self) -> str | None:
+        """Of the scope."""
+        return self.scope.user_id
+
+    @property
+    def agent_id(self) -> str | None:
+        """Of the scope."""
+        return self.scope.agent_id
+
+    @property
+    def app_id(self) -> str | None:
+        """Of the scope."""
+        return self.scope.app_id
+
+    @property
+    def run_id(self) -> str | None:
+        """Of the scope."""
+        return self.scope.run_id
+
+    @property
+    def entities(self) -> tuple[str, ...]:
+        """Keys of the entities mentioned, for filters."""
+        return tuple(entity.key for entity in self.entity_refs)
+
+    @property
+    def session(self) -> str:
+        """What its neighbours share with it: the run, else the call it was stored by."""
+        return self.scope.run_id or self.episode_id or self.id
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether it was true once but no longer is."""
+        return self.state in CLOSED_STATES
+
+    def is_expired(self, today: date) -> bool:
+        """Whether its last day has passed: found through `expires_on` itself, hidden from the day after."""
+        return self.expires_on is not None and self.expires_on < today
+
+    def is_valid_at(self, moment: datetime) -> bool:
+        """Whether it was true in the world at `moment`, as far as is known."""
+        since = self.valid_from or self.created_at
+        return since <= moment and (self.valid_to is None or moment < self.valid_to)
+
+
+def text_hash(text: str) -> str:
+    """MD5 of the text, hexadecimal: Mem0's `hash` field. An identity, not a protection."""
+    return hashlib.md5(text.encode("utf-8", "surrogatepass"), usedforsecurity=False).hexdigest()
+
+
+def repeat_key(scope: Scope, speaker: str | None, text: str) -> str:
+    """What makes two memories exact repeats: the same scope, the same speaker, the same text but for white space."""
+    parts = [scope.project, *(getattr(scope, name) or "" for name in ("user_id", "agent_id", "app_id", "run_id"))]
+    parts += [speaker or "", normalise(text)]
+    joined = "\x1f".join(parts).encode("utf-8", "surrogatepass")
+    return hashlib.blake2b(joined, digest_size=16).hexdigest()
+
+
+def speaker_of(role: str | None, name: str | None) -> str | None:
+    """The name under which a statement is attributed: the person's, else the role."""
+    return name or role
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """A memory about to be stored: what extraction, a caller or an importer hands to the engine.
+
+    `None` in a field means "the engine's default" (the message's time, no validity, the rules' entities).
+    """
+
+    text: str
+    kind: Kind = "statement"
+    role: str | None = None
+    speaker: str | None = None
+    created_at: datetime | None = None
+    valid_from: datetime | None = None
+    valid_to: datetime | None = None
+    expires_on: date | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    categories: tuple[str, ...] = ()
+    entity_refs: tuple[EntityRef, ...] | None = None
+    relations: tuple[Relation, ...] = ()
+    supersedes: Sequence[str] = ()
+    position: int | None = None
+    immutable: bool = False

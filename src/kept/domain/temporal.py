@@ -1,0 +1,527 @@
+"""Dates in text and in arguments: which days a text speaks of, whether a question asks for a time, what an instant means.
+
+Resolution is relative to a reference the caller gives; nothing here reads a clock. Weeks begin on Monday. Spans are
+half-open and stay within the years 1 to 9999: what would leave them is clipped or, if nothing is left, not reported.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING, Final, Literal
+
+from kept.errors import InvalidInputError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["DateSpan", "Granularity", "asks_when", "has_time_expression", "parse_day", "parse_when", "resolve_dates"]
+
+Granularity = Literal["day", "week", "month", "year", "time"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DateSpan:
+    """The days an expression speaks of.
+
+    Attributes:
+        start: First day.
+        end: The day after the last one (half-open), at most `date.max`.
+        text: The expression as written.
+        granularity: How exact it is; "time" when it also names a part of the day. A quarter or season has "month", a
+            weekend "week".
+    """
+
+    start: date
+    end: date
+    text: str
+    granularity: Granularity
+
+
+def _words(words: str) -> list[str]:
+    return words.split()
+
+
+_Resolved = tuple[date, date, Granularity]
+
+# --- calendar ---
+
+_MONTHS: Final = {
+    name: number
+    for number, names in enumerate(
+        (
+            "january jan",
+            "february feb",
+            "march mar",
+            "april apr",
+            "may",
+            "june jun",
+            "july jul",
+            "august aug",
+            "september sept sep",
+            "october oct",
+            "november nov",
+            "december dec",
+        ),
+        start=1,
+    )
+    for name in names.split()
+}
+_WEEKDAYS: Final = {
+    name: number
+    for number, names in enumerate(
+        (
+            "monday mon",
+            "tuesday tue tues",
+            "wednesday wed",
+            "thursday thu thur thurs",
+            "friday fri",
+            "saturday sat",
+            "sunday sun",
+        )
+    )
+    for name in names.split()
+}
+_SEASONS: Final = {"spring": 3, "summer": 6, "autumn": 9, "fall": 9, "winter": 12}
+"""First month of each season, as the northern hemisphere and meteorologists count."""
+_NUMBERS: Final = {
+    name: number
+    for number, name in enumerate(
+        _words("one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen"), start=1
+    )
+} | {"a": 1, "an": 1, "couple of": 2, "a couple of": 2, "a couple": 2, "a few": 3, "few": 3, "several": 4}
+"""Words for small numbers; vague ones as their commonest reading."""
+_ORDINALS: Final = {"first": 1, "second": 2, "third": 3, "fourth": 4}
+_SATURDAY: Final = 5
+_DECEMBER: Final = 12
+_LAST_US_MONTH: Final = 12
+_CENTURY_PIVOT: Final = 69
+"""Two-digit years up to this belong to the 2000s, as in POSIX `strptime`."""
+_LEAP_YEAR: Final = 2000
+"""A year in which every month-day exists."""
+
+
+def _after(day: date, days: int) -> date:
+    """`day` moved by `days`, kept within what a date can hold."""
+    ordinal = day.toordinal() + days
+    return date.fromordinal(min(max(ordinal, 1), date.max.toordinal()))
+
+
+def _days(start: date, count: int, granularity: Granularity) -> _Resolved:
+    return start, _after(start, count), granularity
+
+
+def _month(year: int, month: int, count: int = 1) -> _Resolved | None:
+    """`count` whole months from a month that may lie outside 1..12."""
+    first = year * 12 + month - 1
+    last = first + count
+    if not (date.min.year * 12 <= first < (date.max.year + 1) * 12):
+        return None
+    end = date.max if last >= (date.max.year + 1) * 12 else date(last // 12, last % 12 + 1, 1)
+    return date(first // 12, first % 12 + 1, 1), end, "month"
+
+
+def _year(year: int) -> _Resolved | None:
+    if not date.min.year <= year <= date.max.year:
+        return None
+    return date(year, 1, 1), date.max if year == date.max.year else date(year + 1, 1, 1), "year"
+
+
+def _week(day: date) -> _Resolved:
+    return _days(_after(day, -day.weekday()), 7, "week")
+
+
+def _day(year: int, month: int, day: int) -> _Resolved | None:
+    try:
+        return _days(date(year, month, day), 1, "day")
+    except ValueError:
+        return None
+
+
+def _nearest_year(month: int, day: int, reference: date) -> int:
+    """The year in which that day of the year lies nearest to `reference`."""
+    position = (month - reference.month) * 30 + day - reference.day  # months of 30 days are exact enough for halves
+    half = 183
+    return reference.year - (position > half) + (position < -half)
+
+
+# --- what a text says ---
+
+_MONTH = r"(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)"
+_WEEKDAY = (
+    r"(?:mon(?:day)?|tue(?:s(?:day)?)?|wed(?:nesday)?|thu(?:r(?:s(?:day)?)?)?|fri(?:day)?|sat(?:urday)?|sun(?:day)?)"
+)
+_DAY = r"(?:0?[1-9]|[12]\d|3[01])"
+_SPACE = r"[ \t\n]{1,3}"
+_COUNT = (
+    r"(?:\d{1,4}|an?(?: couple of| couple| few)?|couple of|few|several|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve"
+    r"|thirteen|fourteen|fifteen)"
+)
+_CLOCK = r"(?:[t ]\d{1,2}:\d{2}(?::\d{2})?)?"
+
+# Compiled on first use, which takes some 10 ms. One alternation, so that matches come in order and never overlap; the outer group's name chooses the reading.
+_EXPRESSION: Final = (
+    r"(?<![\w/.-])(?:(?=\d)(?:"
+    rf"(?P<iso>(?P<iso_y>\d{{4}})(?P<iso_s>[-/.])(?P<iso_m>\d{{1,2}})(?P=iso_s)(?P<iso_d>\d{{1,2}})(?P<iso_t>{_CLOCK}))(?![\d/-])"
+    r"|(?P<iso_month>(?P<im_y>\d{4})-(?P<im_m>0[1-9]|1[0-2]))(?![\w/-])"
+    r"|(?P<us>(?P<us_m>\d{1,2})(?P<us_s>[/-])(?P<us_d>\d{1,2})(?P=us_s)(?P<us_y>\d{4}|\d{2}))(?![\w/-])"
+    r"|(?P<eu>(?P<eu_d>\d{1,2})\.(?P<eu_m>\d{1,2})\.(?P<eu_y>\d{4}))(?![\w/-])"
+    rf"|(?P<dmy>(?P<dm_d>{_DAY})(?P<dm_o>st|nd|rd|th)?(?:{_SPACE}of)?(?:{_SPACE}|-)(?P<dm_m>{_MONTH})\b\.?(?:(?:,?{_SPACE}|-)(?P<dm_y>\d{{4}})\b)?)"
+    rf")|(?=[a-z])(?:(?P<mdy>(?P<md_m>{_MONTH})\b\.?{_SPACE}(?:the )?(?P<md_d>{_DAY})(?P<md_o>st|nd|rd|th)?\b(?![:.]\d)(?:(?:,{_SPACE}|{_SPACE}|,)(?P<md_y>\d{{4}})\b)?)"
+    rf"|(?P<my>(?P<my_m>{_MONTH})\b\.?(?:,?{_SPACE}(?:of )?|-)(?P<my_y>\d{{4}}))\b"
+    rf"|(?P<season>(?:(?P<s_w>last|this|next|past){_SPACE})?(?P<s_n>spring|summer|autumn|fall|winter)(?:{_SPACE}(?:of )?(?P<s_y>\d{{4}}))?)\b"
+    r"|(?P<quarter>q(?P<q_n>[1-4])[ /-]?(?P<q_y>\d{4}))\b"
+    rf"|(?P<quarter_of>(?:the )?(?P<qo_n>first|second|third|fourth){_SPACE}quarter{_SPACE}(?:of )?(?P<qo_y>\d{{4}}))\b"
+    rf"|(?P<in_year>(?:in|since|by|during|until|till|from|before|after|of|around|early|mid|late|year){_SPACE}(?:the year )?(?P<y_y>(?:1[89]|20|21)\d{{2}}))(?!\w|[-/.,:]\d|{_SPACE}[a-z]+s\b)"
+    r"|(?P<today>today|tonight|this (?:morning|afternoon|evening|noon))\b"
+    r"|(?P<yesterday>(?:the )?day before yesterday|last (?:night|evening)|yesterday(?: (?:morning|afternoon|evening|night))?)\b"
+    r"|(?P<tomorrow>(?:the )?day after tomorrow|tomorrow(?: (?:morning|afternoon|evening|night))?)\b"
+    rf"|(?P<which>(?P<w_w>last|past|previous|this|next|coming|upcoming){_SPACE}(?P<w_u>weekend|week|month|year|quarter|{_WEEKDAY}|{_MONTH}))\b"
+    rf"|(?P<ahead>in{_SPACE}(?P<h_n>{_COUNT}){_SPACE}(?P<h_u>day|week|month|year)s?)(?:'|\u2019)?(?: time)?\b"
+    rf"|(?P<in_month>(?:in|since|by|during|until|till|early|mid|late|of|from)(?:{_SPACE}|-)(?:early |mid |late |mid-)?(?P<n_m>{_MONTH}))\b(?![-'\u2019]|,?[ ]\d)"
+    rf")|(?P<ago>(?P<a_n>{_COUNT}){_SPACE}(?P<a_u>hour|minute|day|week|month|year)s?{_SPACE}(?P<a_w>ago|earlier|back|from now|later|from today))\b"
+    r")"
+)
+
+_TIME_WORDS: Final = frozenset(
+    _words(
+        "today tonight yesterday tomorrow ago week weeks weekend weekends month months year years fortnight decade "
+        "spring summer autumn winter morning afternoon evening tonight quarter days earlier later nowadays recently "
+        "monday tuesday wednesday thursday friday saturday sunday january february april june july august september october november "
+        "december jan feb apr jun jul aug sept sep oct nov dec"
+    )
+)
+"""Words that make a text worth a look; `may`, `march`, `mar`, `fall` only count beside a number or a preposition."""
+_WORD: Final = re.compile(r"[a-z]+")
+_DIGIT: Final = re.compile(r"\d")
+_NUMERIC_TIME: Final = re.compile(
+    r"(?<![\w.])(?:\d{1,2}:\d{2}(?::\d{2})?|\d{1,2}[ ]?[ap]\.?m\b|(?:1[89]|20)\d{2}(?![\w.]\w)|\d{1,2}[/.-]\d{1,2}[/.-]\d{2,4}|[0-3]?\d(?:st|nd|rd|th)\b)"
+    r"|\bq[1-4]\b|\b(?:may|mar(?:ch)?)\.? \d|\d(?:st|nd|rd|th)? (?:of )?(?:may|mar(?:ch)?)\b"
+)
+_VERB_MONTH: Final = re.compile(
+    r"\b(?:in|last|next|this|since|until|by|during|early|late|mid|of) (?:May|March|may|march)\b"
+)
+_AMBIGUOUS: Final = frozenset({"may", "march", "mar", "sat", "sun", "wed", "mon", "fall", "dec"})
+"""Names that are also common words: in lower case they need firmer ground."""
+
+
+def _lower(text: str) -> str:
+    """`text` in lower case, character by character where that would change its length, so that offsets hold."""
+    lower = text.lower()
+    if len(lower) == len(text):
+        return lower
+    return "".join(folded if len(folded := character.lower()) == 1 else character for character in text)
+
+
+def _count(word: str) -> int:
+    return int(word) if word.isdecimal() else _NUMBERS.get(" ".join(word.split()), 1)
+
+
+def _shifted(reference: date, count: int, unit: str) -> _Resolved | None:
+    """The day, week, month or year that lies `count` units from `reference`."""
+    if unit in ("hour", "minute"):
+        return _days(_after(reference, round(count / 24) if unit == "hour" else 0), 1, "time")
+    if unit == "day":
+        return _days(_after(reference, count), 1, "day")
+    if unit == "week":
+        return _week(_after(reference, 7 * count))
+    if unit == "month":
+        return _month(reference.year, reference.month + count)
+    return _year(reference.year + count)
+
+
+def _iso(m: re.Match[str], _: date) -> _Resolved | None:
+    found = _day(int(m["iso_y"]), int(m["iso_m"]), int(m["iso_d"]))
+    return (found[0], found[1], "time") if found and m["iso_t"] else found
+
+
+def _us(m: re.Match[str], _: date) -> _Resolved | None:
+    month, day, year = int(m["us_m"]), int(m["us_d"]), int(m["us_y"])
+    if len(m["us_y"]) == 2:  # noqa: PLR2004 - digits
+        year += 2000 if year < _CENTURY_PIVOT else 1900
+    if month > _LAST_US_MONTH:
+        month, day = day, month
+    return _day(year, month, day)
+
+
+def _day_of_month(day: str, month: str, year: str | None, reference: date) -> _Resolved | None:
+    number = _MONTHS[month]
+    return _day(int(year) if year else _nearest_year(number, int(day), reference), number, int(day))
+
+
+def _season(m: re.Match[str], reference: date) -> _Resolved | None:
+    month = _SEASONS[m["s_n"]]
+    if m["s_y"]:
+        return _month(int(m["s_y"]), month, 3)
+    if not m["s_w"]:
+        return None
+    return _which_month(m["s_w"], month, reference, months=3)
+
+
+def _which_month(which: str, month: int, reference: date, months: int = 1) -> _Resolved | None:
+    year = reference.year
+    if which in ("last", "past", "previous"):
+        year -= (month + months - 1) >= reference.month
+    elif which != "this":
+        year += month <= reference.month
+    return _month(year, month, months)
+
+
+def _which(m: re.Match[str], reference: date) -> _Resolved | None:
+    which, unit = m["w_w"], m["w_u"]
+    step = -1 if which in ("last", "past", "previous") else 0 if which == "this" else 1
+    if unit in _MONTHS:
+        return _which_month(which, _MONTHS[unit], reference)
+    if unit in _WEEKDAYS:
+        return _days(_which_weekday(step, _WEEKDAYS[unit], reference), 1, "day")
+    if unit == "weekend":
+        return _days(_after(reference, _SATURDAY - reference.weekday() + 7 * step), 2, "week")
+    if unit == "quarter":
+        return _month(reference.year, (reference.month - 1) // 3 * 3 + 1 + 3 * step, 3)
+    return _shifted(reference, step, unit)
+
+
+def _which_weekday(step: int, weekday: int, reference: date) -> date:
+    """The last one before, the one of this week, or the first one after `reference`."""
+    distance = weekday - reference.weekday()
+    if step < 0:
+        distance = distance % 7 - 7
+    elif step > 0:
+        distance = distance % 7 or 7
+    return _after(reference, distance)
+
+
+def _ago(m: re.Match[str], reference: date) -> _Resolved | None:
+    past = m["a_w"] in ("ago", "earlier", "back")
+    return _shifted(reference, -_count(m["a_n"]) if past else _count(m["a_n"]), m["a_u"])
+
+
+def _today(m: re.Match[str], reference: date) -> _Resolved | None:
+    return _days(reference, 1, "day" if m["today"] == "today" else "time")
+
+
+def _yesterday(m: re.Match[str], reference: date) -> _Resolved | None:
+    text = m["yesterday"]
+    whole = text.endswith("yesterday")
+    return _days(_after(reference, -2 if "before" in text else -1), 1, "day" if whole else "time")
+
+
+def _tomorrow(m: re.Match[str], reference: date) -> _Resolved | None:
+    text = m["tomorrow"]
+    whole = text.endswith("tomorrow")
+    return _days(_after(reference, 2 if "after " in text else 1), 1, "day" if whole else "time")
+
+
+def _in_month(m: re.Match[str], reference: date) -> _Resolved | None:
+    month = _MONTHS[m["n_m"]]
+    return _month(_nearest_year(month, 15, reference), month)
+
+
+_READINGS: Final[dict[str, Callable[[re.Match[str], date], _Resolved | None]]] = {
+    "iso": _iso,
+    "iso_month": lambda m, _: _month(int(m["im_y"]), int(m["im_m"])) if int(m["im_y"]) else None,
+    "us": _us,
+    "eu": lambda m, _: _day(int(m["eu_y"]), int(m["eu_m"]), int(m["eu_d"])),
+    "dmy": lambda m, reference: _day_of_month(m["dm_d"], m["dm_m"], m["dm_y"], reference),
+    "mdy": lambda m, reference: _day_of_month(m["md_d"], m["md_m"], m["md_y"], reference),
+    "my": lambda m, _: _month(int(m["my_y"]), _MONTHS[m["my_m"]]),
+    "season": _season,
+    "quarter": lambda m, _: _month(int(m["q_y"]), int(m["q_n"]) * 3 - 2, 3),
+    "quarter_of": lambda m, _: _month(int(m["qo_y"]), _ORDINALS[m["qo_n"]] * 3 - 2, 3),
+    "in_year": lambda m, _: _year(int(m["y_y"])),
+    "today": _today,
+    "yesterday": _yesterday,
+    "tomorrow": _tomorrow,
+    "which": _which,
+    "ago": _ago,
+    "ahead": lambda m, reference: _shifted(reference, _count(m["h_n"]), m["h_u"]),
+    "in_month": _in_month,
+}
+_MONTH_GROUPS: Final = {"dmy": "dm_m", "mdy": "md_m", "my": "my_m", "which": "w_u", "in_month": "n_m", "season": "s_n"}
+_FIRM_GROUPS: Final = ("dm_y", "md_y", "my_y", "dm_o", "md_o", "s_y", "s_w")
+
+
+def _is_named(text: str, match: re.Match[str], kind: str) -> bool:
+    """Whether the month or weekday in `match` is a name there, not a verb or a common word (`it may 7 times`)."""
+    group = _MONTH_GROUPS.get(kind)
+    if group is None or match[group] not in _AMBIGUOUS or text[match.start(group)].isupper():
+        return True
+    if any(match[firm] for firm in _FIRM_GROUPS):
+        return True
+    following = text[match.end() : match.end() + 2].strip()
+    return kind in ("dmy", "mdy") and not following.isalpha()
+
+
+_RELATION: Final = (
+    rf"(?:\bthe{_SPACE})?(?:\b(?P<n>{_COUNT}){_SPACE})?\b(?P<u>day|week|weekend|month|year|{_WEEKDAY})s?{_SPACE}"
+    rf"(?P<r>before|after|of|following|prior to|from){_SPACE}(?:the )?$"
+)
+_RELATION_ENDS: Final = ("before ", "after ", "of ", "following ", "to ", "from ", "the ")
+_RELATION_WITHIN: Final = 48
+"""Characters before a date in which `the two weeks before` can stand."""
+
+
+def _related(lower: str, start: int, found: _Resolved) -> tuple[int, _Resolved | None]:
+    """The span meant by `the week before <date>`, and where that expression begins."""
+    window = max(0, start - _RELATION_WITHIN)
+    before = lower[window:start]
+    if found[2] not in ("day", "time") or not before.endswith(_RELATION_ENDS):
+        return start, found
+    relation = re.search(_RELATION, before)
+    if not relation:
+        return start, found
+    step = {"of": 0, "before": -1, "prior to": -1}.get(relation["r"], 1)
+    related = _counted(relation, step, found[0]) if relation["n"] else _adjacent(relation["u"], step, found[0])
+    return (window + relation.start(), related) if related else (start, found)
+
+
+def _counted(relation: re.Match[str], step: int, day: date) -> _Resolved | None:
+    """Two weeks before `day`; nothing for two Mondays before it."""
+    unit = relation["u"]
+    return _shifted(day, step * _count(relation["n"]), unit) if unit in ("day", "week", "month", "year") else None
+
+
+def _adjacent(unit: str, step: int, day: date) -> _Resolved | None:
+    """The Monday, weekend, week, month or year before, of or after `day`; a week before or after touches it."""
+    if unit in _WEEKDAYS:
+        return _days(_which_weekday(step, _WEEKDAYS[unit], day), 1, "day")
+    if unit == "weekend":
+        return _days(_which_weekday(step, _SATURDAY, day), 2, "week")
+    if unit == "week" and step:
+        return _days(_after(day, -7 if step < 0 else 1), 7, "week")
+    return _shifted(day, step, unit)
+
+
+def resolve_dates(text: str, reference: datetime) -> list[DateSpan]:
+    """The dates that `text` names, absolute or relative to `reference`.
+
+    Without a year, the one nearest to the reference is meant. `3/14/2026` is month first unless the first number is above
+    12; `14.3.2026` is day first. `may` and `march` are months only beside a number, a preposition or a capital.
+
+    Args:
+        text: What was said.
+        reference: When it was said; its own calendar day counts, whatever its zone.
+
+    Returns:
+        Spans in order of appearance, never overlapping; impossible dates (`2026-02-30`) are left out.
+    """
+    lower = _lower(text)
+    if (
+        not _DIGIT.search(text)
+        and _TIME_WORDS.isdisjoint(words := _WORD.findall(lower))
+        and _UNSURE_WORDS.isdisjoint(words)
+    ):
+        return []
+    day = reference.date()
+    spans: list[DateSpan] = []
+    for match in re.finditer(_EXPRESSION, lower):
+        kind = match.lastgroup or ""
+        if not _is_named(text, match, kind):
+            continue
+        found = _READINGS[kind](match, day)
+        start = match.start()
+        if found:
+            start, found = _related(lower, start, found)
+        if found and found[0] < found[1]:
+            spans.append(DateSpan(start=found[0], end=found[1], text=text[start : match.end()], granularity=found[2]))
+    return spans
+
+
+_UNSURE_WORDS: Final = frozenset(
+    {"may", "march", "mar", "night", "fall", "tues", "mon", "tue", "wed", "thu", "thurs", "fri", "sat", "sun", "day"}
+)
+
+
+def has_time_expression(text: str) -> bool:
+    """Whether `text` names a date, a time or a span of days; a cheap guess that errs towards yes."""
+    lower = text.lower()
+    if not _TIME_WORDS.isdisjoint(_WORD.findall(lower)):
+        return True
+    if ("may" in lower or "march" in lower) and _VERB_MONTH.search(text):
+        return True
+    return bool(_DIGIT.search(lower)) and bool(_NUMERIC_TIME.search(lower))
+
+
+_ASKS_WHEN: Final = re.compile(
+    r"\bwhen (?:did|does|do|was|were|is|are|am|will|would|has|have|had|can|could|should|shall|might|exactly)\b|\bwhen\W*$"
+    r"|\b(?:what|which) (?:exact )?(?:date|day|month|year|time|week|weekday|weekend|season|century|decade)\b|\bwhat's the (?:date|time)\b"
+    r"|\bhow (?:long ago|recently|soon|long since)\b|\b(?:since|until|till|by) when\b|\bwhat(?: i|')s the date\b"
+)
+
+
+def asks_when(query: str) -> bool:
+    """Whether `query` asks for a time (`when did`, `which month`, `how long ago`)."""
+    return bool(_ASKS_WHEN.search(query.lower()))
+
+
+# --- what an argument says ---
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECONDS_FROM: Final = 1e11
+"""Epoch numbers above this are milliseconds: as seconds they would lie in the year 5138."""
+_SHOWN: Final = 80
+"""Characters of a bad value that its error repeats."""
+_EPOCH_TEXT: Final = re.compile(r"-?[0-9]{9,16}(?:\.[0-9]{1,9})?")
+
+
+def _bad(value: object, wanted: str) -> InvalidInputError:
+    shown = ascii(value)
+    shown = shown if len(shown) <= _SHOWN else shown[:_SHOWN] + "..."
+    return InvalidInputError(f"{shown} is not {wanted}.")
+
+
+def _from_epoch(value: float) -> datetime:
+    seconds = value / 1000 if abs(value) > _MILLISECONDS_FROM else value
+    if not math.isfinite(seconds):
+        raise _bad(value, "a finite number of seconds")
+    return _EPOCH + timedelta(seconds=seconds)
+
+
+def parse_when(value: object) -> datetime:
+    """An instant, aware and in UTC.
+
+    Args:
+        value: ISO 8601 text (without a zone it is UTC, a bare date its midnight), a number of seconds since 1970 (of
+            milliseconds above 1e11), a date or a datetime.
+
+    Raises:
+        InvalidInputError: If the value is malformed or outside the years 1 to 9999; the message names it.
+    """
+    wanted = "a time between the years 1 and 9999: use ISO 8601 (2026-03-02T10:15:00Z) or seconds since 1970"
+    try:
+        if isinstance(value, str):
+            text = value.strip()
+            found = _from_epoch(float(text)) if _EPOCH_TEXT.fullmatch(text) else datetime.fromisoformat(text)
+        elif isinstance(value, datetime):
+            found = value
+        elif isinstance(value, date):
+            found = datetime(value.year, value.month, value.day, tzinfo=UTC)
+        elif isinstance(value, int | float) and not isinstance(value, bool):
+            found = _from_epoch(value)
+        else:
+            raise _bad(value, wanted)
+        return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+    except InvalidInputError:
+        raise
+    except (ValueError, OverflowError) as error:
+        raise _bad(value, wanted) from error
+
+
+def parse_day(value: object) -> date:
+    """A calendar day, as expiration dates use it; an instant gives its day in UTC.
+
+    Raises:
+        InvalidInputError: If the value is not a day between the years 1 and 9999; the message names it.
+    """
+    if isinstance(value, datetime):
+        return parse_when(value).date()
+    if isinstance(value, date):
+        return value
+    if not isinstance(value, str):
+        raise _bad(value, "a day: use ISO 8601 (2026-03-02)")
+    try:
+        return parse_when(value).date()
+    except InvalidInputError as error:
+        raise _bad(value, "a day: use ISO 8601 (2026-03-02)") from error

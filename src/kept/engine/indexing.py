@@ -1,0 +1,50 @@
+"""Memories to index entries: one embedding, the postings, the entities."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from kept.domain.lexicon import HAS_TIME, pack_entities, pack_terms
+from kept.domain.memory import EntityRef
+from kept.domain.temporal import has_time_expression
+from kept.ports import Embedder, IndexEntry
+
+
+class Indexer:
+    """Makes the entries of one index identity.
+
+    Args:
+        embedder: Its identity is the index's.
+    """
+
+    def __init__(self, embedder: Embedder) -> None:
+        self.embedder = embedder
+
+    @property
+    def identity(self) -> str:
+        """Under which the entries are stored; entries of another identity are not used."""
+        return str(self.embedder.identity)
+
+    def terms(self, text: str) -> bytes:
+        """The postings of a text, as its entry holds them."""
+        return pack_terms(text)
+
+    def entries(self, texts: Sequence[str], entities: Sequence[Sequence[EntityRef]]) -> list[IndexEntry]:
+        """Entries in input order.
+
+        Args:
+            texts: Without the speaker's name: an embedder would spend its similarity on it (it is matched exactly).
+            entities: What each text mentions.
+        """
+        if not texts:
+            return []
+        vectors = self.embedder.embed_documents(texts).astype("<f2")
+        return [
+            IndexEntry(
+                embedding=vector.tobytes(),
+                terms=self.terms(text),
+                entities=pack_entities(entity.key for entity in mentioned),
+                flags=HAS_TIME if has_time_expression(text) else 0,
+            )
+            for vector, text, mentioned in zip(vectors, texts, entities, strict=True)
+        ]

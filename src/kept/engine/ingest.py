@@ -1,0 +1,346 @@
+"""Ingest: episode → redact → extract → resolve → append revisions.
+
+What is slow (extraction, embedding) happens before the write begins; the write itself is one short transaction. An add
+is acknowledged when it is on disk and the next search finds it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
+from itertools import islice
+from typing import Any, Final, Literal
+
+from kept.domain.entities import entities
+from kept.domain.history import Operation, Revision, apply, difference, to_changes
+from kept.domain.memory import Draft, EntityRef, Episode, MemoryRecord, Message, repeat_key, speaker_of, text_hash
+from kept.domain.scope import Scope
+from kept.engine.indexing import Indexer
+from kept.errors import ConflictError, InvalidInputError, NotFoundError
+from kept.ports import Clock, Extractor, Ids, IndexEntry, Log, Progress, Transaction
+
+BATCH_DRAFTS: Final = 2_000
+"""Memories embedded at a time: vectors of a batch take some 4 MB, whatever the call's size."""
+
+SOURCE_ROLES: Final = frozenset({"system"})
+"""Kept in the episode, never made into memories: instructions to a model, not something anybody said."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddRequest:
+    """One add, checked (see `engine.intake`).
+
+    Attributes:
+        messages: What was said; may be empty when facts are handed over.
+        facts: Finished memories.
+        infer: Whether messages are made into statements (else stored verbatim).
+        at: When messages without a time of their own were said; None means now.
+    """
+
+    scope: Scope
+    messages: Sequence[Message] = ()
+    facts: Sequence[Draft] = ()
+    infer: bool = True
+    at: datetime | None = None
+    expires_on: date | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    categories: tuple[str, ...] = ()
+    immutable: bool = False
+    idempotency_key: str | None = None
+    actor: str | None = None
+    connector: str = "sdk"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stored:
+    """What became of one draft: a new memory, or an exact repeat that reinforced one."""
+
+    memory: MemoryRecord
+    event: Literal["ADD", "REINFORCE"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddResult:
+    """What an add did.
+
+    Attributes:
+        operation_id: For `undo`; None when there was nothing to write.
+        stored: In the order of the drafts.
+        superseded: Ids that the facts replaced.
+        skipped_messages: Messages stored by an earlier import.
+        replayed: Whether this is the answer of an earlier call with the same idempotency key.
+    """
+
+    operation_id: str | None
+    stored: tuple[Stored, ...] = ()
+    superseded: tuple[str, ...] = ()
+    skipped_messages: int = 0
+    replayed: bool = False
+
+
+class Ingest:
+    """Writes what callers bring."""
+
+    def __init__(self, log: Log, indexer: Indexer, extractor: Extractor, clock: Clock, ids: Ids) -> None:
+        self._log = log
+        self._indexer = indexer
+        self._extractor = extractor
+        self._clock = clock
+        self._ids = ids
+
+    def add(self, request: AddRequest, progress: Progress | None = None) -> AddResult:
+        """Store the request's memories.
+
+        Raises:
+            ScopeError: No id to store under.
+            InvalidInputError: Neither messages nor facts.
+            NotFoundError: A fact supersedes an unknown memory; nothing was stored.
+            ConflictError: A fact supersedes an immutable memory; nothing was stored.
+        """
+        request.scope.require_writable()
+        if not request.messages and not request.facts:
+            raise InvalidInputError("There is nothing to add: give messages or facts.")
+        if request.idempotency_key and (earlier := self._replay(request)):
+            return earlier
+        now = self._clock()
+        messages = self._new_messages(request)
+        skipped = len(request.messages) - len(messages)
+        drafts = [*self._drafts(request, messages, now), *request.facts]
+        if not drafts and not messages:
+            return AddResult(operation_id=None, skipped_messages=skipped)
+        episode = self._episode(request, messages, now)
+        drafts = [_complete(draft, request) for draft in drafts]
+        entries = self._entries(drafts, progress)
+        return self._write(request, episode, drafts, entries, now, skipped)
+
+    def _replay(self, request: AddRequest) -> AddResult | None:
+        """The answer of the call that used the same idempotency key before."""
+        project, key = request.scope.project, request.idempotency_key or ""
+        operation = self._log.find_idempotent(project, key)
+        if operation is None:
+            return None
+        revisions = self._log.operation_revisions(project, operation.id)
+        records = self._log.find_many(project, {revision.memory_id for revision in revisions})
+        stored = tuple(
+            Stored(memory=records[revision.memory_id], event="ADD" if revision.op == "add" else "REINFORCE")
+            for revision in revisions
+            if revision.op in {"add", "reinforce"}
+        )
+        superseded = tuple(revision.memory_id for revision in revisions if revision.op == "supersede")
+        return AddResult(operation_id=operation.id, stored=stored, superseded=superseded, replayed=True)
+
+    def _new_messages(self, request: AddRequest) -> list[Message]:
+        """Messages that no earlier call brought under the same source id, nor this one twice."""
+        named = {message.source_id for message in request.messages if message.source_id}
+        known = self._log.known_sources(request.scope, named) if named else set()
+        fresh = []
+        for message in request.messages:
+            if message.source_id in known:
+                continue
+            if message.source_id:
+                known.add(message.source_id)
+            fresh.append(message)
+        return fresh
+
+    def _drafts(self, request: AddRequest, messages: Sequence[Message], now: datetime) -> list[Draft]:
+        reference = request.at or now
+        if request.infer:
+            drafts = self._extractor.extract(messages, reference)
+        else:
+            drafts = [
+                Draft(
+                    text=message.content,
+                    kind="message",
+                    role=message.role,
+                    speaker=speaker_of(message.role, message.name),
+                    created_at=message.at,
+                    position=position,
+                )
+                for position, message in enumerate(messages)
+                if message.content.strip() and message.role not in SOURCE_ROLES
+            ]
+        return [replace(draft, created_at=draft.created_at or reference) for draft in drafts]
+
+    def _episode(self, request: AddRequest, messages: Sequence[Message], now: datetime) -> Episode:
+        return Episode(
+            id=self._ids(),
+            scope=request.scope,
+            connector=request.connector,
+            recorded_at=now,
+            messages=tuple(messages),
+        )
+
+    def _entries(self, drafts: Sequence[Draft], progress: Progress | None) -> list[IndexEntry]:
+        entries: list[IndexEntry] = []
+        waiting = iter(drafts)
+        while batch := list(islice(waiting, BATCH_DRAFTS)):
+            entries += self._indexer.entries(
+                [draft.text for draft in batch], [draft.entity_refs or () for draft in batch]
+            )
+            if progress:
+                progress(len(entries), len(drafts))
+        return entries
+
+    def _write(
+        self,
+        request: AddRequest,
+        episode: Episode,
+        drafts: Sequence[Draft],
+        entries: Sequence[IndexEntry],
+        now: datetime,
+        skipped: int,
+    ) -> AddResult:
+        operation = Operation(
+            id=self._ids(),
+            project=request.scope.project,
+            kind="add",
+            actor=request.actor,
+            connector=request.connector,
+            recorded_at=now,
+            idempotency_key=request.idempotency_key,
+        )
+        try:
+            with self._log.write() as transaction:
+                transaction.put_operation(operation)
+                if episode.messages:
+                    transaction.put_episode(episode)
+                writing = _Writing(transaction, operation, request, episode, self._ids)
+                result = writing.store(drafts, entries, identity=self._indexer.identity)
+        except ConflictError:
+            # Another process used the same key between our look and our write: its answer is the answer.
+            if request.idempotency_key and (earlier := self._replay(request)):
+                return earlier
+            raise
+        return replace(result, skipped_messages=skipped)
+
+
+class _Writing:
+    """The transaction of one add: resolves each draft against what is stored and appends what follows."""
+
+    def __init__(
+        self, transaction: Transaction, operation: Operation, request: AddRequest, episode: Episode, ids: Ids
+    ) -> None:
+        self._transaction = transaction
+        self._operation = operation
+        self._request = request
+        self._episode = episode
+        self._ids = ids
+        self._revisions: list[Revision] = []
+        self._records: list[MemoryRecord] = []
+        self._entries: list[IndexEntry | None] = []
+        self._latest: dict[str, MemoryRecord] = {}
+
+    def store(self, drafts: Sequence[Draft], entries: Sequence[IndexEntry], *, identity: str) -> AddResult:
+        scope = self._request.scope
+        keys = [repeat_key(scope, draft.speaker, draft.text) for draft in drafts]
+        known = self._transaction.find_repeat(scope.project, set(keys))
+        stored, superseded = [], []
+        for draft, entry, key in zip(drafts, entries, keys, strict=True):
+            repeated = self._now(known[key]) if key in known else None
+            if repeated is not None and repeated.state == "active" and not draft.supersedes:
+                known[key] = self._revise(repeated, "reinforce", reinforced=repeated.reinforced + 1)
+                stored.append(Stored(memory=known[key], event="REINFORCE"))
+                continue
+            known[key] = self._add(draft, entry)
+            superseded += [self._supersede(old, known[key]) for old in self._replaced(draft)]
+            stored.append(Stored(memory=known[key], event="ADD"))
+        self._transaction.append(self._revisions, self._records, self._entries, identity=identity)
+        return AddResult(operation_id=self._operation.id, stored=tuple(stored), superseded=tuple(superseded))
+
+    def _add(self, draft: Draft, entry: IndexEntry) -> MemoryRecord:
+        seq = self._transaction.next_seq()
+        now = self._operation.recorded_at
+        created_at = draft.created_at or now
+        record = MemoryRecord(
+            id=self._ids(),
+            key=seq,
+            seq=seq,
+            scope=self._request.scope,
+            text=draft.text,
+            hash=text_hash(draft.text),
+            kind=draft.kind,
+            speaker=draft.speaker,
+            role=draft.role,
+            metadata=draft.metadata,
+            categories=draft.categories,
+            entity_refs=draft.entity_refs or (),
+            relations=draft.relations,
+            created_at=created_at,
+            updated_at=created_at,
+            recorded_at=now,
+            valid_from=draft.valid_from,
+            valid_to=draft.valid_to,
+            expires_on=draft.expires_on,
+            supersedes=tuple(draft.supersedes),
+            episode_id=self._episode.id,
+            position=draft.position,
+            connector=self._request.connector,
+            immutable=draft.immutable,
+        )
+        return self._append("add", None, record, to_changes(record), entry)
+
+    def _replaced(self, draft: Draft) -> list[MemoryRecord]:
+        if not draft.supersedes:
+            return []
+        scope = self._request.scope
+        found = self._transaction.find_many(scope.project, draft.supersedes)
+        for memory_id in draft.supersedes:
+            old = found.get(memory_id)
+            if old is None or old.state == "erased" or old.user_id != scope.user_id:
+                raise NotFoundError(f"supersedes names memory {memory_id}, which is not stored for this user.")
+            if old.immutable:
+                raise ConflictError(f"Memory {memory_id} is immutable and cannot be superseded.")
+        return [current for old in found.values() if (current := self._now(old)).state == "active"]
+
+    def _now(self, record: MemoryRecord) -> MemoryRecord:
+        """The record as this transaction left it so far; its own writes are appended at the end."""
+        return self._latest.get(record.id, record)
+
+    def _supersede(self, old: MemoryRecord, new: MemoryRecord) -> str:
+        closed_at = new.valid_from or new.created_at
+        ends = old.valid_to if old.valid_to and old.valid_to < closed_at else closed_at
+        self._revise(old, "supersede", state="superseded", superseded_by=new.id, valid_to=ends)
+        return old.id
+
+    def _revise(self, record: MemoryRecord, op: Literal["reinforce", "supersede"], **fields: Any) -> MemoryRecord:
+        revised = replace(record, updated_at=self._operation.recorded_at, **fields)
+        return self._append(op, record, revised, difference(record, revised), None)
+
+    def _append(
+        self,
+        op: Literal["add", "reinforce", "supersede"],
+        before: MemoryRecord | None,
+        after: MemoryRecord,
+        changes: Mapping[str, Any],
+        entry: IndexEntry | None,
+    ) -> MemoryRecord:
+        revision = Revision(
+            seq=after.seq if before is None else self._transaction.next_seq(),
+            memory_id=after.id,
+            op=op,
+            operation_id=self._operation.id,
+            recorded_at=self._operation.recorded_at,
+            changes=changes,
+        )
+        record = self._latest[after.id] = after if before is None else apply(before, revision)
+        self._revisions.append(revision)
+        self._records.append(record)
+        self._entries.append(entry)
+        return record
+
+
+def _complete(draft: Draft, request: AddRequest) -> Draft:
+    """The draft with what the whole request says of each, and entities by rule where none were handed over."""
+    found = draft.entity_refs
+    if found is None:
+        found = tuple(EntityRef(name=e.name, kind=e.kind, key=e.key) for e in entities(draft.text))
+    return replace(
+        draft,
+        metadata={**request.metadata, **draft.metadata} if draft.metadata else request.metadata,
+        categories=draft.categories or request.categories,
+        entity_refs=found,
+        expires_on=draft.expires_on or request.expires_on,
+        immutable=draft.immutable or request.immutable,
+        created_at=draft.created_at or request.at,
+    )

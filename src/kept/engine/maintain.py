@@ -1,0 +1,492 @@
+"""Maintain: change, close, hide, bring back, erase; and prove that the store is what it says.
+
+Everything but an erase is a revision that can be taken back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from itertools import islice
+from typing import Any, Final, get_args
+
+from kept.domain.entities import entities
+from kept.domain.history import Op, Operation, Revision, apply, difference, fold, to_microseconds
+from kept.domain.memory import CLOSED_STATES, EntityRef, MemoryRecord, State, text_hash
+from kept.domain.scope import Scope
+from kept.engine.indexing import Indexer
+from kept.errors import ConflictError, NotFoundError
+from kept.ports import Clock, Finding, Ids, IndexEntry, Listing, Log, Progress, Transaction
+
+ALL_STATES: Final[tuple[State, ...]] = get_args(State)
+BATCH_RECORDS: Final = 1_000
+"""Memories rewritten in one transaction of a long maintenance call, so that others get their turn."""
+
+_VOLATILE: Final = ("seq", "updated_at")
+"""Fields that differ after a change was made and taken back."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One step of a memory's history: the revision, and the memory before and after it (None before its first)."""
+
+    revision: Revision
+    operation: Operation | None
+    before: MemoryRecord | None
+    after: MemoryRecord
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """What a maintenance call did.
+
+    Attributes:
+        operation_id: For `undo`; None when nothing had to change.
+        memories: Each changed memory as it is now.
+    """
+
+    operation_id: str | None
+    memories: tuple[MemoryRecord, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Erasure:
+    """What an erase did.
+
+    Attributes:
+        memory_ids: Whose content is gone; the ids stay as tombstones.
+        messages: Source messages blanked besides those of the memories.
+        scrubbed: Whether the files are clean already. False while another process reads an older state; the next erase,
+            verify or close finishes the work.
+    """
+
+    memory_ids: tuple[str, ...] = ()
+    messages: int = 0
+    scrubbed: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class By:
+    """Who asks, through which connector."""
+
+    actor: str | None = None
+    connector: str = "sdk"
+
+
+class Maintain:
+    """Changes to what is stored."""
+
+    def __init__(self, log: Log, indexer: Indexer, clock: Clock, ids: Ids) -> None:
+        self._log = log
+        self._indexer = indexer
+        self._clock = clock
+        self._ids = ids
+
+    # --- reading the past ---
+
+    def get(self, project: str, memory_id: str) -> MemoryRecord:
+        """A memory in any state but erased.
+
+        Raises:
+            NotFoundError: The project has none under this id, or it was erased.
+        """
+        record = self._log.find(project, memory_id)
+        if record is None:
+            raise NotFoundError(f"There is no memory {memory_id}.")
+        if record.state == "erased":
+            raise NotFoundError(f"Memory {memory_id} was erased; nothing of it is left.")
+        return record
+
+    def history(self, project: str, memory_id: str) -> list[Step]:
+        """Each revision of a memory, oldest first; of an erased one, that and when.
+
+        Raises:
+            NotFoundError: The project has none under this id.
+        """
+        if self._log.find(project, memory_id) is None:
+            raise NotFoundError(f"There is no memory {memory_id}.")
+        steps: list[Step] = []
+        before: MemoryRecord | None = None
+        for revision in self._log.revisions(project, memory_id=memory_id):
+            after = apply(before, revision)
+            operation = self._log.operation(project, revision.operation_id)
+            steps.append(Step(revision=revision, operation=operation, before=before, after=after))
+            before = after
+        return steps
+
+    def as_of(self, project: str, memory_id: str, seq: int) -> MemoryRecord | None:
+        """The memory as the log had it at `seq`; None when it did not exist yet."""
+        return fold(self._log.revisions(project, memory_id=memory_id, upto=seq))
+
+    # --- changing ---
+
+    def update(self, project: str, memory_id: str, fields: Mapping[str, Any], by: By) -> Change:
+        """Set fields of a memory; a new text is indexed anew and its entities are found again.
+
+        Raises:
+            NotFoundError: No such memory, or it was deleted or erased.
+            ConflictError: It is immutable.
+        """
+        record = self._changeable(project, memory_id)
+        if record.state == "deleted":
+            raise NotFoundError(f"Memory {memory_id} was deleted; restore it before changing it.")
+        changed = dict(fields)
+        if "text" in changed:
+            changed["hash"] = text_hash(changed["text"])
+            found = entities(changed["text"])
+            changed.setdefault("entity_refs", tuple(EntityRef(name=e.name, kind=e.kind, key=e.key) for e in found))
+        return self._revise(project, "update", "update", [record], lambda _: changed, by)
+
+    def invalidate(self, project: str, memory_id: str, at: datetime | None, by: By) -> Change:
+        """Say that a memory is no longer true, from `at` on (None: now).
+
+        Raises:
+            NotFoundError: No such memory.
+            ConflictError: It is immutable, or was closed before.
+        """
+        record = self._changeable(project, memory_id)
+        if record.state != "active":
+            raise ConflictError(f"Memory {memory_id} is {record.state} already.")
+        fields = {"state": "invalidated", "valid_to": at or self._clock()}
+        return self._revise(project, "invalidate", "invalidate", [record], lambda _: fields, by)
+
+    def feedback(self, project: str, memory_id: str, value: str | None, by: By) -> Change:
+        """Keep a person's verdict on a memory; later rankings use it."""
+        record = self.get(project, memory_id)
+        return self._revise(project, "feedback", "feedback", [record], lambda _: {"feedback": value}, by)
+
+    def delete(self, project: str, memory_ids: Sequence[str], by: By, *, linked: bool = False) -> Change:
+        """Hide memories; each can be restored.
+
+        Args:
+            project: The boundary.
+            memory_ids: Which.
+            by: Who asks.
+            linked: Also the older memories that these superseded, and those that they superseded.
+
+        Raises:
+            NotFoundError: One of them does not exist or is deleted; nothing was changed.
+            ConflictError: One of them is immutable; nothing was changed.
+        """
+        records = [self._changeable(project, memory_id) for memory_id in dict.fromkeys(memory_ids)]
+        for record in records:
+            if record.state == "deleted":
+                raise NotFoundError(f"Memory {record.id} was deleted before.")
+        if linked:
+            records += self._linked(project, records)
+        return self._revise(project, "delete", "delete", records, lambda _: {"state": "deleted"}, by)
+
+    def delete_all(self, listing: Listing, by: By, progress: Progress | None = None) -> Change:
+        """Hide all that a listing holds, immutable ones excepted, in one operation that one undo takes back."""
+        records = [record for record in self._log.scan(listing) if not record.immutable]
+        if progress:
+            progress(0, len(records))
+        project = listing.scope.project
+        return self._revise(project, "delete", "delete", records, lambda _: {"state": "deleted"}, by)
+
+    def retain(self, listing: Listing, days: int, by: By) -> Change:
+        """Expire what was said more than `days` days ago: hidden from search and lists, still there by id.
+
+        Facts without an end of their own keep their validity; each expiry is in the log and can be undone.
+        """
+        limit = self._clock() - timedelta(days=days)
+        yesterday = self._clock().date() - timedelta(days=1)
+        old = [record for record in self._log.scan(listing) if record.created_at < limit]
+        return self._revise(listing.scope.project, "retain", "expire", old, lambda _: {"expires_on": yesterday}, by)
+
+    # --- taking back ---
+
+    def undo(self, scope: Scope, operation_id: str | None, by: By) -> tuple[Operation, Change]:
+        """Take back a whole operation: the given one, or the newest in `scope` that was not taken back.
+
+        Raises:
+            NotFoundError: There is nothing to undo, or no such operation.
+            ConflictError: It was taken back before, cannot be, or something changed the same memories since.
+        """
+        operation = self._undoable(scope, operation_id)
+        project = scope.project
+        changed: dict[str, list[Revision]] = {}
+        for revision in self._log.operation_revisions(project, operation.id):
+            changed.setdefault(revision.memory_id, []).append(revision)
+        records, fields = [], {}
+        for memory_id, revisions in changed.items():
+            current = self._log.find(project, memory_id)
+            if current is None or current.state == "erased":
+                continue
+            before = self.as_of(project, memory_id, revisions[0].seq - 1)
+            after = self.as_of(project, memory_id, revisions[-1].seq)
+            if after is None or _content(after) != _content(current):
+                raise ConflictError(
+                    f"Operation {operation.id} cannot be undone: memory {memory_id} was changed since. "
+                    "Undo the later operation first, or restore the memory to the revision you want."
+                )
+            records.append(current)
+            fields[memory_id] = {"state": "deleted"} if before is None else _content(before)
+        return operation, self._revise(
+            project, "undo", "restore", records, lambda record: fields[record.id], by, undoes=operation.id
+        )
+
+    def restore(self, project: str, memory_id: str, seq: int | None, by: By) -> Change:
+        """Bring a memory back as it was: at revision `seq`, or (None) before it was deleted or closed.
+
+        Raises:
+            NotFoundError: No such memory or revision.
+            ConflictError: It was erased; or it is neither deleted nor closed and no revision was named.
+        """
+        record = self._log.find(project, memory_id)
+        if record is None:
+            raise NotFoundError(f"There is no memory {memory_id}.")
+        if record.state == "erased":
+            raise ConflictError(f"Memory {memory_id} was erased; nothing of it is left to restore.")
+        earlier = self._earlier(record, seq)
+        return self._revise(project, "restore", "restore", [record], lambda _: _content(earlier), by)
+
+    def _earlier(self, record: MemoryRecord, seq: int | None) -> MemoryRecord:
+        states = {step.revision.seq: step.after for step in self.history(record.project, record.id)}
+        if seq is not None:
+            if seq not in states:
+                known = ", ".join(map(str, states))
+                raise NotFoundError(f"Memory {record.id} has no revision {seq}; it has {known}.")
+            return states[seq]
+        if record.state == "active":
+            raise ConflictError(f"Memory {record.id} is current; name the revision to go back to.")
+        wanted = ALL_STATES[:1] if record.state in CLOSED_STATES else ("active", *CLOSED_STATES)
+        return next(state for state in reversed(states.values()) if state.state in wanted)
+
+    def _undoable(self, scope: Scope, operation_id: str | None) -> Operation:
+        if operation_id is None:
+            operation = self._log.last_undoable(scope.project, scope)
+            if operation is None:
+                raise NotFoundError("There is nothing to undo here.")
+            return operation
+        operation = self._log.operation(scope.project, operation_id)
+        if operation is None:
+            raise NotFoundError(f"There is no operation {operation_id}.")
+        if operation.kind in {"undo", "erase"}:
+            raise ConflictError(f"Operation {operation_id} is an {operation.kind} and cannot be undone.")
+        return operation
+
+    # --- erasing ---
+
+    def erase(self, project: str, memory_ids: Sequence[str], by: By) -> Erasure:
+        """Remove the content of memories for good: from the log, the index, the sources and the files' free space.
+
+        The message that a memory was taken from is blanked whole. Memories made of other sentences of it stay.
+
+        Raises:
+            NotFoundError: One of them does not exist; nothing was erased.
+        """
+        return self._erase(project, dict.fromkeys(memory_ids), None, by)
+
+    def erase_all(self, listing: Listing, by: By, *, sources: Scope | None = None) -> Erasure:
+        """Erase all that a listing holds and, given `sources`, every message of that scope's episodes."""
+        memory_ids = [record.id for record in self._log.scan(listing)]
+        return self._erase(listing.scope.project, memory_ids, sources, by)
+
+    def _erase(self, project: str, memory_ids: Iterable[str], sources: Scope | None, by: By) -> Erasure:
+        operation = self._operation(project, "erase", by)
+        erased, messages = [], 0
+        with self._log.write() as transaction:
+            transaction.put_operation(operation)
+            for memory_id in memory_ids:
+                record = transaction.find(project, memory_id)
+                if record is None:
+                    raise NotFoundError(f"There is no memory {memory_id}; nothing was erased.")
+                if record.state == "erased":
+                    continue
+                self._erase_one(transaction, operation, record)
+                erased.append(memory_id)
+            if sources is not None:
+                messages = transaction.forget_sources(sources)
+        return Erasure(memory_ids=tuple(erased), messages=messages, scrubbed=self._log.scrub())
+
+    def _erase_one(self, transaction: Transaction, operation: Operation, record: MemoryRecord) -> None:
+        revision = Revision(
+            seq=transaction.next_seq(),
+            memory_id=record.id,
+            op="erase",
+            operation_id=operation.id,
+            recorded_at=operation.recorded_at,
+            changes={
+                "project": record.project,
+                **record.scope.ids,
+                "created_at": to_microseconds(record.created_at),
+                "recorded_at": to_microseconds(record.recorded_at),
+                "connector": record.connector,
+            },
+        )
+        transaction.erase([revision], [apply(record, revision)])
+
+    # --- proving and repairing ---
+
+    def verify(self, project: str | None = None, progress: Progress | None = None) -> Iterator[Finding]:
+        """Check that log, current state, hashes and index agree; yields what does not, nothing when all is well."""
+        yield from self._log.verify()
+        done = 0
+        total = sum(self._log.statistics(project).memories.values())
+        for name in self._log.all_projects() if project is None else [project]:
+            entries = self._indexed(name)
+            for record in self._log.scan(Listing(scope=Scope(project=name), states=ALL_STATES)):
+                yield from self._check(record, entries.get(record.key))
+                done += 1
+                if progress:
+                    progress(done, total)
+
+    def _indexed(self, project: str) -> dict[int, bytes | None]:
+        """Stored postings by key."""
+        return {
+            row.key: row.entry.terms if row.entry else None
+            for partition in self._log.partitions(project)
+            for row in self._log.partition_rows(partition.id, 0, self._indexer.identity)
+        }
+
+    def _check(self, record: MemoryRecord, terms: bytes | None) -> Iterator[Finding]:
+        where = f"memory {record.id}"
+        folded = fold(self._log.revisions(record.project, memory_id=record.id))
+        if folded != record:
+            detail = "its current state is not the fold of its revisions; `kept rebuild` repairs it"
+            yield Finding(check="fold", where=where, detail=detail)
+        if record.state == "erased":
+            if terms is not None or record.text:
+                yield Finding(check="erase", where=where, detail="content of an erased memory is left")
+            return
+        if record.hash != text_hash(record.text):
+            yield Finding(check="hash", where=where, detail="its hash does not agree with its text")
+        if terms is None:
+            detail = f"it has no index entry of {self._indexer.identity}; `kept rebuild` makes one"
+            yield Finding(check="index", where=where, detail=detail)
+        elif terms != self._indexer.terms(record.text):
+            detail = "its index entry was made from another text; `kept rebuild` makes it anew"
+            yield Finding(check="index", where=where, detail=detail)
+
+    def rebuild(self, project: str | None = None, progress: Progress | None = None) -> int:
+        """Make current state and index again from the log; how many memories it wrote.
+
+        Reading and writing go on meanwhile; a memory that changes during the rebuild keeps its newer state.
+        """
+        written = 0
+        for name in self._log.all_projects() if project is None else [project]:
+            seen = iter(list(self._memory_ids(name)))
+            while batch := list(islice(seen, BATCH_RECORDS)):
+                written += self._rebuild_batch(name, batch)
+                if progress:
+                    progress(written, None)
+        return written
+
+    def _memory_ids(self, project: str) -> dict[str, None]:
+        return dict.fromkeys(revision.memory_id for revision in self._log.revisions(project) if revision.op == "add")
+
+    def _rebuild_batch(self, project: str, memory_ids: Sequence[str]) -> int:
+        with self._log.write() as transaction:
+            folded = (fold(transaction.revisions(project, memory_id=memory_id)) for memory_id in memory_ids)
+            records = [record for record in folded if record is not None]
+            transaction.put_records(records)
+            present = [record for record in records if record.state != "erased"]
+            entries = self._indexer.entries(
+                [record.text for record in present], [record.entity_refs for record in present]
+            )
+            indexed = {record.key: entry for record, entry in zip(present, entries, strict=True)}
+            transaction.put_entries(indexed, identity=self._indexer.identity)
+        return len(records)
+
+    # --- the one way to write ---
+
+    def _changeable(self, project: str, memory_id: str) -> MemoryRecord:
+        record = self.get(project, memory_id)
+        if record.immutable:
+            raise ConflictError(f"Memory {memory_id} is immutable.")
+        return record
+
+    def _linked(self, project: str, records: Sequence[MemoryRecord]) -> list[MemoryRecord]:
+        """The chain of older memories behind `records`."""
+        seen = {record.id for record in records}
+        found: list[MemoryRecord] = []
+        waiting = [older for record in records for older in record.supersedes]
+        while waiting:
+            memory_id = waiting.pop()
+            if memory_id in seen:
+                continue
+            seen.add(memory_id)
+            record = self._log.find(project, memory_id)
+            if record is not None and record.state not in {"deleted", "erased"} and not record.immutable:
+                found.append(record)
+                waiting += record.supersedes
+        return found
+
+    def _operation(self, project: str, kind: str, by: By, undoes: str | None = None) -> Operation:
+        return Operation(
+            id=self._ids(),
+            project=project,
+            kind=kind,
+            actor=by.actor,
+            connector=by.connector,
+            recorded_at=self._clock(),
+            undoes=undoes,
+        )
+
+    def _revise(
+        self,
+        project: str,
+        kind: str,
+        op: Op,
+        records: Sequence[MemoryRecord],
+        fields: Callable[[MemoryRecord], Mapping[str, Any]],
+        by: By,
+        undoes: str | None = None,
+    ) -> Change:
+        """Append one revision to each record that the fields change. What changed since it was read is refused."""
+        operation = self._operation(project, kind, by, undoes)
+        planned = [(record, replace(record, **fields(record))) for record in records]
+        planned = [(before, after) for before, after in planned if _content(before) != _content(after)]
+        if not planned:
+            return Change(operation_id=None, memories=tuple(records))
+        entries = self._new_entries(planned)
+        with self._log.write() as transaction:
+            transaction.put_operation(operation)
+            present = transaction.find_many(project, [before.id for before, _ in planned])
+            revisions, results = [], []
+            for before, after in planned:
+                if present[before.id].seq != before.seq:
+                    raise ConflictError(f"Memory {before.id} was changed by somebody else just now. Try again.")
+                revision = self._revision(transaction, operation, op, before, after)
+                revisions.append(revision)
+                results.append(apply(before, revision))
+            transaction.append(revisions, results, entries, identity=self._indexer.identity)
+        return Change(operation_id=operation.id, memories=tuple(results))
+
+    def _revision(
+        self, transaction: Transaction, operation: Operation, op: Op, before: MemoryRecord, after: MemoryRecord
+    ) -> Revision:
+        revised = replace(after, updated_at=operation.recorded_at)
+        if op == "restore" and after.state == "deleted":
+            op = "delete"
+        return Revision(
+            seq=transaction.next_seq(),
+            memory_id=before.id,
+            op=op,
+            operation_id=operation.id,
+            recorded_at=operation.recorded_at,
+            changes=difference(before, revised),
+        )
+
+    def _new_entries(self, planned: Sequence[tuple[MemoryRecord, MemoryRecord]]) -> list[IndexEntry | None]:
+        """Entries where the text or its entities changed, None elsewhere."""
+        changed = [
+            number
+            for number, (before, after) in enumerate(planned)
+            if before.text != after.text or before.entity_refs != after.entity_refs
+        ]
+        made = self._indexer.entries(
+            [planned[number][1].text for number in changed], [planned[number][1].entity_refs for number in changed]
+        )
+        entries: list[IndexEntry | None] = [None] * len(planned)
+        for number, entry in zip(changed, made, strict=True):
+            entries[number] = entry
+        return entries
+
+
+def _content(record: MemoryRecord) -> dict[str, Any]:
+    """A memory's fields but those that change with every revision, and but its identity."""
+    skipped = {*_VOLATILE, "id", "key", "scope"}
+    return {name: getattr(record, name) for name in record.__slots__ if name not in skipped}

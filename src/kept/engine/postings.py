@@ -1,0 +1,80 @@
+"""Which chunk holds which term how often: a sorted main part and a small unsorted tail.
+
+Appending is cheap, looking up is a binary search in the main part and one comparison over the tail; the tail is merged
+before the comparison could be noticed.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+_TAIL_FRACTION: Final = 8
+_TAIL_POSTINGS: Final = 32_768
+"""The tail is merged when it is both longer than this (a comparison over it takes 10 µs) and an eighth of the main
+part, so that merging costs a constant factor of appending."""
+
+Matches = tuple[NDArray[np.int32], NDArray[np.float32]]
+
+
+class Postings:
+    """Term → chunks. Chunk numbers rise with every append, so those of a term do too."""
+
+    def __init__(self) -> None:
+        self._terms = np.empty(0, np.uint32)
+        self._starts = np.zeros(1, np.int64)
+        self._chunks = np.empty(0, np.int32)
+        self._tf = np.empty(0, np.uint8)
+        self._tail: list[tuple[NDArray[np.uint32], NDArray[np.int32], NDArray[np.uint8]]] = []
+        self._tail_size = 0
+
+    @property
+    def size_bytes(self) -> int:
+        """Memory held by the arrays."""
+        main = self._terms.nbytes + self._starts.nbytes + self._chunks.nbytes + self._tf.nbytes
+        return main + sum(part.nbytes for parts in self._tail for part in parts)
+
+    def append(self, terms: NDArray[np.uint32], chunks: NDArray[np.int32], tf: NDArray[np.uint8]) -> None:
+        """Add postings of new chunks; `chunks` must not fall and must lie after all earlier ones."""
+        if not len(terms):
+            return
+        self._tail.append((terms, chunks, tf))
+        self._tail_size += len(terms)
+        if self._tail_size > max(_TAIL_POSTINGS, len(self._chunks) // _TAIL_FRACTION):
+            self._merge()
+
+    def find(self, term: int) -> Matches:
+        """Chunks that hold `term`, rising, and how often each does (float32)."""
+        place = int(np.searchsorted(self._terms, np.uint32(term)))
+        if place < len(self._terms) and self._terms[place] == term:
+            span = slice(int(self._starts[place]), int(self._starts[place + 1]))
+            chunks, tf = self._chunks[span], self._tf[span]
+        else:
+            chunks, tf = self._chunks[:0], self._tf[:0]
+        if self._tail:
+            tail_terms, tail_chunks, tail_tf = self._joined_tail()
+            hit = np.flatnonzero(tail_terms == np.uint32(term))
+            if len(hit):
+                chunks = np.concatenate((chunks, tail_chunks[hit]))
+                tf = np.concatenate((tf, tail_tf[hit]))
+        return chunks, tf.astype(np.float32)
+
+    def _joined_tail(self) -> tuple[NDArray[np.uint32], NDArray[np.int32], NDArray[np.uint8]]:
+        if len(self._tail) > 1:
+            terms, chunks, tf = zip(*self._tail, strict=True)
+            self._tail = [(np.concatenate(terms), np.concatenate(chunks), np.concatenate(tf))]
+        return self._tail[0]
+
+    def _merge(self) -> None:
+        tail_terms, tail_chunks, tail_tf = self._joined_tail()
+        terms = np.concatenate((np.repeat(self._terms, np.diff(self._starts)), tail_terms))
+        order = np.argsort(terms, kind="stable")  # stable: the chunks of a term keep rising
+        terms = terms[order]
+        first = np.flatnonzero(np.concatenate(([True], terms[1:] != terms[:-1])))
+        self._chunks = np.concatenate((self._chunks, tail_chunks))[order]
+        self._tf = np.concatenate((self._tf, tail_tf))[order]
+        self._terms = terms[first]
+        self._starts = np.append(first, len(terms)).astype(np.int64)
+        self._tail, self._tail_size = [], 0

@@ -1,0 +1,91 @@
+"""The partitions in memory: loaded on first use, refreshed before each search, dropped by least recent use."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from kept.engine.partition import ResidentPartition
+from kept.ports import Embedder, LogReader
+
+DEFAULT_BUDGET_BYTES: Final = 1_000_000_000
+"""Room for one partition of a million memories (some 500 MB) and many small ones."""
+
+
+class _Place:
+    """A partition and the lock under which it is refreshed and read."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.partition: ResidentPartition | None = None
+        self.size_bytes = 0
+
+
+class Residents:
+    """The embedded index of a whole store.
+
+    Args:
+        log: What the partitions project.
+        embedder: Its identity says which index entries are theirs.
+        budget_bytes: The partitions that were not used for the longest time are dropped above it; the one in use never.
+    """
+
+    def __init__(self, log: LogReader, embedder: Embedder, *, budget_bytes: int = DEFAULT_BUDGET_BYTES) -> None:
+        self._log = log
+        self._identity = str(embedder.identity)
+        self._dimensions = embedder.identity.dimensions
+        self._budget_bytes = budget_bytes
+        self._lock = threading.Lock()
+        self._places: OrderedDict[int, _Place] = OrderedDict()
+
+    @property
+    def size_bytes(self) -> int:
+        """Memory held by all partitions."""
+        with self._lock:
+            return sum(place.size_bytes for place in self._places.values())
+
+    @contextmanager
+    def fresh(self, partition_id: int) -> Iterator[ResidentPartition]:
+        """Lend a partition that has every committed revision applied; nobody else changes it meanwhile."""
+        with self._lock:
+            place = self._places.setdefault(partition_id, _Place())
+            self._places.move_to_end(partition_id)
+        with place.lock:
+            known = place.partition, place.partition.cursor if place.partition else 0
+            place.partition = self._refreshed(partition_id, place.partition)
+            if (place.partition, place.partition.cursor) != known:
+                place.size_bytes = place.partition.size_bytes
+                self._shrink(partition_id)
+            yield place.partition
+
+    def forget(self) -> None:
+        """Drop every partition; the next search loads what it needs."""
+        with self._lock:
+            self._places.clear()
+
+    def _refreshed(self, partition_id: int, partition: ResidentPartition | None) -> ResidentPartition:
+        if partition is None:
+            partition = ResidentPartition(self._dimensions)
+        rows = self._log.partition_rows(partition_id, partition.cursor, self._identity)
+        if partition.cursor == 0:
+            partition.refresh(rows)
+            return partition
+        changed = list(rows)
+        if any(row.state == "erased" for row in changed) or partition.is_sparse:
+            # What was erased leaves memory too, and a partition that is mostly dead slots is made anew.
+            return self._refreshed(partition_id, None)
+        if changed:
+            partition.refresh(changed)
+        return partition
+
+    def _shrink(self, in_use: int) -> None:
+        with self._lock:
+            excess = sum(place.size_bytes for place in self._places.values()) - self._budget_bytes
+            for partition_id in list(self._places):
+                if excess <= 0:
+                    return
+                if partition_id != in_use:
+                    excess -= self._places.pop(partition_id).size_bytes

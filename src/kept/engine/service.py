@@ -1,0 +1,470 @@
+"""The service: one method per use case, and the only thing that the doors call.
+
+It checks what is asked for (`intake`), keeps the boundary (the scope) beside whatever the caller filters by, and hands
+the work to ingest, retrieve, maintain and transfer. Arguments are as callers give them; results are values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from kept.domain.filters import Filter, parse_filter, positive_entities
+from kept.domain.history import Operation
+from kept.domain.memory import MemoryRecord
+from kept.domain.scope import Scope
+from kept.domain.temporal import parse_day, parse_when
+from kept.engine import intake
+from kept.engine.context import DEFAULT_BUDGET_TOKENS, Context, pack
+from kept.engine.indexing import Indexer
+from kept.engine.ingest import AddRequest, AddResult, Ingest
+from kept.engine.maintain import By, Change, Erasure, Maintain, Step
+from kept.engine.residents import DEFAULT_BUDGET_BYTES, Residents
+from kept.engine.retrieve import Hit, Retrieve, SearchRequest
+from kept.engine.transfer import ImportReport, Transfer
+from kept.errors import InvalidInputError, NotFoundError, ScopeError
+from kept.ports import (
+    Clock,
+    Embedder,
+    EntitySummary,
+    Extractor,
+    Finding,
+    Ids,
+    Listing,
+    Log,
+    Progress,
+    ReadSession,
+    Reranker,
+    Statistics,
+)
+
+MAX_TOP_K: Final = 1_000
+"""As on Mem0's platform; who wants more wants a list."""
+MAX_QUERY_CHARACTERS: Final = 100_000
+"""A prompt with a pasted log is a query too; past this it is a document."""
+CONTEXT_CANDIDATES: Final = 100
+"""Hits from which a context block is chosen: some 4,000 tokens of statements, several times a usual budget."""
+WHOLE_ID: Final = 36
+"""Characters of a UUID; shorter ids are taken as beginnings (a context block cites eight characters)."""
+MIN_SHORT_ID: Final = 6
+UNSET: Final[Any] = object()
+"""Not given, where None means "clear it"."""
+
+
+class Service:
+    """Remember, recall, maintain.
+
+    Args:
+        log: The truth.
+        embedder: For what is stored and what is asked.
+        extractor: Makes memories of messages.
+        clock: The present.
+        ids: New ids.
+        reranker: Used when a search asks for it.
+        cache_bytes: Memory for resident partitions.
+        prefer_user: Whether, in chats with an assistant, what the user said ranks a little higher.
+    """
+
+    def __init__(
+        self,
+        *,
+        log: Log,
+        embedder: Embedder,
+        extractor: Extractor,
+        clock: Clock,
+        ids: Ids,
+        reranker: Reranker | None = None,
+        cache_bytes: int = DEFAULT_BUDGET_BYTES,
+        prefer_user: bool = True,
+    ) -> None:
+        indexer = Indexer(embedder)
+        self._log = log
+        self._clock = clock
+        self._residents = Residents(log, embedder, budget_bytes=cache_bytes)
+        self._ingest = Ingest(log, indexer, extractor, clock, ids)
+        self._retrieve = Retrieve(log, self._residents, indexer, clock, reranker=reranker, prefer_user=prefer_user)
+        self._maintain = Maintain(log, indexer, clock, ids)
+        self._transfer = Transfer(log, self._ingest, indexer, clock, ids)
+
+    # --- remember ---
+
+    def add(
+        self,
+        scope: Scope,
+        messages: object = (),
+        *,
+        facts: object = (),
+        infer: bool = True,
+        timestamp: object = None,
+        expiration_date: object = None,
+        metadata: object = None,
+        categories: object = None,
+        immutable: bool = False,
+        idempotency_key: str | None = None,
+        by: By | None = None,
+        progress: Progress | None = None,
+    ) -> AddResult:
+        """Store messages (as statements, or verbatim without `infer`) and finished facts.
+
+        Raises:
+            KeptError: See `engine.intake` and `engine.ingest`; nothing was stored.
+        """
+        by = by or By()
+        request = AddRequest(
+            scope=scope,
+            messages=intake.parse_messages(messages),
+            facts=intake.parse_facts(facts),
+            infer=infer,
+            at=None if timestamp is None else parse_when(timestamp),
+            expires_on=None if expiration_date is None else parse_day(expiration_date),
+            metadata=intake.parse_metadata(metadata),
+            categories=intake.parse_categories(categories),
+            immutable=immutable,
+            idempotency_key=intake.parse_optional_text(idempotency_key, "idempotency_key"),
+            actor=by.actor,
+            connector=by.connector,
+        )
+        return self._ingest.add(request, progress)
+
+    def related(self, result: AddResult, *, limit: int = 3) -> dict[str, list[Hit]]:
+        """Existing memories close to those that an add stored, by the new one's id: for the agent to settle conflicts."""
+        return self._retrieve.related([stored.memory for stored in result.stored if stored.event == "ADD"], limit=limit)
+
+    def import_sessions(
+        self,
+        scope: Scope,
+        sessions: Sequence[ReadSession],
+        *,
+        infer: bool = True,
+        by: By | None = None,
+        progress: Progress | None = None,
+    ) -> ImportReport:
+        """Store what a reader found; what an earlier import brought is left out."""
+        scope.require_writable()
+        return self._transfer.bring(scope, sessions, infer=infer, by=by or By(), progress=progress)
+
+    # --- recall ---
+
+    def search(
+        self,
+        scope: Scope,
+        query: str,
+        *,
+        filters: Mapping[str, Any] | None = None,
+        top_k: int = 20,
+        threshold: float | None = None,
+        show_expired: bool = False,
+        latest_only: bool = False,
+        as_of: object = None,
+        valid_as_of: object = None,
+        reference_date: object = None,
+        rerank: bool = False,
+    ) -> list[Hit]:
+        """The memories that matter for a query, best first; facts that no longer hold after those that do.
+
+        Raises:
+            InvalidInputError: A blank or too long query, or a number out of range.
+            FilterError: A malformed filter.
+            ScopeError: Neither the scope nor the filter names a user, agent, app or run.
+        """
+        condition = self._condition(scope, filters)
+        return self._retrieve.search(
+            SearchRequest(
+                scope=scope,
+                query=_query(query),
+                condition=condition,
+                top_k=_whole(top_k, "top_k", 0, MAX_TOP_K),
+                threshold=_fraction(threshold, "threshold"),
+                show_expired=show_expired,
+                latest_only=latest_only,
+                as_of=self._seq(scope, as_of),
+                valid_as_of=None if valid_as_of is None else parse_when(valid_as_of),
+                reference=None if reference_date is None else parse_when(reference_date),
+                rerank=rerank,
+            )
+        )
+
+    def context(
+        self,
+        scope: Scope,
+        query: str,
+        *,
+        budget_tokens: int = DEFAULT_BUDGET_TOKENS,
+        filters: Mapping[str, Any] | None = None,
+        threshold: float | None = None,
+        **options: Any,
+    ) -> Context:
+        """A block of text for an agent: the best set of memories under a token budget.
+
+        Raises:
+            InvalidInputError: As `search`; or a budget that is not a whole number above 0.
+        """
+        budget = _whole(budget_tokens, "budget_tokens", 1, 1_000_000)
+        hits = self.search(scope, query, filters=filters, threshold=threshold, top_k=CONTEXT_CANDIDATES, **options)
+        return pack(hits, budget)
+
+    def get(self, project: str, memory_id: str) -> MemoryRecord:
+        """A memory by its id (or an unambiguous beginning of it), deleted and expired ones included.
+
+        Raises:
+            NotFoundError: None, or it was erased.
+        """
+        return self._maintain.get(project, self.whole_id(project, memory_id))
+
+    def list(
+        self,
+        scope: Scope,
+        *,
+        filters: Mapping[str, Any] | None = None,
+        limit: int = 100,
+        offset: int = 0,
+        show_expired: bool = False,
+        latest_only: bool = False,
+        newest_first: bool = True,
+    ) -> tuple[list[MemoryRecord], int]:
+        """A page of memories and how many there are in all.
+
+        Raises:
+            FilterError: A malformed filter.
+            ScopeError: Neither the scope nor the filter names a user, agent, app or run.
+        """
+        listing = self._listing(
+            scope, filters, show_expired=show_expired, latest_only=latest_only, newest_first=newest_first
+        )
+        limit, offset = _whole(limit, "limit", 0, 100_000), _whole(offset, "offset", 0, 2**53)
+        return self._log.page(listing, limit=limit, offset=offset), self._log.count(listing)
+
+    def entities(self, project: str) -> list[EntitySummary]:
+        """Users, agents, apps and runs that memories are stored under."""
+        return self._log.entity_summaries(project)
+
+    def export(
+        self, scope: Scope, *, filters: Mapping[str, Any] | None = None, form: str = "jsonl"
+    ) -> Iterator[str]:
+        """Lines of an export: `jsonl` (whole, can be imported again) or `markdown` (to read)."""
+        listing = self._listing(scope, filters, show_expired=True, newest_first=False)
+        return self._transfer.lines(listing, form)
+
+    def history(self, project: str, memory_id: str) -> list[Step]:
+        """Each revision of a memory, oldest first."""
+        return self._maintain.history(project, self.whole_id(project, memory_id))
+
+    def operations(self, project: str, *, limit: int = 20) -> list[Operation]:
+        """What was done lately, newest first."""
+        return self._log.operations(project, limit=_whole(limit, "limit", 1, 10_000))
+
+    # --- change ---
+
+    def update(
+        self,
+        project: str,
+        memory_id: str,
+        *,
+        text: object = None,
+        metadata: object = None,
+        timestamp: object = None,
+        expiration_date: object = UNSET,
+        categories: object = None,
+        valid_from: object = UNSET,
+        valid_to: object = UNSET,
+        by: By | None = None,
+    ) -> Change:
+        """Set what is given; metadata is merged key by key, None clears a date.
+
+        Raises:
+            InvalidInputError: Nothing was given, or it cannot be used.
+            NotFoundError: No such memory.
+            ConflictError: It is immutable.
+        """
+        memory_id = self.whole_id(project, memory_id)
+        fields: dict[str, Any] = {}
+        if text is not None:
+            fields["text"] = intake.parse_text(text, "text").strip()
+            if not fields["text"]:
+                raise InvalidInputError("text is blank; to remove a memory, delete it.")
+        if metadata is not None:
+            current = self._maintain.get(project, memory_id).metadata
+            fields["metadata"] = intake.parse_metadata({**current, **intake.parse_metadata(metadata)})
+        if timestamp is not None:
+            fields["created_at"] = parse_when(timestamp)
+        if categories is not None:
+            fields["categories"] = intake.parse_categories(categories)
+        if expiration_date is not UNSET:
+            fields["expires_on"] = None if expiration_date is None else parse_day(expiration_date)
+        for name, value in (("valid_from", valid_from), ("valid_to", valid_to)):
+            if value is not UNSET:
+                fields[name] = None if value is None else parse_when(value)
+        if not fields:
+            raise InvalidInputError("There is nothing to update: give text, metadata, a date or categories.")
+        return self._maintain.update(project, memory_id, fields, by or By())
+
+    def invalidate(self, project: str, memory_id: str, *, at: object = None, by: By | None = None) -> Change:
+        """Say that a memory is no longer true, from `at` on (now)."""
+        moment = None if at is None else parse_when(at)
+        return self._maintain.invalidate(project, self.whole_id(project, memory_id), moment, by or By())
+
+    def feedback(self, project: str, memory_id: str, value: str | None, *, by: By | None = None) -> Change:
+        """Keep a verdict: `POSITIVE`, `NEGATIVE`, `VERY_NEGATIVE`, or None to clear it."""
+        verdict = None if value is None else str(value).upper()
+        if verdict not in {None, "POSITIVE", "NEGATIVE", "VERY_NEGATIVE"}:
+            raise InvalidInputError(f"feedback is {value!r}; it must be POSITIVE, NEGATIVE, VERY_NEGATIVE or nothing.")
+        return self._maintain.feedback(project, self.whole_id(project, memory_id), verdict, by or By())
+
+    def delete(
+        self, project: str, memory_ids: Sequence[str], *, linked: bool = False, by: By | None = None
+    ) -> Change:
+        """Hide memories; `undo` and `restore` bring them back."""
+        whole = [self.whole_id(project, memory_id) for memory_id in memory_ids]
+        return self._maintain.delete(project, whole, by or By(), linked=linked)
+
+    def delete_all(
+        self,
+        scope: Scope,
+        *,
+        filters: Mapping[str, Any] | None = None,
+        by: By | None = None,
+        progress: Progress | None = None,
+    ) -> Change:
+        """Hide all memories of a scope in one operation; never of a whole project by omission."""
+        return self._maintain.delete_all(self._listing(scope, filters, show_expired=True), by or By(), progress)
+
+    def undo(self, scope: Scope, operation_id: str | None = None, *, by: By | None = None) -> tuple[Operation, Change]:
+        """Take back an operation: the given one, or the last in the scope."""
+        return self._maintain.undo(scope, operation_id, by or By())
+
+    def restore(self, project: str, memory_id: str, *, seq: int | None = None, by: By | None = None) -> Change:
+        """Bring a memory back as it was at a revision, or before it was deleted or closed."""
+        return self._maintain.restore(project, self.whole_id(project, memory_id), seq, by or By())
+
+    def erase(self, project: str, memory_ids: Sequence[str], *, by: By | None = None) -> Erasure:
+        """Remove the content of memories for good."""
+        whole = [self.whole_id(project, memory_id) for memory_id in memory_ids]
+        return self._forgetting(self._maintain.erase(project, whole, by or By()))
+
+    def erase_all(
+        self, scope: Scope, *, filters: Mapping[str, Any] | None = None, by: By | None = None
+    ) -> Erasure:
+        """Erase all memories of a scope, in whatever state; without a filter also every message received under it."""
+        condition = self._condition(scope, filters)
+        listing = Listing(scope=scope, condition=condition, states=("active", "superseded", "invalidated", "deleted"))
+        sources = None if filters else scope
+        return self._forgetting(self._maintain.erase_all(listing, by or By(), sources=sources))
+
+    def retain(
+        self, scope: Scope, days: int, *, filters: Mapping[str, Any] | None = None, by: By | None = None
+    ) -> Change:
+        """Expire what was said more than `days` days ago."""
+        listing = self._listing(scope, filters)
+        return self._maintain.retain(listing, _whole(days, "days", 0, 1_000_000), by or By())
+
+    # --- operate ---
+
+    def statistics(self, project: str | None = None) -> Statistics:
+        """Counts and sizes."""
+        return self._log.statistics(project)
+
+    def verify(self, project: str | None = None, progress: Progress | None = None) -> Iterator[Finding]:
+        """Check that log, state, hashes and index agree; nothing is yielded when they do."""
+        self._log.scrub()
+        return self._maintain.verify(project, progress)
+
+    def rebuild(self, project: str | None = None, progress: Progress | None = None) -> int:
+        """Make current state and index again from the log; how many memories were written."""
+        written = self._maintain.rebuild(project, progress)
+        self._residents.forget()
+        return written
+
+    def backup(self, target: Path, progress: Progress | None = None) -> None:
+        """A consistent copy of the store while others write."""
+        self._log.backup(target, progress)
+
+    def warm(self, scope: Scope) -> None:
+        """Load what a first search of the scope would load."""
+        self._retrieve.warm(scope)
+
+    def close(self) -> None:
+        """Give back files and memory. Closing twice is harmless."""
+        self._residents.forget()
+        self._log.close()
+
+    def whole_id(self, project: str, memory_id: object) -> str:
+        """The id that this one is, or unambiguously begins.
+
+        Raises:
+            NotFoundError: No memory, or several, begin so.
+        """
+        if not isinstance(memory_id, str) or not memory_id.strip():
+            raise InvalidInputError("A memory id must be a text that is not blank.")
+        memory_id = memory_id.strip()
+        if not MIN_SHORT_ID <= len(memory_id) < WHOLE_ID:
+            return memory_id
+        found = self._log.ids_with_prefix(project, memory_id.lower())
+        if len(found) > 1:
+            raise NotFoundError(f"Several memories begin with {memory_id}; give more of the id.")
+        return found[0] if found else memory_id
+
+    def _forgetting(self, erasure: Erasure) -> Erasure:
+        self._residents.forget()
+        return erasure
+
+    def _seq(self, scope: Scope, as_of: object) -> int | None:
+        """A position in the log from a position or a time."""
+        if as_of is None:
+            return None
+        if isinstance(as_of, int) and not isinstance(as_of, bool) and as_of < _LEAST_EPOCH:
+            return max(as_of, 0)
+        return self._log.seq_at(scope.project, parse_when(as_of))
+
+    def _condition(self, scope: Scope, filters: Mapping[str, Any] | None) -> Filter | None:
+        """The caller's filter; and the check that somebody is named."""
+        condition = parse_filter(filters) if filters else None
+        if scope.is_bare and (condition is None or not positive_entities(condition)):
+            raise ScopeError(
+                "Name whose memories: user_id, agent_id, app_id or run_id, as an argument or in filters "
+                "('*' means all of them)."
+            )
+        return condition
+
+    def _listing(
+        self,
+        scope: Scope,
+        filters: Mapping[str, Any] | None,
+        *,
+        show_expired: bool = False,
+        latest_only: bool = False,
+        newest_first: bool = True,
+    ) -> Listing:
+        return Listing(
+            scope=scope,
+            condition=self._condition(scope, filters),
+            states=("active",) if latest_only else ("active", "superseded", "invalidated"),
+            today=None if show_expired else self._clock().date(),
+            newest_first=newest_first,
+        )
+
+
+_LEAST_EPOCH: Final = 100_000_000
+"""Whole numbers from here on are seconds since 1970 (March 1973), below positions in a log."""
+
+
+def _query(query: object) -> str:
+    if not isinstance(query, str) or not query.strip():
+        raise InvalidInputError("The query is blank; say what to look for.")
+    if len(query) > MAX_QUERY_CHARACTERS:
+        raise InvalidInputError(f"The query is {len(query):,} characters long; at most {MAX_QUERY_CHARACTERS:,}.")
+    return intake.parse_text(query, "query").strip()
+
+
+def _whole(value: object, name: str, least: int, most: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+        raise InvalidInputError(f"{name} is {value!r}; it must be a whole number from {least:,} to {most:,}.")
+    return value
+
+
+def _fraction(value: object, name: str) -> float:
+    if value is None:
+        return 0.0
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1:
+        raise InvalidInputError(f"{name} is {value!r}; it must be a number from 0 to 1.")
+    return float(value)

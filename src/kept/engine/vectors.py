@@ -1,0 +1,111 @@
+"""The embeddings of a partition and their similarity with a query.
+
+Up to `EXACT_ROWS` rows the vectors are float32 and every similarity is exact. Above, a vector is kept as its signs (one
+bit a dimension) and as int8: the signs choose the nearest `SHORTLIST` rows, whose similarity is then computed from int8.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kept.engine.growth import grown
+
+EXACT_ROWS: Final = 131_072
+"""Up to here float32: 134 MB at 256 dimensions, and a product over all rows within some 20 ms."""
+SHORTLIST: Final = 4_096
+"""Rows of a large partition whose similarity is computed: the others' signs say that they are far."""
+_INT8_SCALE: Final = 127.0
+
+
+class Vectors:
+    """Unit vectors, one a slot, as they were appended.
+
+    Args:
+        dimensions: Length of each.
+    """
+
+    def __init__(self, dimensions: int) -> None:
+        self.dimensions = dimensions
+        self.rows = 0
+        self._exact: NDArray[np.float32] | None = np.zeros((0, dimensions), np.float32)
+        self._codes = np.zeros((0, dimensions), np.int8)
+        self._scales = np.zeros(0, np.float32)
+        self._signs = np.zeros((0, _words(dimensions)), np.uint64)
+
+    @property
+    def size_bytes(self) -> int:
+        """Memory held by the arrays."""
+        exact = 0 if self._exact is None else self._exact.nbytes
+        return exact + self._codes.nbytes + self._scales.nbytes + self._signs.nbytes
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether every similarity is computed."""
+        return self._exact is not None
+
+    def append(self, blobs: Sequence[bytes]) -> None:
+        """Add float16 little-endian vectors as stored."""
+        vectors = np.frombuffer(b"".join(blobs), "<f2").reshape(len(blobs), self.dimensions).astype(np.float32)
+        if self._exact is not None and self.rows + len(vectors) > EXACT_ROWS:
+            self._encode(self._exact[: self.rows], 0)
+            self._exact = None
+        if self._exact is None:
+            self._encode(vectors, self.rows)
+        else:
+            self._exact = grown(self._exact, self.rows + len(vectors))
+            self._exact[self.rows : self.rows + len(vectors)] = vectors
+        self.rows += len(vectors)
+
+    def similarities(self, query: NDArray[np.float32], shortlist: int = SHORTLIST) -> NDArray[np.float32]:
+        """Cosine similarity of each row with a unit query: `(rows,)` float32 in [-1, 1], higher is nearer.
+
+        Of a large partition, rows that are not among the `shortlist` nearest by sign have 0.
+        """
+        if self._exact is not None:
+            exact: NDArray[np.float32] = self._exact[: self.rows] @ query
+            return exact
+        near = self._nearest_by_sign(query, min(shortlist, self.rows))
+        found = np.zeros(self.rows, np.float32)
+        found[near] = self._codes[near].astype(np.float32) @ query * self._scales[near]
+        return found
+
+    def at(self, slots: NDArray[np.int64]) -> NDArray[np.float32]:
+        """The vectors of some slots: `(len(slots), dimensions)` float32, within int8 rounding in a large partition."""
+        if self._exact is not None:
+            return self._exact[slots]
+        return self._codes[slots].astype(np.float32) * self._scales[slots, None]
+
+    def _nearest_by_sign(self, query: NDArray[np.float32], count: int) -> NDArray[np.int64]:
+        differing = np.bitwise_count(self._signs[: self.rows] ^ _packed(query[None, :]))
+        distances = differing.sum(axis=1, dtype=np.uint16)
+        if count >= self.rows:
+            return np.arange(self.rows)
+        # Counting sort: the distance below which `count` rows lie, in one pass and without a sort.
+        limit = int(np.searchsorted(np.cumsum(np.bincount(distances)), count))
+        return np.flatnonzero(distances <= limit)
+
+    def _encode(self, vectors: NDArray[np.float32], first: int) -> None:
+        last = first + len(vectors)
+        self._codes = grown(self._codes, last)
+        self._scales = grown(self._scales, last)
+        self._signs = grown(self._signs, last)
+        scales = np.maximum(np.abs(vectors).max(axis=1, initial=0.0), np.finfo(np.float32).tiny) / _INT8_SCALE
+        self._codes[first:last] = np.rint(vectors / scales[:, None])
+        self._scales[first:last] = scales
+        self._signs[first:last] = _packed(vectors)
+
+
+def _words(dimensions: int) -> int:
+    return -(-dimensions // 64)
+
+
+def _packed(vectors: NDArray[np.float32]) -> NDArray[np.uint64]:
+    """Signs as bits, 64 to a word; padding bits are 0 and so never differ."""
+    bits = np.packbits(vectors > 0, axis=1)
+    room = np.zeros((len(vectors), _words(vectors.shape[1]) * 8), np.uint8)
+    room[:, : bits.shape[1]] = bits
+    return room.view(np.uint64)

@@ -1,0 +1,106 @@
+"""Every error Kept raises on purpose.
+
+The tree::
+
+    KeptError
+    ├── InvalidInputError (also ValueError)   the caller's argument cannot be used
+    │   ├── FilterError                       a filter is malformed or names an unknown field
+    │   └── ScopeError                        no scope was given, or an id in it is malformed
+    ├── NotFoundError (also LookupError)      no such memory, operation, revision or file
+    ├── ConflictError                         the request contradicts what is stored
+    ├── ConfigurationError (also ValueError)  a setting, an adapter or an extra is missing or wrong
+    └── StoreError                            the store cannot do what was asked
+        ├── StoreBusyError                    other processes held the store for too long
+        ├── StoreFullError                    no room left on the device
+        ├── StoreReadOnlyError                the file or its folder cannot be written
+        ├── StoreCorruptError                 not a database, truncated, or damaged
+        └── SchemaVersionError                written by a newer Kept than this one
+
+Each class has a stable `code` (kebab-case) that doors pass on; the docstring is the default message. An error never
+carries a memory's text.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class KeptError(Exception):
+    """Kept could not do what was asked."""
+
+    code: ClassVar[str] = "kept-error"
+
+    def __init__(self, message: str | None = None) -> None:
+        super().__init__(message or (type(self).__doc__ or "").partition("\n")[0])
+
+
+class InvalidInputError(KeptError, ValueError):
+    """The caller's argument cannot be used."""
+
+    code = "invalid-input"
+
+
+class FilterError(InvalidInputError):
+    """The filter is malformed."""
+
+    code = "invalid-filter"
+
+
+class ScopeError(InvalidInputError):
+    """At least one of user_id, agent_id, app_id or run_id is needed."""
+
+    code = "invalid-scope"
+
+
+class NotFoundError(KeptError, LookupError):
+    """Nothing is stored under that id."""
+
+    code = "not-found"
+
+
+class ConflictError(KeptError):
+    """The request contradicts what is stored."""
+
+    code = "conflict"
+
+
+class ConfigurationError(KeptError, ValueError):
+    """A setting is missing or wrong."""
+
+    code = "configuration"
+
+
+class StoreError(KeptError):
+    """The store cannot do what was asked."""
+
+    code = "store"
+
+
+class StoreBusyError(StoreError):
+    """Other processes held the store for too long; nothing was written. Try again."""
+
+    code = "store-busy"
+
+
+class StoreFullError(StoreError):
+    """There is no room left on the device; nothing was written."""
+
+    code = "store-full"
+
+
+class StoreReadOnlyError(StoreError):
+    """The store cannot be written: the file or its folder is read-only."""
+
+    code = "store-read-only"
+
+
+class StoreCorruptError(StoreError):
+    """The file is not a Kept database, or it is damaged; it was left as it was."""
+
+    code = "store-corrupt"
+
+
+class SchemaVersionError(StoreError):
+    """The store was written by a newer Kept; it was left as it was. Upgrade Kept to open it."""
+
+    code = "schema-version"

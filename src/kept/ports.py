@@ -1,0 +1,390 @@
+"""What the engine needs from outside, as small promises.
+
+A port settles what types cannot: order, idempotence, direction of scores, what a missing key does. Each port with more
+than one implementation has a conformance suite in `kept.testing`; an adapter is right when it passes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+from kept.domain.filters import Filter
+from kept.domain.history import Operation, Revision
+from kept.domain.memory import Draft, Episode, MemoryRecord, Message, State
+from kept.domain.scope import Scope
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+Clock = Callable[[], datetime]
+"""Gives the present as an aware UTC time."""
+
+Ids = Callable[[], str]
+"""Gives a new unique id (a UUID as text)."""
+
+Progress = Callable[[int, int | None], None]
+"""Told how many of how many (None: unknown) steps of a long call are done."""
+
+
+# --- embedding ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmbedderIdentity:
+    """What an index must know about the vectors in it: two identities that differ cannot share an index.
+
+    Attributes:
+        model: Name and version of the weights.
+        dimensions: Length of a vector.
+        normalised: Whether vectors have unit length.
+    """
+
+    model: str
+    dimensions: int
+    normalised: bool = True
+
+    def __str__(self) -> str:
+        """A stable key, stored beside the index."""
+        return f"{self.model}:{self.dimensions}:{'l2' if self.normalised else 'raw'}"
+
+
+class Embedder(Protocol):
+    """Turns text into vectors. Deterministic, safe to call from several threads, never on the network by default."""
+
+    @property
+    def identity(self) -> EmbedderIdentity:
+        """What the vectors are."""
+
+    def embed_documents(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Embed stored texts: `(n, dimensions)` float32, rows in input order; a blank text gives a zero row."""
+
+    def embed_query(self, text: str) -> NDArray[np.float32]:
+        """Embed a question: `(dimensions,)` float32, comparable with documents by dot product."""
+
+
+class Reranker(Protocol):
+    """Orders hits anew by reading query and text together."""
+
+    def rerank(self, query: str, texts: Sequence[str]) -> Sequence[float]:
+        """One score in [0, 1] for each text, in input order; higher is more relevant."""
+
+
+# --- extraction --------------------------------------------------------------------------------------------------
+
+
+class Extractor(Protocol):
+    """Turns the messages of an episode into memories worth keeping. Without an LLM: by rules."""
+
+    def extract(self, messages: Sequence[Message], reference: datetime) -> list[Draft]:
+        """Drafts in the order they were said, each with the `position` of its message.
+
+        Args:
+            messages: Redacted, in order.
+            reference: When the messages without a time of their own were said; relative dates count from it.
+        """
+
+
+# --- the log -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IndexEntry:
+    """What the resident partition stores beside a memory's row, as compact blobs (layout: `domain.lexicon`).
+
+    Attributes:
+        embedding: float16, little-endian, `dimensions` values.
+        terms: Postings of the text, by chunk.
+        entities: Hashed entity keys, uint32 little-endian.
+        flags: Bits, see `domain.lexicon`.
+    """
+
+    embedding: bytes
+    terms: bytes
+    entities: bytes = b""
+    flags: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Partition:
+    """One project's memories of one user, or of none: the unit that is loaded, searched and dropped together."""
+
+    id: int
+    project: str
+    user_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionRow:
+    """A memory as the resident partition sees it: ranking's columns and blobs, no text.
+
+    Times are whole microseconds since 1970 UTC, `expires_on` a proleptic day number (`date.toordinal`). `entry` is None
+    while the row waits for an index (`rebuild`).
+    """
+
+    key: int
+    seq: int
+    state: State
+    agent_id: str | None
+    app_id: str | None
+    run_id: str | None
+    session: str
+    speaker: str | None
+    role: str | None
+    created_at: int
+    valid_from: int | None
+    valid_to: int | None
+    expires_on: int | None
+    feedback: str | None
+    reinforced: int
+    entry: IndexEntry | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listing:
+    """Which memories a list, count or export is about.
+
+    Attributes:
+        scope: The boundary; checked beside the filter.
+        condition: The caller's filter, if any.
+        states: Which states are visible.
+        today: Rows expired before this day are left out; None shows them.
+        newest_first: Order by `created_at`, ties by `key`, both falling; else both rising.
+    """
+
+    scope: Scope
+    condition: Filter | None = None
+    states: Collection[State] = ("active", "superseded", "invalidated")
+    today: date | None = None
+    newest_first: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntitySummary:
+    """One user, agent, app or run that memories are stored under."""
+
+    type: Literal["user", "agent", "app", "run"]
+    name: str
+    memories: int
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredMessage:
+    """A message of an episode with its place; `content` is empty after an erase."""
+
+    episode_id: str
+    position: int
+    message: Message
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """Something `verify` found wrong: which check, where, and what it means."""
+
+    check: str
+    where: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Statistics:
+    """Counts and sizes of a project (`None`: of the whole store)."""
+
+    memories: Mapping[str, int] = field(default_factory=dict)
+    episodes: int = 0
+    messages: int = 0
+    revisions: int = 0
+    operations: int = 0
+    users: int = 0
+    head: int = 0
+    size_bytes: int = 0
+
+
+class LogReader(Protocol):
+    """Reads of the log. Every read is of one committed state; a project's rows never appear under another's."""
+
+    def find(self, project: str, memory_id: str) -> MemoryRecord | None:
+        """The memory in any state, erased included; None when the project has no such id."""
+
+    def find_many(self, project: str, memory_ids: Collection[str]) -> dict[str, MemoryRecord]:
+        """Those that exist, by id."""
+
+    def ids_with_prefix(self, project: str, prefix: str, *, limit: int = 2) -> list[str]:
+        """Memory ids (any state) that begin with `prefix`, in order: the short ids of a context block made whole."""
+
+    def by_keys(self, keys: Sequence[int]) -> dict[int, MemoryRecord]:
+        """Those that exist, by key. For keys that a scoped read gave; any project."""
+
+    def find_repeat(self, project: str, repeat_keys: Collection[str]) -> dict[str, MemoryRecord]:
+        """Visible memories (active or closed) by `repeat_key`; the oldest where several share one."""
+
+    def page(self, listing: Listing, *, limit: int, offset: int = 0) -> list[MemoryRecord]:
+        """A page of a listing. `offset` counts rows."""
+
+    def scan(self, listing: Listing) -> Iterator[MemoryRecord]:
+        """All of a listing in its order, one at a time: for exports and checks of any size."""
+
+    def count(self, listing: Listing) -> int:
+        """How many memories the listing holds."""
+
+    def matching_keys(self, listing: Listing, partition: int) -> NDArray[np.int64]:
+        """Keys of the listing's memories in one partition, rising, int64. Order of the listing does not matter."""
+
+    def entity_summaries(self, project: str) -> list[EntitySummary]:
+        """Users, agents, apps and runs with visible memories; by type, then name."""
+
+    def partitions(self, project: str, user_ids: Collection[str | None] | None = None) -> list[Partition]:
+        """Partitions of a project: all, or those of the named users (None: of no user)."""
+
+    def partition_rows(self, partition: int, after: int, identity: str) -> Iterator[PartitionRow]:
+        """Rows whose last revision came after `after`, by rising `seq`. Hidden rows are included (to be forgotten).
+
+        `entry` is given only when it was made under `identity`.
+        """
+
+    def head(self) -> int:
+        """The last `seq` of the log, 0 when empty."""
+
+    def revisions(
+        self, project: str, *, memory_id: str | None = None, after: int = 0, upto: int | None = None
+    ) -> Iterator[Revision]:
+        """Revisions by rising `seq`, `after < seq <= upto`."""
+
+    def seq_at(self, project: str, moment: datetime) -> int:
+        """The last `seq` recorded at or before `moment`, 0 when none was."""
+
+    def operation(self, project: str, operation_id: str) -> Operation | None:
+        """The operation under this id."""
+
+    def operation_revisions(self, project: str, operation_id: str) -> list[Revision]:
+        """What an operation wrote, by rising `seq`."""
+
+    def find_idempotent(self, project: str, idempotency_key: str) -> Operation | None:
+        """The operation that used this key."""
+
+    def last_undoable(self, project: str, scope: Scope) -> Operation | None:
+        """The newest operation that touched a memory in `scope`, is no undo or erase, and was not taken back."""
+
+    def operations(self, project: str, *, limit: int = 100, before: str | None = None) -> list[Operation]:
+        """Operations, newest first; `before` is an operation id to go on from."""
+
+    def episode(self, project: str, episode_id: str) -> Episode | None:
+        """An episode with all its messages."""
+
+    def known_sources(self, scope: Scope, source_ids: Collection[str]) -> set[str]:
+        """Which of these message ids are already stored under the same project and user."""
+
+    def statistics(self, project: str | None = None) -> Statistics:
+        """Counts and sizes."""
+
+    def all_projects(self) -> list[str]:
+        """Every project with a revision, by name."""
+
+
+class Transaction(LogReader, Protocol):
+    """A write, seen by its own reads, invisible to others until it commits, and gone without trace if it fails."""
+
+    def next_seq(self) -> int:
+        """Reserve the next position in the log."""
+
+    def put_operation(self, operation: Operation) -> None:
+        """Record the call that the following revisions belong to. A used idempotency key is a `ConflictError`."""
+
+    def put_episode(self, episode: Episode) -> None:
+        """Keep the source."""
+
+    def append(self, revisions: Sequence[Revision], records: Sequence[MemoryRecord], entries: Sequence[IndexEntry | None], *, identity: str) -> None:
+        """Append revisions and store the state after each, with its index entry.
+
+        Args:
+            revisions: By rising `seq`, each reserved by `next_seq`.
+            records: The fold after each revision.
+            entries: What the index stores; None leaves the present entry as it is.
+            identity: Under which the entries were made.
+        """
+
+    def put_entries(self, entries: Mapping[int, IndexEntry], *, identity: str) -> None:
+        """Replace the index entries of these keys (`rebuild`)."""
+
+    def put_records(self, records: Sequence[MemoryRecord]) -> None:
+        """Write current states again as the log folds them (`rebuild`); nothing is appended."""
+
+    def erase(self, revisions: Sequence[Revision], records: Sequence[MemoryRecord]) -> None:
+        """Append erase revisions; blank every earlier revision, the source message and the index entry of these memories.
+
+        A memory that came with messages but from no single one (`position` None) takes its whole episode with it.
+        """
+
+    def forget_sources(self, scope: Scope) -> int:
+        """Blank every message of every episode stored under `scope`, also those that became no memory; how many."""
+
+
+class Log(LogReader, Protocol):
+    """The truth: episodes, revisions and current state, changed together. Safe for threads and processes."""
+
+    def write(self) -> AbstractContextManager[Transaction]:
+        """One atomic write: committed and on disk when the block ends, undone when it raises.
+
+        Raises:
+            StoreBusyError: Another process held the store for longer than the configured time.
+        """
+
+    def scrub(self) -> bool:
+        """After an erase: leave no byte of erased text in files that the log owns (free pages, write-ahead log).
+
+        Returns:
+            False when another process still reads an older state; call again later.
+        """
+
+    def verify(self) -> Iterator[Finding]:
+        """Check the store's own structure and each revision's checksum. What the rows mean, the engine checks."""
+
+    def backup(self, target: Path, progress: Progress | None = None) -> None:
+        """A consistent copy while others write. The target must not exist."""
+
+    def close(self) -> None:
+        """Give back files and connections. Closing twice is harmless."""
+
+
+# --- reading files -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadSession:
+    """Part of an import: messages of one session, or finished memories of an earlier export.
+
+    Attributes:
+        run_id: The session's id, if the file names one.
+        metadata: Put on each memory made from it (for example the branch and folder of a coding session).
+        records: Finished memories in export form; messages are empty then.
+    """
+
+    run_id: str | None = None
+    messages: tuple[Message, ...] = ()
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    records: tuple[Mapping[str, Any], ...] = ()
+
+
+class Reader(Protocol):
+    """Reads one file format into sessions."""
+
+    @property
+    def name(self) -> str:
+        """The format's name, as on the command line; also the connector of what it brings."""
+
+    def accepts(self, path: Path, head: str) -> bool:
+        """Whether this looks like the format. `head` is the first 64 KB of the file as text."""
+
+    def read(self, path: Path) -> Iterable[ReadSession]:
+        """Sessions in order. The same file gives the same `source_id`s.
+
+        Raises:
+            InvalidInputError: A line or value cannot be understood, with its place.
+        """

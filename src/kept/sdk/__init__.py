@@ -1,0 +1,1 @@
+"""The Python door: Mem0's calls on the service."""

@@ -1,0 +1,534 @@
+"""`Memory` and `AsyncMemory`: Mem0's calls on this machine.
+
+`Memory` adapts arguments and shapes, nothing else; what the arguments mean is decided in the service. `AsyncMemory` has
+the same methods as coroutines, made from `Memory`'s by dispatching to worker threads: no second implementation.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from kept.domain.scope import Scope
+from kept.engine.maintain import By
+from kept.engine.service import UNSET
+from kept.errors import InvalidInputError, NotFoundError
+from kept.sdk import shapes
+from kept.sdk.mem0_config import settings_from_mem0
+from kept.settings import Settings
+
+if TYPE_CHECKING:
+    from kept.engine.service import Service
+
+DEFAULT_TOP_K = 20
+"""As in Mem0's `Memory`."""
+RELATED_UP_TO = 16
+"""An add of more memories than this is an import: nobody settles conflicts in it one by one."""
+
+
+class Memory:
+    """The memory of an agent, in one file on this machine.
+
+    Results have the shapes of Mem0's `Memory`; what Kept adds stands under further keys. Safe to share between threads.
+
+    Args:
+        database: `sqlite:///path/to/kept.db`, a plain path, or `memory://`. Default: one file in the platform's data
+            folder (`KEPT_DATABASE`).
+        project: The boundary that nothing crosses. Default: `default` (`KEPT_PROJECT`).
+        embedder: See the settings' reference. Default: `wordllama` (`KEPT_EMBEDDER`).
+        actor: Who is acting, for the log.
+        connector: Through what, for the log.
+        settings: All settings at once, instead of reading them.
+
+    Raises:
+        ConfigurationError: A setting is wrong.
+        StoreError: The store cannot be used; it was left as it was.
+    """
+
+    def __init__(
+        self,
+        database: str | Path | None = None,
+        *,
+        project: str | None = None,
+        embedder: str | None = None,
+        actor: str | None = None,
+        connector: str = "sdk",
+        settings: Settings | None = None,
+    ) -> None:
+        from kept.bootstrap import build
+
+        if database is not None and not isinstance(database, (str, Path)):
+            raise InvalidInputError(
+                f"Memory takes a store's URL or path, not {type(database).__name__}; for Mem0's configuration "
+                "use Memory.from_config(…)."
+            )
+        location = str(database) if database is not None else None
+        self._settings = settings or Settings.load(database=location, project=project, embedder=embedder)
+        self._by = By(actor=actor, connector=connector)
+        self._service: Service = build(self._settings)
+
+    @classmethod
+    def from_config(cls, config_dict: Mapping[str, Any]) -> Self:
+        """A memory from Mem0's configuration: what Kept has is taken, the rest is refused by name.
+
+        Raises:
+            ConfigurationError: A key or provider that Kept has no counterpart for.
+        """
+        return cls(settings=settings_from_mem0(config_dict))
+
+    @property
+    def service(self) -> Service:
+        """The service behind it, for what has no counterpart in Mem0's surface."""
+        return self._service
+
+    # --- remember ---
+
+    def add(
+        self,
+        messages: str | Mapping[str, Any] | Sequence[Any] = (),
+        *,
+        user_id: str | None = None,
+        agent_id: str | None = None,
+        app_id: str | None = None,
+        run_id: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        timestamp: object = None,
+        expiration_date: object = None,
+        infer: bool = True,
+        facts: str | Mapping[str, Any] | Sequence[Any] = (),
+        supersedes: str | Sequence[str] | None = None,
+        categories: Sequence[str] | None = None,
+        immutable: bool = False,
+        idempotency_key: str | None = None,
+        related: int = 3,
+        memory_type: str | None = None,
+        prompt: str | None = None,
+    ) -> dict[str, Any]:
+        """Remember messages or finished facts. When this returns, they are on disk and the next search finds them.
+
+        Args:
+            messages: A text, a message `{"role", "content", "name"?, "timestamp"?, "id"?}`, or a list of them.
+            user_id: Whose memory; at least one of the four ids is needed.
+            agent_id: Which agent's.
+            app_id: Which application's.
+            run_id: Of which session; neighbours in a session help to find each other.
+            metadata: JSON, kept with each memory and usable in filters.
+            timestamp: When it was said: ISO 8601 (naive is UTC) or seconds since 1970. Default: now.
+            expiration_date: Last day on which it is found.
+            infer: True stores the statements of the messages, False each message verbatim.
+            facts: Finished memories: texts, or `{"text", "entities"?, "relations"?, "valid_from"?, "valid_to"?,
+                "supersedes"?, …}`.
+            supersedes: Ids that a single text replaces; it is then stored whole, as a fact.
+            categories: Put on each memory.
+            immutable: Refuse later changes.
+            idempotency_key: A second call with the same key stores nothing and answers as the first.
+            related: How many existing memories close to each new one to return, so that the agent can settle
+                conflicts.
+            memory_type: `procedural_memory` stores the messages whole; for Mem0's callers.
+            prompt: Mem0's instruction to its LLM; without an LLM it has nothing to instruct and is ignored.
+
+        Returns:
+            `{"results": [{"id", "memory", "event": "ADD" | "REINFORCE", "related": […]}], "superseded": […],
+            "operation_id"}`.
+
+        Raises:
+            KeptError: What was wrong, and where; nothing was stored.
+        """
+        del prompt
+        if memory_type not in (None, "procedural_memory"):
+            raise InvalidInputError(f"memory_type is {memory_type!r}; there is only 'procedural_memory'.")
+        if supersedes is not None:
+            if not isinstance(messages, str) or facts:
+                raise InvalidInputError("supersedes goes with a single text; put it into each of facts otherwise.")
+            messages, facts = (), [{"text": messages, "supersedes": supersedes}]
+        result = self._service.add(
+            self._scope(user_id, agent_id, app_id, run_id),
+            messages,
+            facts=facts,
+            infer=infer and memory_type is None,
+            timestamp=timestamp,
+            expiration_date=expiration_date,
+            metadata=metadata,
+            categories=categories,
+            immutable=immutable,
+            idempotency_key=idempotency_key,
+            by=self._by,
+        )
+        wanted = related if len(result.stored) <= RELATED_UP_TO else 0
+        return shapes.added(result, self._service.related(result, limit=wanted) if wanted else {})
+
+    # --- recall ---
+
+    def search(
+        self,
+        query: str,
+        *,
+        user_id: str | None = None,
+        agent_id: str | None = None,
+        app_id: str | None = None,
+        run_id: str | None = None,
+        filters: Mapping[str, Any] | None = None,
+        top_k: int = DEFAULT_TOP_K,
+        threshold: float | None = None,
+        explain: bool = False,
+        rerank: bool = False,
+        reference_date: object = None,
+        show_expired: bool = False,
+        latest_only: bool = False,
+        as_of: object = None,
+        valid_as_of: object = None,
+    ) -> dict[str, Any]:
+        """The memories that matter for a query, best first.
+
+        Args:
+            query: What to look for, in words.
+            user_id: The boundary, beside any filter; so are the other ids. `"*"` means any.
+            agent_id: See `user_id`.
+            app_id: See `user_id`.
+            run_id: See `user_id`.
+            filters: Mem0's filter grammars; may name the ids instead.
+            top_k: At most so many hits.
+            threshold: Leave out hits that score lower; from 0 to 1. Default: none.
+            explain: Add each part of the score.
+            rerank: Order the best hits anew with the configured reranker.
+            reference_date: What "yesterday" or "last week" in the query counts from. Default: now.
+            show_expired: Also memories after their expiration date.
+            latest_only: Only facts that still hold.
+            as_of: As the memory knew it then: a time, or a `seq` of the log.
+            valid_as_of: What was true in the world then.
+
+        Returns:
+            `{"results": [{"id", "memory", "score", …}]}`; scores lie in [0, 1].
+        """
+        hits = self._service.search(
+            self._scope(user_id, agent_id, app_id, run_id),
+            query,
+            filters=filters,
+            top_k=top_k,
+            threshold=threshold,
+            show_expired=show_expired,
+            latest_only=latest_only,
+            as_of=as_of,
+            valid_as_of=valid_as_of,
+            reference_date=reference_date,
+            rerank=rerank,
+        )
+        return {"results": [shapes.hit(found, explain=explain) for found in hits]}
+
+    def context(
+        self,
+        query: str,
+        *,
+        user_id: str | None = None,
+        agent_id: str | None = None,
+        app_id: str | None = None,
+        run_id: str | None = None,
+        budget_tokens: int | None = None,
+        filters: Mapping[str, Any] | None = None,
+        threshold: float | None = None,
+        reference_date: object = None,
+        latest_only: bool = False,
+    ) -> dict[str, Any]:
+        """A block of text for a prompt: the best set of memories under a token budget, dated, with ids to cite.
+
+        Returns:
+            `{"text", "ids", "tokens", "budget_tokens", "omitted", "collapsed"}`; `tokens` never exceeds the budget.
+        """
+        packed = self._service.context(
+            self._scope(user_id, agent_id, app_id, run_id),
+            query,
+            budget_tokens=self._settings.budget_tokens if budget_tokens is None else budget_tokens,
+            filters=filters,
+            threshold=threshold,
+            reference_date=reference_date,
+            latest_only=latest_only,
+        )
+        return {name: getattr(packed, name) for name in packed.__slots__} | {"ids": list(packed.ids)}
+
+    def get(self, memory_id: str) -> dict[str, Any] | None:
+        """A memory by its id, or None; expired and deleted ones are still there by id."""
+        try:
+            return shapes.memory(self._service.get(self._settings.project, memory_id))
+        except NotFoundError:
+            return None
+
+    def get_all(
+        self,
+        *,
+        user_id: str | None = None,
+        agent_id: str | None = None,
+        app_id: str | None = None,
+        run_id: str | None = None,
+        filters: Mapping[str, Any] | None = None,
+        top_k: int = 100,
+        offset: int = 0,
+        show_expired: bool = False,
+        latest_only: bool = False,
+    ) -> dict[str, Any]:
+        """A list of memories, newest first: `{"results": […], "total"}`."""
+        records, total = self._service.list(
+            self._scope(user_id, agent_id, app_id, run_id),
+            filters=filters,
+            limit=top_k,
+            offset=offset,
+            show_expired=show_expired,
+            latest_only=latest_only,
+        )
+        return {"results": [shapes.memory(record) for record in records], "total": total}
+
+    def history(self, memory_id: str) -> list[dict[str, Any]]:
+        """Each change of a memory, oldest first."""
+        return [shapes.step(step) for step in self._service.history(self._settings.project, memory_id)]
+
+    def users(self) -> dict[str, Any]:
+        """Users, agents, apps and runs that memories are stored under."""
+        return shapes.entities(self._service.entities(self._settings.project))
+
+    # --- change ---
+
+    def update(
+        self,
+        memory_id: str,
+        text: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        expiration_date: object = UNSET,
+        *,
+        data: str | None = None,
+        timestamp: object = None,
+        categories: Sequence[str] | None = None,
+        valid_from: object = UNSET,
+        valid_to: object = UNSET,
+    ) -> dict[str, Any]:
+        """Change a memory; metadata is merged, None clears a date. `data` is Mem0's old name of `text`."""
+        done = self._service.update(
+            self._settings.project,
+            memory_id,
+            text=data if text is None else text,
+            metadata=metadata,
+            timestamp=timestamp,
+            expiration_date=expiration_date,
+            categories=categories,
+            valid_from=valid_from,
+            valid_to=valid_to,
+            by=self._by,
+        )
+        return shapes.change("Memory updated successfully!", done)
+
+    def invalidate(self, memory_id: str, *, at: object = None) -> dict[str, Any]:
+        """Say that a memory is no longer true, from `at` on (now)."""
+        done = self._service.invalidate(self._settings.project, memory_id, at=at, by=self._by)
+        return shapes.change("Memory invalidated.", done)
+
+    def feedback(self, memory_id: str, feedback: str | None = None) -> dict[str, Any]:
+        """Keep a verdict (`POSITIVE`, `NEGATIVE`, `VERY_NEGATIVE`, None); later rankings use it."""
+        done = self._service.feedback(self._settings.project, memory_id, feedback, by=self._by)
+        return shapes.change("Feedback kept.", done)
+
+    def delete(self, memory_id: str, *, delete_linked: bool = False) -> dict[str, Any]:
+        """Hide a memory; `undo` and `restore` bring it back, `erase` removes it for good."""
+        done = self._service.delete(self._settings.project, [memory_id], linked=delete_linked, by=self._by)
+        return shapes.change("Memory deleted successfully!", done)
+
+    def delete_all(
+        self,
+        user_id: str | None = None,
+        agent_id: str | None = None,
+        run_id: str | None = None,
+        *,
+        app_id: str | None = None,
+        filters: Mapping[str, Any] | None = None,
+    ) -> dict[str, Any]:
+        """Hide all memories of a scope, in one operation that one undo takes back."""
+        done = self._service.delete_all(self._scope(user_id, agent_id, app_id, run_id), filters=filters, by=self._by)
+        return shapes.change("Memories deleted successfully!", done)
+
+    def undo(
+        self,
+        operation_id: str | None = None,
+        *,
+        user_id: str | None = None,
+        agent_id: str | None = None,
+        app_id: str | None = None,
+        run_id: str | None = None,
+    ) -> dict[str, Any]:
+        """Take back an operation: the given one, or the last one in the scope."""
+        undone, done = self._service.undo(
+            self._scope(user_id, agent_id, app_id, run_id), operation_id, by=self._by
+        )
+        return shapes.change(f"Undone: {undone.kind}.", done) | {"undone": shapes.operation(undone)}
+
+    def restore(self, memory_id: str, seq: int | None = None) -> dict[str, Any]:
+        """Bring a memory back as it was at a revision, or before it was deleted or closed."""
+        done = self._service.restore(self._settings.project, memory_id, seq=seq, by=self._by)
+        return shapes.change("Memory restored.", done)
+
+    def erase(
+        self,
+        memory_ids: str | Sequence[str] = (),
+        *,
+        user_id: str | None = None,
+        agent_id: str | None = None,
+        app_id: str | None = None,
+        run_id: str | None = None,
+        filters: Mapping[str, Any] | None = None,
+    ) -> dict[str, Any]:
+        """Remove content for good: memories by id, or everything of a scope with its sources. Cannot be undone."""
+        if memory_ids:
+            listed = [memory_ids] if isinstance(memory_ids, str) else list(memory_ids)
+            return shapes.erasure(self._service.erase(self._settings.project, listed, by=self._by))
+        scope = self._scope(user_id, agent_id, app_id, run_id)
+        return shapes.erasure(self._service.erase_all(scope, filters=filters, by=self._by))
+
+    def retain(
+        self,
+        days: int,
+        *,
+        user_id: str | None = None,
+        agent_id: str | None = None,
+        app_id: str | None = None,
+        run_id: str | None = None,
+        filters: Mapping[str, Any] | None = None,
+    ) -> dict[str, Any]:
+        """Expire what was said more than `days` days ago; each expiry is in the log and can be undone."""
+        scope = self._scope(user_id, agent_id, app_id, run_id)
+        done = self._service.retain(scope, days, filters=filters, by=self._by)
+        return shapes.change("Memories expired.", done)
+
+    def reset(self) -> None:
+        """Hide every memory of the project, in one operation that one undo takes back."""
+        self._service.delete_all(
+            self._scope(None, None, None, None),
+            filters={"OR": [{name: "*"} for name in ("user_id", "agent_id", "app_id", "run_id")]},
+            by=self._by,
+        )
+
+    # --- move and operate ---
+
+    def import_file(
+        self,
+        path: str | Path,
+        *,
+        user_id: str | None = None,
+        agent_id: str | None = None,
+        app_id: str | None = None,
+        run_id: str | None = None,
+        form: str | None = None,
+        infer: bool = True,
+    ) -> dict[str, Any]:
+        """Import a transcript, chat, note or export; the same file twice adds nothing.
+
+        Returns:
+            `{"sessions", "added", "reinforced", "skipped", "operation_ids"}`.
+        """
+        from kept.adapters.readers import open_reader
+
+        reader = open_reader(form, Path(path))
+        by = By(actor=self._by.actor, connector=reader.name)
+        scope = self._scope(user_id, agent_id, app_id, run_id)
+        report = self._service.import_sessions(scope, list(reader.read(Path(path))), infer=infer, by=by)
+        return {name: getattr(report, name) for name in report.__slots__} | {"operation_ids": list(report.operation_ids)}
+
+    def export(
+        self,
+        *,
+        user_id: str | None = None,
+        agent_id: str | None = None,
+        app_id: str | None = None,
+        run_id: str | None = None,
+        filters: Mapping[str, Any] | None = None,
+        form: str = "jsonl",
+    ) -> Iterable[str]:
+        """Lines of an export: `jsonl` (whole, can be imported again) or `markdown` (to read)."""
+        return self._service.export(self._scope(user_id, agent_id, app_id, run_id), filters=filters, form=form)
+
+    def stats(self) -> dict[str, Any]:
+        """Counts and sizes of the project."""
+        return shapes.statistics(self._service.statistics(self._settings.project))
+
+    def verify(self) -> list[dict[str, str]]:
+        """What does not agree between log, state, hashes and index; empty when all is well."""
+        return [
+            {"check": finding.check, "where": finding.where, "detail": finding.detail}
+            for finding in self._service.verify()
+        ]
+
+    def rebuild(self) -> int:
+        """Make current state and index again from the log; how many memories were written."""
+        return self._service.rebuild()
+
+    def backup(self, target: str | Path) -> None:
+        """A consistent copy of the store while others write."""
+        self._service.backup(Path(target))
+
+    def close(self) -> None:
+        """Give back files and memory. Closing twice is harmless."""
+        self._service.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _scope(
+        self, user_id: str | None, agent_id: str | None, app_id: str | None, run_id: str | None
+    ) -> Scope:
+        return Scope.of(
+            project=self._settings.project, user_id=user_id, agent_id=agent_id, app_id=app_id, run_id=run_id
+        )
+
+
+def _dispatched(method: Callable[..., Any]) -> Callable[..., Coroutine[Any, Any, Any]]:
+    """The coroutine that runs a `Memory` method in a worker thread."""
+
+    @functools.wraps(method)
+    async def dispatch(self: AsyncMemory, *args: Any, **kwargs: Any) -> Any:
+        from anyio import to_thread
+
+        return await to_thread.run_sync(functools.partial(method, self.sync, *args, **kwargs))
+
+    return dispatch
+
+
+class AsyncMemory:
+    """`Memory` for event loops: every method but `close` is a coroutine that runs in a worker thread.
+
+    Args and errors are those of `Memory`. Works under asyncio and trio.
+    """
+
+    if TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Callable[..., Coroutine[Any, Any, Any]]: ...
+
+    def __init__(self, database: str | Path | None = None, **options: Any) -> None:
+        self.sync = Memory(database, **options)
+
+    @classmethod
+    def from_config(cls, config_dict: Mapping[str, Any]) -> Self:
+        """As `Memory.from_config`; not a coroutine, as in Mem0."""
+        made = cls.__new__(cls)
+        made.sync = Memory.from_config(config_dict)
+        return made
+
+    def close(self) -> None:
+        """As `Memory.close`; not a coroutine, as in Mem0."""
+        self.sync.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+for _name, _method in inspect.getmembers(Memory, inspect.isfunction):
+    if not _name.startswith("_") and _name not in AsyncMemory.__dict__:
+        setattr(AsyncMemory, _name, _dispatched(_method))

@@ -1,0 +1,175 @@
+"""Values to Mem0's dictionaries. What Kept knows beyond Mem0 is added under names of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any, Final
+
+from kept.domain.history import Operation
+from kept.domain.memory import MemoryRecord
+from kept.engine.ingest import AddResult
+from kept.engine.maintain import Change, Erasure, Step
+from kept.engine.retrieve import Hit
+from kept.ports import EntitySummary, Statistics
+
+_HISTORY_EVENTS: Final = {"add": "ADD", "update": "UPDATE", "delete": "DELETE"}
+"""Mem0's three; Kept's other operations keep their own names, in capitals."""
+
+
+def iso(moment: datetime | None) -> str | None:
+    """ISO 8601 in UTC, as Mem0's `created_at`."""
+    return None if moment is None else moment.isoformat()
+
+
+def memory(record: MemoryRecord) -> dict[str, Any]:
+    """A memory: Mem0's keys (those that are set), then Kept's (those that say something)."""
+    shape: dict[str, Any] = {
+        "id": record.id,
+        "memory": record.text,
+        "hash": record.hash,
+        "metadata": dict(record.metadata) or None,
+        "created_at": iso(record.created_at),
+        "updated_at": iso(record.updated_at),
+        **record.scope.ids,
+    }
+    optional = {
+        "actor_id": record.speaker if record.speaker != record.role else None,
+        "role": record.role,
+        "expiration_date": record.expires_on.isoformat() if record.expires_on else None,
+        "speaker": record.speaker,
+        "kind": record.kind,
+        "categories": list(record.categories),
+        "entities": [{"name": entity.name, "kind": entity.kind} for entity in record.entity_refs],
+        "relations": [
+            {"source": relation.source, "relationship": relation.relationship, "target": relation.target}
+            for relation in record.relations
+        ],
+        "recorded_at": iso(record.recorded_at),
+        "valid_from": iso(record.valid_from),
+        "valid_to": iso(record.valid_to),
+        "state": record.state,
+        "superseded_by": record.superseded_by,
+        "supersedes": list(record.supersedes),
+        "reinforced": record.reinforced,
+        "feedback": record.feedback,
+        "immutable": record.immutable,
+        "episode_id": record.episode_id,
+        "position": record.position,
+        "connector": record.connector,
+    }
+    return shape | {name: value for name, value in optional.items() if value not in (None, [], False)}
+
+
+def hit(found: Hit, *, explain: bool) -> dict[str, Any]:
+    """A hit: its memory, its score in [0, 1], and, when asked, each part of the score."""
+    shape = memory(found.memory) | {"score": found.score}
+    if explain:
+        shape["score_details"] = dict(found.parts)
+    return shape
+
+
+def added(result: AddResult, related: dict[str, list[Hit]]) -> dict[str, Any]:
+    """What an add stored, each with the existing memories close to it."""
+    return {
+        "results": [
+            {
+                "id": stored.memory.id,
+                "memory": stored.memory.text,
+                "event": stored.event,
+                **({"role": stored.memory.role} if stored.memory.role else {}),
+                **({"actor_id": stored.memory.speaker} if stored.memory.speaker != stored.memory.role else {}),
+                "related": [
+                    {"id": close.memory.id, "memory": close.memory.text, "score": close.score}
+                    for close in related.get(stored.memory.id, ())
+                ],
+            }
+            for stored in result.stored
+        ],
+        "superseded": list(result.superseded),
+        "skipped_messages": result.skipped_messages,
+        "operation_id": result.operation_id,
+    }
+
+
+def step(past: Step) -> dict[str, Any]:
+    """One entry of a history (Mem0's keys, then Kept's)."""
+    revision, after = past.revision, past.after
+    erased = after.state == "erased"
+    return {
+        "id": f"{revision.memory_id}:{revision.seq}",
+        "memory_id": revision.memory_id,
+        "old_memory": past.before.text if past.before and past.before.text else None,
+        "new_memory": None if after.state == "deleted" or erased else after.text,
+        "event": _HISTORY_EVENTS.get(revision.op, revision.op.upper()),
+        "created_at": iso(after.created_at),
+        "updated_at": iso(revision.recorded_at),
+        "is_deleted": after.state in {"deleted", "erased"},
+        "actor_id": past.operation.actor if past.operation else None,
+        "role": after.role,
+        "seq": revision.seq,
+        "state": after.state,
+        "operation_id": revision.operation_id,
+        "connector": past.operation.connector if past.operation else None,
+    }
+
+
+def operation(done: Operation) -> dict[str, Any]:
+    """A writing call."""
+    return {
+        "operation_id": done.id,
+        "kind": done.kind,
+        "actor": done.actor,
+        "connector": done.connector,
+        "recorded_at": iso(done.recorded_at),
+        "undoes": done.undoes,
+    }
+
+
+def change(message: str, done: Change) -> dict[str, Any]:
+    """Mem0's message, what to undo it by, and what changed."""
+    return {
+        "message": message,
+        "operation_id": done.operation_id,
+        "results": [{"id": record.id, "memory": record.text, "state": record.state} for record in done.memories],
+    }
+
+
+def erasure(done: Erasure) -> dict[str, Any]:
+    """What an erase removed."""
+    return {
+        "message": "Memories erased for good.",
+        "erased": list(done.memory_ids),
+        "messages": done.messages,
+        "scrubbed": done.scrubbed,
+    }
+
+
+def entities(found: Iterable[EntitySummary]) -> dict[str, Any]:
+    """Users, agents, apps and runs."""
+    return {
+        "results": [
+            {
+                "type": entity.type,
+                "name": entity.name,
+                "total_memories": entity.memories,
+                "created_at": iso(entity.created_at),
+                "updated_at": iso(entity.updated_at),
+            }
+            for entity in found
+        ]
+    }
+
+
+def statistics(found: Statistics) -> dict[str, Any]:
+    """Counts and sizes."""
+    return {
+        "memories": dict(found.memories),
+        "episodes": found.episodes,
+        "messages": found.messages,
+        "revisions": found.revisions,
+        "operations": found.operations,
+        "users": found.users,
+        "head": found.head,
+        "size_bytes": found.size_bytes,
+    }

@@ -1,0 +1,175 @@
+"""Settings: the only module that reads the environment and configuration files.
+
+Order, first found wins: what the caller passes, `KEPT_*` variables, `kept.toml` in the platform's configuration folder,
+the defaults. The result is a frozen value that is passed inwards; nothing is read again.
+"""
+
+from __future__ import annotations
+
+import getpass
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any, Final, Self
+
+from kept.errors import ConfigurationError
+
+PREFIX: Final = "KEPT_"
+CONFIG_FILE: Final = "kept.toml"
+DATABASE_FILE: Final = "kept.db"
+_ANONYMOUS: Final = "me"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """All settings, with their defaults.
+
+    Attributes:
+        database: URL of the store: `sqlite:///relative/or/absolute.db`, `memory://` (nothing kept), or a plain path.
+        project: The project to work in; nothing ever crosses it.
+        user_id: Whose memories the command line reads and writes when none is named.
+        embedder: `wordllama`, `minilm`, `onnx:FOLDER` or `fastembed:MODEL`.
+        busy_timeout_s: How long a write waits for other processes, in seconds.
+        cache_mb: Memory for resident partitions, in megabytes.
+        prefer_user: Whether, in chats with an assistant, what the user said ranks a little higher.
+        budget_tokens: Size of a context block when none is asked for.
+    """
+
+    database: str
+    user_id: str
+    project: str = "default"
+    embedder: str = "wordllama"
+    busy_timeout_s: float = 60.0
+    cache_mb: int = 1_000
+    prefer_user: bool = True
+    budget_tokens: int = 1_000
+
+    @classmethod
+    def load(
+        cls,
+        *,
+        environ: Mapping[str, str] | None = None,
+        config: Path | None = None,
+        **given: object,
+    ) -> Self:
+        """Read the settings.
+
+        Args:
+            environ: Variables; the process's own by default.
+            config: The configuration file; `KEPT_CONFIG`, else the platform's by default.
+            given: Values that win over both; None means not given.
+
+        Raises:
+            ConfigurationError: An unknown or malformed setting, with where it stands.
+        """
+        environ = os.environ if environ is None else environ
+        values: dict[str, Any] = {}
+        path = config or _path(environ.get(f"{PREFIX}CONFIG")) or config_folder() / CONFIG_FILE
+        for name, value in _read(path).items():
+            values[name] = _parse(name, value, str(path))
+        for name in _types():
+            if (text := environ.get(PREFIX + name.upper())) not in (None, ""):
+                values[name] = _parse(name, text, PREFIX + name.upper())
+        values |= {name: _parse(name, value, name) for name, value in given.items() if value is not None}
+        values.setdefault("database", f"sqlite:///{(data_folder() / DATABASE_FILE).as_posix()}")
+        values.setdefault("user_id", _login())
+        return cls(**values)
+
+    def with_database(self, database: str) -> Self:
+        """The same settings on another store."""
+        return replace(self, database=database)
+
+
+def data_folder() -> Path:
+    """Where the platform keeps a user's application data."""
+    import platformdirs
+
+    return Path(platformdirs.user_data_dir("kept", appauthor=False))
+
+
+def config_folder() -> Path:
+    """Where the platform keeps a user's configuration."""
+    import platformdirs
+
+    return Path(platformdirs.user_config_dir("kept", appauthor=False))
+
+
+def setting_names() -> tuple[str, ...]:
+    """Every setting, as in `kept.toml`; the variable is the same in capitals after `KEPT_`."""
+    return tuple(_types())
+
+
+def _types() -> dict[str, str]:
+    return {field.name: str(field.type) for field in fields(Settings)}
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        with path.open("rb") as file:
+            return tomllib.load(file)
+    except FileNotFoundError:
+        return {}
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{path} is not valid TOML: {error}.") from error
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be read: {error.strerror}.") from error
+
+
+def _parse(name: str, value: object, where: str) -> Any:
+    kind = _types().get(name)
+    if kind is None:
+        raise ConfigurationError(f"{where} has the unknown setting {name!r}; there are {', '.join(_types())}.")
+    try:
+        return _PARSERS[kind](value)
+    except (TypeError, ValueError) as error:
+        raise ConfigurationError(f"{where}: {name} is {value!r}; it must be {_KINDS[kind]}.") from error
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise ValueError
+    return value.strip()
+
+
+def _boolean(value: object) -> bool:
+    known = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
+    if isinstance(value, bool):
+        return value
+    return known.get(str(value).strip().lower()) if str(value).strip().lower() in known else _fail()
+
+
+def _fail() -> Any:
+    raise ValueError
+
+
+def _positive_int(value: object) -> int:
+    number = int(str(value))
+    return number if number > 0 else _fail()
+
+
+def _positive_float(value: object) -> float:
+    number = float(str(value))
+    return number if 0 < number < float("inf") else _fail()
+
+
+_PARSERS: Final = {"str": _text, "bool": _boolean, "int": _positive_int, "float": _positive_float}
+_KINDS: Final = {
+    "str": "a text that is not blank",
+    "bool": "true or false",
+    "int": "a whole number above 0",
+    "float": "a number above 0",
+}
+
+
+def _path(text: str | None) -> Path | None:
+    return Path(text) if text else None
+
+
+def _login() -> str:
+    """The login name; a fixed one where the system knows none (containers without a user database)."""
+    try:
+        return getpass.getuser() or _ANONYMOUS
+    except (KeyError, OSError):
+        return _ANONYMOUS
