@@ -5,13 +5,14 @@ from __future__ import annotations
 import ipaddress
 import os
 import socket
-from typing import TYPE_CHECKING
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
-if TYPE_CHECKING:
-    from pathlib import Path
+import kept
 
 pytest.register_assert_rewrite("kept.testing")
 
@@ -54,3 +55,23 @@ def _is_loopback(host: str) -> bool:
 def store_path(tmp_path: Path) -> Path:
     """Where a store may be made; nothing is there yet."""
     return tmp_path / "kept.db"
+
+
+@pytest.fixture
+def start_python():
+    """Gives a function that runs a script in a process of its own; what still runs at the end of the test is killed."""
+    started = []
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("KEPT_")}
+    environment["PYTHONPATH"] = str(Path(kept.__file__).parents[1])
+
+    def start(script: str, *arguments: object) -> subprocess.Popen[str]:
+        command = [sys.executable, "-W", "error", "-c", script, *map(str, arguments)]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, env=environment, text=True)
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()
+        process.stdout.close()

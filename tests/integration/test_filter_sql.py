@@ -12,11 +12,36 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kept.adapters.sql import SQLITE, SqliteDialect, register_functions, where
-from kept.domain.filters import EVERYTHING, And, Condition, Filter, Not, Or, matches, parse_filter
-from kept.testing.filters import FilterableRecord, filters, records, row_of
+from kept.domain.filters import (
+    EVERYTHING,
+    FIELD_KINDS,
+    And,
+    Condition,
+    Field,
+    Filter,
+    Not,
+    Operator,
+    Or,
+    matches,
+    parse_filter,
+)
+from kept.testing.filters import (
+    DAYS,
+    MOMENTS,
+    NAMES,
+    NEEDLES,
+    NUMBERS,
+    TEXTS,
+    FilterableRecord,
+    filters,
+    records,
+    row_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+NEVER_NULL = {"id", "text", "created_at", "updated_at"}
 
 COLUMNS = (
     "id TEXT, user_id TEXT, agent_id TEXT, app_id TEXT, run_id TEXT, text TEXT, metadata TEXT, categories TEXT, "
@@ -63,6 +88,48 @@ def test_sql_selects_exactly_the_records_that_match(connection, stored, f, ascii
     """The pushed-down filter equals `matches`, whichever way JSON escapes."""
     store(connection, stored, ascii_json=ascii_json)
     assert selected(connection, f) == accepted(f, stored)
+
+
+POOLS: dict[str, tuple[Any, ...]] = {"name": NAMES, "text": TEXTS, "labels": NAMES, "moment": MOMENTS, "day": DAYS}
+
+
+def asked_of_pool(target: Field, operands: Sequence[Any], ops: Sequence[Operator]) -> list[Condition]:
+    lists = [Condition(target, op, tuple(operands[:3])) for op in ("in", "nin")]
+    nulls = [Condition(target, op, None) for op in ("exists", "eq", "ne")]
+    both = Condition(target, "in", (None, *operands[:2]))
+    return [Condition(target, op, operand) for op in ops for operand in operands] + lists + nulls + [both]
+
+
+@pytest.mark.parametrize("name", [name for name in FIELD_KINDS if name != "metadata"])
+def test_every_operator_on_every_pooled_value_is_exact(connection, name):
+    """All pairs of a stored and an asked value, null included."""
+    kind = FIELD_KINDS[name]
+    values = [(value,) for value in POOLS[kind]] if kind == "labels" else list(POOLS[kind])
+    null = () if kind == "labels" else None
+    attribute = "entities" if name == "entity" else name
+    stored = [FilterableRecord(**{attribute: value}) for value in values + [null] * (name not in NEVER_NULL)]
+    store(connection, stored)
+    ordered = () if kind in {"labels", "text"} else ("gt", "gte", "lt", "lte")
+    asked = asked_of_pool(name, [*POOLS[kind], *DAYS] if kind == "moment" else POOLS[kind], ("eq", "ne", *ordered))
+    if kind in {"name", "text", "labels"}:
+        asked += [Condition(name, op, needle) for op in ("contains", "icontains") for needle in NEEDLES]
+    for f in asked:
+        assert selected(connection, f) == accepted(f, stored), f
+
+
+def test_every_operator_on_every_pooled_metadata_value_is_exact(connection):
+    """All pairs of a stored and an asked value, of equal types and not."""
+    scalars = [*NUMBERS, *TEXTS, True, False]
+    values = [*scalars, None, [], ["a", 1, 0.1], [True], ["é", None], [["a"]], {"a": 1}, '["a"]', "true", "null"]
+    stored = [FilterableRecord(metadata={"n": value, "other": 1}) for value in values] + [FilterableRecord()]
+    store(connection, stored)
+    key: Field = ("metadata", "n")
+    asked = asked_of_pool(key, [*scalars, '["a"]'], ("eq", "ne", "gt", "gte", "lt", "lte", "contains", "icontains"))
+    asked += [Condition(key, op, tuple(value)) for op in ("eq", "ne") for value in values if isinstance(value, list)]
+    asked += [Condition(key, "in", members) for members in ((None, "1"), TEXTS, (1, True, "1"), (2**70, 0.1))]
+    asked += [Condition("metadata", op, operand) for op in ("contains", "icontains") for operand in scalars]
+    for f in asked:
+        assert selected(connection, f) == accepted(f, stored), f
 
 
 @settings(

@@ -340,6 +340,12 @@ def test_milliseconds_are_recognised():
     assert "not milliseconds" in refusal({"created_at": {"gt": 1_760_000_000_000}})
 
 
+def test_operands_of_two_types_make_two_filters():
+    """Though Python holds True and 1 to be equal."""
+    assert len({parse_filter({"k": value}) for value in (True, 1, 1.0, "1")}) == 4
+    assert matches(parse_filter({"k": [1, True]}), FilterableRecord(metadata={"k": True}))
+
+
 def test_a_string_enumeration_counts_as_its_value():
     class User(StrEnum):
         ADA = "u1"

@@ -248,7 +248,7 @@ def test_a_last_line_that_is_still_being_written_is_passed_over_in_silence(read)
     assert reader.warnings == []
 
 
-def test_a_last_line_without_a_line_end_is_read_when_it_is_whole(said, read):
+def test_a_last_line_without_a_line_end_is_read_when_it_is_whole(read):
     _, [session] = read(user("One."), user("Two."), end="")
     assert len(session.messages) == 2
 

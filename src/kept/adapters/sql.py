@@ -359,7 +359,7 @@ class SqliteDialect:
         if op == "in" and all(isinstance(member, str) for member in cast("tuple[Scalar, ...]", operand)):
             test = _in("item.atom", cast("tuple[Scalar, ...]", operand), self)
             return Clause(sql=f"item.type = 'text' AND {test.sql}", parameters=test.parameters)
-        if op not in _ORDER:
+        if op not in _ORDER or (isinstance(operand, bool) and op != "eq"):
             return None
         if isinstance(operand, bool):
             return Clause(sql="item.type = ?", parameters=("true" if operand else "false",))

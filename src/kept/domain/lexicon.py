@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
+from kept.domain.temporal import has_time_expression
 from kept.domain.text import chunks, hashed_terms, term_hash
 
 if TYPE_CHECKING:
@@ -24,6 +25,10 @@ _MAX_TF: Final = 255
 
 HAS_TIME: Final = 1
 """Flag: the text holds a time expression."""
+IS_QUESTION: Final = 2
+"""Flag: the text ends in a question."""
+_QUESTION_MARKS: Final = ("?", "？", "؟")
+_CLOSING: Final = " \t\n\r\"')]*_”’»"
 
 
 @lru_cache(maxsize=1)
@@ -43,6 +48,12 @@ def pack_terms(text: str) -> bytes:
             counts[place, term] = counts.get((place, term), 0) + tf
     values = [value for (place, term), tf in counts.items() for value in (term, min(tf, _MAX_TF), place)]
     return struct.pack("<" + "IBB" * len(counts), *values)
+
+
+def flags(text: str) -> int:
+    """The bits of an entry."""
+    bits = HAS_TIME if has_time_expression(text) else 0
+    return bits | IS_QUESTION if text.rstrip(_CLOSING).endswith(_QUESTION_MARKS) else bits
 
 
 def pack_entities(keys: Iterable[str]) -> bytes:

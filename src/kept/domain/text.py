@@ -61,11 +61,11 @@ _MOST_JOINED: Final = 11
 """Words a compound (path, URL, dotted name) may join; the rest begins another compound."""
 
 # A compound is words joined by single separators, so that paths, URLs, versions and contractions arrive whole.
-_SEPARATOR = r"(?:://|::|[-._/\\@':&=?#+])"
+_SEPARATOR = r"[-._/\\@':&=?#+](?:(?<=:)(?://|:))?"
 _SPECIAL = (
-    r"(?<!\w)(?:[Cc]\+\+|[CcFf]#)(?!\w)"  # languages that end in punctuation
+    r"[Cc]\+\+(?!\w)|[CcFf]#(?!\w)"  # languages that end in punctuation
     r"|HTTP[ /]\d{3}(?![\d.])"  # HTTP 404
-    r"|(?<![\d,.])\d{1,3}(?:,\d{3}){1,5}+(?![\w,])"  # 1,200,000
+    r"|\d{1,3}(?:,\d{3}){1,5}+(?![\w,])"  # 1,200,000
 )
 
 
@@ -237,11 +237,16 @@ def hashed_terms(text: str) -> list[int]:
 
 # --- sentences ---
 
+_CLOSERS = r"[\"'\u201d\u2019\u00bb)\]*_]*+"
+_CJK_CLOSERS = "[\u300d\u300f\u201d\u2019\uff09\u3011]*+"
+# Begins with one character set, so that the search skips to candidates; the alternatives say which kind was found.
 _BREAK: Final = re.compile(
-    r"(?<![.!?\u2026])[.!?\u2026]++[\"'\u201d\u2019\u00bb)\]*_]*+(?=\s)"  # a full stop before white space
-    r"|[\u3002\uff01\uff1f\uff61]++[\u300d\u300f\u201d\u2019\uff09\u3011]*+"  # CJK ones need none
-    r"|[\u061f\u06d4\u0964](?=\s)"  # Arabic question mark, Urdu and Indic full stops
-    r"|\n\s*+"
+    r"[.!?\u2026\n\u3002\uff01\uff1f\uff61\u061f\u06d4\u0964](?:"
+    rf"(?<=[.!?\u2026])(?<![.!?\u2026]{{2}})[.!?\u2026]*+{_CLOSERS}(?=\s)"  # a full stop before white space
+    r"|(?<=\n)\s*+"
+    rf"|(?<=[\u3002\uff01\uff1f\uff61])[\u3002\uff01\uff1f\uff61]*+{_CJK_CLOSERS}"  # CJK ones need no white space
+    r"|(?<=[\u061f\u06d4\u0964])(?=\s)"  # Arabic question mark, Urdu and Indic full stops
+    r")"
 )
 _CLOSING: Final = frozenset("\"'\u201d\u2019\u00bb)]")
 _LINE_ITEM: Final = re.compile(r"(?:[-*+\u2022\u2023\u25e6\u2013]|\d{1,3}[.)]|[A-Za-z][.)]|#{1,6}|>+|\|)(?:\s|$)")

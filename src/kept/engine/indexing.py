@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from kept.domain.lexicon import HAS_TIME, pack_entities, pack_terms
+from kept.domain.lexicon import flags, pack_entities, pack_terms
 from kept.domain.memory import EntityRef
-from kept.domain.temporal import has_time_expression
 from kept.ports import Embedder, IndexEntry
 
 
@@ -44,7 +43,7 @@ class Indexer:
                 embedding=vector.tobytes(),
                 terms=self.terms(text),
                 entities=pack_entities(entity.key for entity in mentioned),
-                flags=HAS_TIME if has_time_expression(text) else 0,
+                flags=flags(text),
             )
             for vector, text, mentioned in zip(vectors, texts, entities, strict=True)
         ]

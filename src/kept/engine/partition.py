@@ -14,6 +14,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from kept.domain.entities import KnownNames
 from kept.domain.lexicon import posting_type
 from kept.domain.memory import HIDDEN_STATES
 from kept.engine.growth import grown
@@ -47,7 +48,7 @@ _COLUMNS: Final[dict[str, Any]] = {
     "run": np.int64,
     "session": np.int64,
     "speaker": np.int64,
-    "assistant": np.bool_,
+    "user": np.bool_,
     "created_at": np.int64,
     "valid_from": np.int64,
     "valid_to": np.int64,
@@ -58,11 +59,16 @@ _COLUMNS: Final[dict[str, Any]] = {
     "next": np.int32,
     "first_chunk": np.int32,
     "length": np.int32,
+    "distinct": np.int32,
 }
 
 _FEEDBACK: Final = {None: 0, "POSITIVE": 1, "NEGATIVE": -1, "VERY_NEGATIVE": -2}
-GENERIC_ASSISTANTS: Final = frozenset({"assistant", "ai", "bot", "model", "agent", "system", "tool"})
-"""Speakers that are no person. A person may speak under the role `assistant` when a chat between two people is stored."""
+GENERIC_USERS: Final = frozenset({"user", "human"})
+"""Speakers that stand for the user of a chat with an assistant. A person who is named speaks for themselves."""
+
+
+GENERIC_SPEAKERS: Final = GENERIC_USERS | {"assistant", "ai", "bot", "model", "system", "tool", "document"}
+"""Speakers that are no name: a query about "the user" or "a document" does not ask for them."""
 
 
 class ResidentPartition:
@@ -89,10 +95,21 @@ class ResidentPartition:
         self._chunk_slot = np.zeros(0, np.int32)
         self._chunk_length = np.zeros(0, np.uint16)
         self._entities = Postings()
+        self._names: tuple[int, KnownNames] | None = None
 
     def column(self, name: str) -> NDArray[Any]:
         """A column, `(slots,)`; a view that the next refresh may leave behind."""
         return self._columns[name][: self.slots]
+
+    @property
+    def live_length(self) -> int:
+        """Terms in all live memories."""
+        return int(self.column("length")[self.column("live")].sum())
+
+    @property
+    def live_chunks(self) -> int:
+        """Chunks of all live memories."""
+        return int(self.column("live")[self.chunk_slot].sum())
 
     @property
     def chunk_slot(self) -> NDArray[np.int32]:
@@ -120,6 +137,14 @@ class ResidentPartition:
     def is_sparse(self) -> bool:
         """Whether most slots are dead, so that loading anew saves memory and time."""
         return self.slots > _SPARSE_SLOTS and int(self.column("live").sum()) * 2 < self.slots
+
+    def known_names(self, user_id: str | None) -> KnownNames:
+        """The names that a query may use for somebody: speakers and the partition's user, generic ones left out."""
+        if self._names is None or self._names[0] != len(self.speakers):
+            names = [*self.speakers.values(), *([user_id] if user_id else [])]
+            named = KnownNames(name for name in names if name.lower() not in GENERIC_SPEAKERS)
+            self._names = len(self.speakers), named
+        return self._names[1]
 
     def refresh(self, rows: Iterable[PartitionRow]) -> None:
         """Apply rows that changed, by rising `seq`. Rows at or before the cursor change nothing."""
@@ -189,7 +214,7 @@ class ResidentPartition:
             "run": [code(row.run_id) for row in rows],
             "session": [code(row.session) for row in rows],
             "speaker": [code(row.speaker) for row in rows],
-            "assistant": [(row.speaker or "").lower() in GENERIC_ASSISTANTS for row in rows],
+            "user": [(row.speaker or "user").lower() in GENERIC_USERS for row in rows],
             "created_at": [row.created_at for row in rows],
             "valid_from": [row.created_at if row.valid_from is None else row.valid_from for row in rows],
             "valid_to": [FOREVER if row.valid_to is None else row.valid_to for row in rows],
@@ -220,6 +245,7 @@ class ResidentPartition:
         slots = slice(first_slot, first_slot + len(blobs))
         self._columns["first_chunk"][slots] = first_chunk
         self._columns["length"][slots] = np.bincount(owner, weights=tf, minlength=len(blobs))
+        self._columns["distinct"][slots] = sizes
         self.chunks += total
         self.postings.append(postings["term"].copy(), numbers, tf.copy())
 

@@ -108,7 +108,7 @@ class _Chat:
         identifier = _conversation_id(value)
         listed = value["messages"]
         if not isinstance(listed, list):
-            raise InvalidInputError(f"{place}: messages must be a list, not {type(listed).__name__}.")
+            raise InvalidInputError(f"{place}: messages must be a list, not {_kind(listed)}.")
         found = [self.message(item, f"{place}, messages[{i}]", identifier) for i, item in enumerate(listed)]
         messages = tuple(message for message in found if message)
         if messages:

@@ -1,0 +1,310 @@
+"""Candidates of one partition: what each signal finds, together, and the features of each.
+
+Two stages. Cheap signals look at every row (full text, full text of the neighbourhood, dense, date); the best of each
+are the candidates. Everything else is computed for candidates only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kept.domain import ranking
+from kept.domain.entities import KnownNames, entities, names_in, without_names
+from kept.domain.lexicon import HAS_TIME, IS_QUESTION
+from kept.domain.temporal import DateSpan, asks_when, resolve_dates
+from kept.domain.text import hashed_terms, term_hash
+from kept.engine.partition import NOWHERE, ResidentPartition, code
+from kept.ports import Embedder
+
+Floats = NDArray[np.float32]
+Slots = NDArray[np.int64]
+
+MAX_TERMS: Final = 64
+"""Query terms that are looked up, the rarest first: a pasted log has thousands, and the common ones say nothing."""
+SIGNAL_CANDIDATES: Final = 150
+"""Candidates that each signal may bring; at 300 no measured figure changed."""
+SESSION_POSTINGS: Final = 50_000
+"""A term held by more memories is too common to tell sessions apart, and would cost more than all others together."""
+_DAY_MICROSECONDS: Final = 86_400_000_000
+_EPOCH_DAY: Final = 719_163
+"""1970-01-01 as a proleptic day number."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """A query as one partition sees it: the names it knows are taken out before embedding and matched exactly.
+
+    Attributes:
+        terms: Distinct hashed terms, in order.
+        vector: Unit vector `(dimensions,)`.
+        speakers: Codes of the speakers it names.
+        entities: Hashed keys of the entities it mentions.
+        dates: Days it speaks of.
+        asks_when: Whether it asks for a time.
+    """
+
+    terms: tuple[int, ...]
+    vector: Floats
+    speakers: tuple[int, ...]
+    entities: tuple[int, ...]
+    dates: tuple[DateSpan, ...]
+    asks_when: bool
+
+
+def ask(text: str, reference: datetime, known: KnownNames, embedder: Embedder) -> Question:
+    """Read a query.
+
+    Args:
+        text: As asked.
+        reference: What its relative dates count from.
+        known: Names of speakers and users.
+        embedder: For the text without those names.
+    """
+    mentions = names_in(text, known)
+    bare = without_names(text, mentions) if mentions else text
+    return Question(
+        terms=tuple(dict.fromkeys(hashed_terms(bare))),
+        vector=embedder.embed_query(bare),
+        speakers=tuple(code(mention.name) for mention in mentions),
+        entities=tuple(dict.fromkeys(term_hash(entity.key) for entity in entities(bare))),
+        dates=tuple(resolve_dates(text, reference)),
+        asks_when=asks_when(text),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Term:
+    """One query term in a partition: the slots that hold it, rising, and BM25's part for each."""
+
+    slots: NDArray[np.int32]
+    weight: Floats
+
+
+class Candidates:
+    """The candidates of a question in a partition, and their features.
+
+    Args:
+        partition: Fresh; not changed meanwhile.
+        question: What is asked.
+        admitted: `(slots,)` bool; only these may be candidates. Neighbours and counts are taken from all live rows.
+        wanted: How many hits the caller wants.
+
+    Attributes:
+        slots: The candidates, rising.
+    """
+
+    def __init__(
+        self, partition: ResidentPartition, question: Question, admitted: NDArray[np.bool_], wanted: int
+    ) -> None:
+        self._partition = partition
+        self._question = question
+        self._terms, self._rarity, self._chunk_scores = self._look_up()
+        self._bound = max(float(self._rarity.sum()) * (ranking.K1 + 1), np.finfo(np.float32).tiny)
+        self._dense = partition.vectors.similarities(question.vector)
+        self._dates = self._date_nearness()
+        self.slots = self._union(admitted, max(SIGNAL_CANDIDATES, wanted))
+
+    def features(self) -> dict[str, Floats]:
+        """Every feature of `ranking.FEATURES` by name, each `(candidates,)`."""
+        slots, partition, question = self.slots, self._partition, self._question
+        column = {name: partition.column(name)[slots] for name in ("flags", "speaker", "length", "distinct")}
+        is_question = (column["flags"] & IS_QUESTION) != 0
+        has_time = (column["flags"] & HAS_TIME) != 0
+        short = 1.0 / (1.0 + column["length"] / ranking.SHORT_TERMS)
+        return {
+            **self._full_text(),
+            **self._similarity(),
+            "speaker": _floats(np.isin(column["speaker"], question.speakers)),
+            "entity": self._entity_share(),
+            "date": self._dates[slots],
+            "when": _floats(has_time) * np.float32(question.asks_when),
+            "user": _floats(partition.column("user")[slots]),
+            "question": _floats(is_question * short),
+            "length": np.log1p(column["length"] / ranking.LENGTH_UNIT).astype(np.float32),
+            "distinct": np.minimum(np.log1p(column["distinct"]), ranking.MOST_DISTINCT).astype(np.float32),
+            "feedback": _floats(partition.column("feedback")[slots]),
+        }
+
+    # --- every row ---
+
+    def _look_up(self) -> tuple[list[_Term], Floats, Floats]:
+        """The query's terms, their rarity, and the full-text score of every chunk."""
+        partition = self._partition
+        live = partition.column("live")
+        memories = int(live.sum())
+        all_live = memories == len(live)
+        lengths = partition.chunk_length.astype(np.float32)
+        average = ranking.average_length(float(partition.live_length), partition.live_chunks)
+        found, chunk_hits = [], []
+        for term in self._question.terms:
+            chunks, tf = partition.postings.find(term)
+            slots = partition.chunk_slot[chunks]
+            if not all_live and len(slots):
+                kept = live[slots]
+                chunks, tf, slots = chunks[kept], tf[kept], slots[kept]
+            weight = ranking.saturated(tf, lengths[chunks], average)
+            chunk_hits.append((chunks, weight))
+            found.append(_best_of_slots(slots, weight))
+        holding = np.array([len(term.slots) for term in found], np.int64)
+        rarity = ranking.inverse_document_frequency(memories, holding)
+        if len(found) > MAX_TERMS:
+            rarest = np.sort(np.argsort(-rarity, kind="stable")[:MAX_TERMS])
+            found, rarity = [found[n] for n in rarest], rarity[rarest]
+            chunk_hits = [chunk_hits[n] for n in rarest]
+        scores = np.zeros(partition.chunks, np.float32)
+        for (chunks, weight), telling in zip(chunk_hits, rarity, strict=True):
+            scores[chunks] += telling * weight
+        return found, rarity, scores
+
+    def _date_nearness(self) -> Floats:
+        partition = self._partition
+        if not self._question.dates:
+            return np.zeros(partition.slots, np.float32)
+        days = partition.column("created_at") // _DAY_MICROSECONDS + _EPOCH_DAY
+        return ranking.date_nearness(days, self._question.dates)
+
+    def _union(self, admitted: NDArray[np.bool_], count: int) -> Slots:
+        """The best admitted slots of each signal, together."""
+        lexical = self._slot_scores()
+        chosen = [
+            _best(lexical, admitted, count, above=0.0),
+            _best(self._neighbourhood(lexical), admitted, count, above=0.0),
+            _best(self._dense, admitted, count, above=-1.0),
+        ]
+        if self._question.dates:
+            chosen.append(_best(self._dates * (1 + self._dense), admitted, count, above=0.0))
+        return np.unique(np.concatenate(chosen))
+
+    def _slot_scores(self) -> Floats:
+        """Full-text score of every slot: its best chunk's."""
+        partition = self._partition
+        if partition.chunks == partition.slots:
+            return self._chunk_scores
+        best: Floats = np.maximum.reduceat(self._chunk_scores, partition.column("first_chunk"))
+        return best
+
+    def _neighbourhood(self, lexical: Floats) -> Floats:
+        """A slot's full-text score with a share of its neighbours': enough to find those worth a closer look."""
+        found = lexical.copy()
+        share = np.float32(ranking.NEIGHBOUR_DECAY[0])
+        matching = np.flatnonzero(lexical)
+        for name in ("previous", "next"):
+            neighbours = self._partition.column(name)[matching]
+            linked = neighbours != NOWHERE
+            found[neighbours[linked]] += share * lexical[matching[linked]]
+        return found
+
+    # --- candidates only ---
+
+    def _full_text(self) -> dict[str, Floats]:
+        """The features that compare terms: of the memory, its neighbours and its session."""
+        places = self._places()
+        partition, slots = self._partition, self.slots
+        own = np.zeros((len(self._terms), len(slots)), np.float32)
+        before, after = own.copy(), own.copy()
+        preceding = own.copy()
+        buffer = np.zeros(partition.slots + 1, np.float32)  # the last place answers for NOWHERE
+        for number, term in enumerate(self._terms):
+            buffer[term.slots] = term.weight
+            around = buffer[places]
+            buffer[term.slots] = 0.0
+            own[number], preceding[number] = around[0], around[1]
+            before[number] = _faded(around[0], around[1:4])
+            after[number] = _faded(around[0], around[4:7])
+        rarity, bound = self._rarity, self._bound
+        held = own > 0
+        asked = (partition.column("flags")[places[1]] & IS_QUESTION != 0) & (places[1] != NOWHERE)
+        return {
+            "full_text": self._slot_scores()[slots] / np.float32(bound),
+            "coverage": rarity @ held / np.float32(max(float(rarity.sum()), np.finfo(np.float32).tiny)),
+            "before": rarity @ before / np.float32(bound),
+            "after": rarity @ after / np.float32(bound),
+            "session": self._session_match() / np.float32(bound),
+            "answers": rarity @ preceding / np.float32(bound) * asked,
+            "rarest": (rarity[:, None] * held).max(axis=0, initial=0.0) / np.float32(ranking.RAREST),
+        }
+
+    def _places(self) -> NDArray[np.int32]:
+        """`(7, candidates)`: each candidate, the three before it, the three after it."""
+        rows = [self.slots.astype(np.int32)]
+        for name in ("previous", "next"):
+            links = np.append(self._partition.column(name), np.int32(NOWHERE))
+            place = rows[0]
+            for _ in ranking.NEIGHBOUR_DECAY:
+                place = links[place]
+                rows.append(place)
+        return np.stack(rows)
+
+    def _session_match(self) -> Floats:
+        """For each candidate: the terms' best matches anywhere in its session, weighted by rarity."""
+        column = self._partition.column("session")
+        sessions, of_candidate = np.unique(column[self.slots], return_inverse=True)
+        total = np.zeros(len(sessions), np.float32)
+        for term, telling in zip(self._terms, self._rarity, strict=True):
+            if not 0 < len(term.slots) <= SESSION_POSTINGS:
+                continue
+            holding = column[term.slots]
+            place = np.minimum(np.searchsorted(sessions, holding), len(sessions) - 1)
+            known = sessions[place] == holding
+            best = np.zeros(len(sessions), np.float32)
+            np.maximum.at(best, place[known], term.weight[known])
+            total += telling * best
+        return total[of_candidate]
+
+    def _similarity(self) -> dict[str, Floats]:
+        """The features that compare embeddings."""
+        vectors = self._partition.vectors
+        mean = vectors.at(self.slots).copy()
+        for name in ("previous", "next"):
+            neighbours = self._partition.column(name)[self.slots]
+            linked = neighbours != NOWHERE
+            mean[linked] += np.float32(ranking.NEIGHBOUR_SHARE) * vectors.at(neighbours[linked].astype(np.int64))
+        length = np.maximum(np.linalg.norm(mean, axis=1), np.finfo(np.float32).tiny)
+        return {
+            "dense": vectors.at(self.slots) @ self._question.vector,
+            "surroundings": mean @ self._question.vector / length,
+        }
+
+    def _entity_share(self) -> Floats:
+        wanted = self._question.entities
+        found = np.zeros(len(self.slots), np.float32)
+        for key in wanted:
+            holding, _ = self._partition.entities.find(key)
+            found += np.isin(self.slots, holding)
+        return found / np.float32(max(len(wanted), 1))
+
+
+def _best_of_slots(slots: NDArray[np.int32], weight: Floats) -> _Term:
+    """One weight for each slot: its best chunk's. Slots rise, but come once for each chunk."""
+    if not len(slots):
+        return _Term(slots, weight)
+    first = np.flatnonzero(np.concatenate(([True], slots[1:] != slots[:-1])))
+    if len(first) == len(slots):
+        return _Term(slots, weight)
+    return _Term(slots[first], np.maximum.reduceat(weight, first))
+
+
+def _best(signal: Floats, admitted: NDArray[np.bool_], count: int, *, above: float) -> Slots:
+    """The `count` admitted slots with the highest signal, those at or below `above` excepted."""
+    eligible = np.flatnonzero(admitted & (signal > above))
+    if len(eligible) <= count:
+        return eligible
+    return eligible[np.argpartition(-signal[eligible], count)[:count]]
+
+
+def _faded(own: Floats, neighbours: Sequence[Floats] | Floats) -> Floats:
+    """A term's weight in a memory, or what is left of it from a neighbour if that is more."""
+    best = own
+    for decay, weight in zip(ranking.NEIGHBOUR_DECAY, neighbours, strict=True):
+        best = np.maximum(best, np.float32(decay) * weight)
+    return best
+
+
+def _floats(values: NDArray[np.generic]) -> Floats:
+    return values.astype(np.float32)

@@ -1,0 +1,313 @@
+"""Retrieve: scope → candidates → rank → hydrate → explain."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kept.domain import ranking
+from kept.domain.entities import KnownNames
+from kept.domain.filters import Filter, matches, pinned
+from kept.domain.history import fold, to_microseconds
+from kept.domain.memory import HIDDEN_STATES, MemoryRecord
+from kept.domain.scope import ANY, Scope
+from kept.engine.candidates import Candidates, ask
+from kept.engine.indexing import Indexer
+from kept.engine.partition import ACTIVE, ResidentPartition, code
+from kept.engine.residents import Residents
+from kept.errors import ConfigurationError
+from kept.ports import Clock, IndexEntry, Listing, LogReader, Partition, PartitionRow, Reranker
+
+RELATED_SIMILARITY: Final = 0.5
+"""Cosine similarity from which two statements may be about the same thing."""
+RERANKED: Final = 50
+"""Hits that a reranker reads: they hold nine of ten answers, and a reranker's time grows with each."""
+HYDRATED_EXTRA: Final = 8
+"""More records read than wanted, for those that changed since the partition was read."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchRequest:
+    """One search, checked.
+
+    Attributes:
+        scope: The boundary; the filter cannot widen it.
+        condition: The caller's filter.
+        threshold: Least score of a hit.
+        as_of: Position in the log: what was known then. None means now.
+        valid_as_of: What was true in the world then. None: closed facts come after current ones.
+        reference: What relative dates in the query count from. None means now.
+    """
+
+    scope: Scope
+    query: str
+    condition: Filter | None = None
+    top_k: int = 20
+    threshold: float = 0.0
+    show_expired: bool = False
+    latest_only: bool = False
+    as_of: int | None = None
+    valid_as_of: datetime | None = None
+    reference: datetime | None = None
+    rerank: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hit:
+    """A memory that a search found.
+
+    Attributes:
+        score: In [0, 1], higher is more relevant; comparable between queries.
+        parts: What each feature added to the score's logit, by name, with the constant `bias`.
+    """
+
+    memory: MemoryRecord
+    score: float
+    parts: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class _Ranked:
+    """A candidate after ranking, before its record is read."""
+
+    closed: bool
+    score: float
+    key: int
+    parts: NDArray[np.float32]
+
+    @property
+    def order(self) -> tuple[bool, float, int]:
+        return (self.closed, -self.score, -self.key)
+
+
+class Retrieve:
+    """Finds what matters."""
+
+    def __init__(
+        self,
+        log: LogReader,
+        residents: Residents,
+        indexer: Indexer,
+        clock: Clock,
+        *,
+        reranker: Reranker | None,
+        prefer_user: bool,
+    ) -> None:
+        self._log = log
+        self._residents = residents
+        self._indexer = indexer
+        self._clock = clock
+        self._reranker = reranker
+        self._skipped = frozenset() if prefer_user else frozenset({"user"})
+
+    def search(self, request: SearchRequest) -> list[Hit]:
+        """Hits, best first; closed facts after current ones. Ties go to the newer memory."""
+        if request.rerank and self._reranker is None:
+            raise ConfigurationError("No reranker is configured; search without rerank.")
+        ranked: list[_Ranked] = []
+        past: dict[int, MemoryRecord] = {}
+        for partition in self._partitions(request.scope, request.condition):
+            if request.as_of is None:
+                with self._residents.fresh(partition.id) as resident:
+                    ranked += self._rank(resident, partition, request, self._allowed(partition, request))
+            else:
+                resident, records = self._as_of(partition, request.as_of)
+                past |= records
+                ranked += self._rank(resident, partition, request, _matching(records, request.condition))
+        ranked.sort(key=lambda candidate: candidate.order)
+        hits = self._hydrate(ranked, request, past if request.as_of is not None else None)
+        return self._reranked(hits, request) if request.rerank else hits
+
+    def related(self, records: Sequence[MemoryRecord], *, limit: int) -> dict[str, list[Hit]]:
+        """For each record the existing memories nearest to it, by cosine similarity (the score), in its own scope."""
+        if not records or limit <= 0:
+            return {}
+        partitions = self._log.partitions(records[0].project, {records[0].user_id})
+        if not partitions:
+            return {}
+        own = {record.key for record in records}
+        with self._residents.fresh(partitions[0].id) as resident:
+            near = {record.id: _nearest(resident, record, own, limit) for record in records}
+        known = self._log.by_keys([key for found in near.values() for key, _ in found])
+        return {
+            memory_id: [Hit(memory=known[key], score=score, parts={"dense": score}) for key, score in found if key in known]
+            for memory_id, found in near.items()
+        }
+
+    def warm(self, scope: Scope) -> None:
+        """Load the embedder and the scope's partitions."""
+        self._indexer.embedder.embed_query("warm")
+        for partition in self._partitions(scope, None):
+            with self._residents.fresh(partition.id):
+                continue
+
+    def _partitions(self, scope: Scope, condition: Filter | None) -> list[Partition]:
+        """Which partitions can hold a hit."""
+        if scope.user_id not in (None, ANY):
+            return self._log.partitions(scope.project, {scope.user_id})
+        named = pinned(condition, "user_id") if condition is not None else None
+        partitions = self._log.partitions(scope.project, named)
+        return [partition for partition in partitions if scope.user_id is None or partition.user_id is not None]
+
+    def _allowed(self, partition: Partition, request: SearchRequest) -> NDArray[np.int64] | None:
+        """Keys that the caller's filter admits; None when it admits all."""
+        if request.condition is None:
+            return None
+        return self._log.matching_keys(Listing(scope=request.scope, condition=request.condition), partition.id)
+
+    def _rank(
+        self,
+        resident: ResidentPartition,
+        partition: Partition,
+        request: SearchRequest,
+        allowed: NDArray[np.int64] | None,
+    ) -> list[_Ranked]:
+        admitted = self._admitted(resident, request, allowed)
+        if not admitted.any() or not request.top_k:
+            return []
+        reference = request.reference or self._clock()
+        known = resident.known_names(partition.user_id)
+        question = ask(request.query, reference, known, self._indexer.embedder)
+        candidates = Candidates(resident, question, admitted, request.top_k)
+        parts = ranking.contributions(candidates.features(), skipped=self._skipped)
+        scores = ranking.scores(parts)
+        slots = candidates.slots
+        closed = resident.column("state")[slots] != ACTIVE
+        order = np.lexsort((-resident.column("key")[slots], -scores, closed))
+        wanted = order[scores[order] >= request.threshold][: max(request.top_k, RERANKED) + HYDRATED_EXTRA]
+        return [
+            _Ranked(bool(closed[n]), float(scores[n]), int(resident.column("key")[slots[n]]), parts[:, n])
+            for n in wanted
+        ]
+
+    def _admitted(
+        self, resident: ResidentPartition, request: SearchRequest, allowed: NDArray[np.int64] | None
+    ) -> NDArray[np.bool_]:
+        """Which slots may be hits: the boundary first, then what the caller asked for."""
+        admitted = resident.column("live").copy()
+        for name in ("agent", "app", "run"):
+            value = getattr(request.scope, f"{name}_id")
+            if value is not None:
+                column = resident.column(name)
+                admitted &= (column != 0) if value == ANY else (column == code(value))
+        if not request.show_expired:
+            admitted &= resident.column("expires_on") >= self._clock().date().toordinal()
+        if request.latest_only:
+            admitted &= resident.column("state") == ACTIVE
+        if request.valid_as_of is not None:
+            moment = to_microseconds(request.valid_as_of)
+            admitted &= (resident.column("valid_from") <= moment) & (moment < resident.column("valid_to"))
+        if allowed is not None:
+            admitted &= np.isin(resident.column("key"), allowed)
+        return admitted
+
+    def _hydrate(
+        self, ranked: Sequence[_Ranked], request: SearchRequest, past: Mapping[int, MemoryRecord] | None
+    ) -> list[Hit]:
+        """Records of the best; one that was hidden or changed out of the scope since is left out."""
+        count = max(request.top_k, RERANKED) if request.rerank else request.top_k
+        best = ranked[: count + HYDRATED_EXTRA]
+        known = self._log.by_keys([candidate.key for candidate in best]) if past is None else past
+        hits = [
+            Hit(memory=record, score=candidate.score, parts=_parts(candidate.parts))
+            for candidate in best
+            if (record := known.get(candidate.key)) is not None
+            and record.state not in HIDDEN_STATES
+            and request.scope.admits(record.scope)
+        ]
+        return hits[:count]
+
+    def _reranked(self, hits: list[Hit], request: SearchRequest) -> list[Hit]:
+        assert self._reranker is not None  # noqa: S101 - checked when the search began
+        scores = self._reranker.rerank(request.query, [hit.memory.text for hit in hits])
+        rescored = [
+            replace(hit, score=float(score), parts={**hit.parts, "rerank": float(score)})
+            for hit, score in zip(hits, scores, strict=True)
+        ]
+        rescored.sort(key=lambda hit: (hit.memory.is_closed, -hit.score, -hit.memory.key))
+        return rescored[: request.top_k]
+
+    def _as_of(self, partition: Partition, seq: int) -> tuple[ResidentPartition, dict[int, MemoryRecord]]:
+        """The partition as the log had it at `seq`, made for this search, and its records by key."""
+        records = list(self._past_records(partition, seq))
+        entries = self._indexer.entries(
+            [record.text for record in records], [record.entity_refs for record in records]
+        )
+        rows = sorted(
+            (_row(record, entry) for record, entry in zip(records, entries, strict=True)), key=lambda row: row.seq
+        )
+        resident = ResidentPartition(self._indexer.embedder.identity.dimensions)
+        resident.refresh(rows)
+        return resident, {record.key: record for record in records}
+
+    def _past_records(self, partition: Partition, seq: int) -> Iterator[MemoryRecord]:
+        listing = Listing(
+            scope=Scope(project=partition.project, user_id=partition.user_id),
+            states=("active", "superseded", "invalidated", "deleted"),
+        )
+        for record in self._log.scan(listing):
+            if record.user_id != partition.user_id or record.key > seq:
+                continue
+            past = (
+                record
+                if record.seq <= seq
+                else fold(self._log.revisions(partition.project, memory_id=record.id, upto=seq))
+            )
+            if past is not None and past.state not in HIDDEN_STATES:
+                yield past
+
+
+def _matching(records: Mapping[int, MemoryRecord], condition: Filter | None) -> NDArray[np.int64] | None:
+    if condition is None:
+        return None
+    return np.array([key for key, record in records.items() if matches(condition, record)], np.int64)
+
+
+def _parts(contributions: NDArray[np.float32]) -> dict[str, float]:
+    named = {feature.name: float(part) for feature, part in zip(ranking.FEATURES, contributions, strict=True)}
+    return {"bias": ranking.BIAS} | {name: part for name, part in named.items() if part}
+
+
+def _nearest(
+    resident: ResidentPartition, record: MemoryRecord, own: set[int], limit: int
+) -> list[tuple[int, float]]:
+    """Keys and similarities of the live memories nearest to one that is in the partition already."""
+    keys = resident.column("key")
+    place = resident.slots_of(np.array([record.key], np.int64))
+    if not len(place):
+        return []
+    similarity = resident.vectors.similarities(resident.vectors.at(place)[0])
+    eligible = resident.column("live") & (resident.column("state") == ACTIVE) & (similarity >= RELATED_SIMILARITY)
+    for name in ("agent", "app"):
+        eligible &= resident.column(name) == resident.column(name)[place[0]]
+    found = np.flatnonzero(eligible)
+    best = found[np.argsort(-similarity[found], kind="stable")]
+    near = ((int(keys[slot]), float(similarity[slot])) for slot in best)
+    return [(key, min(score, 1.0)) for key, score in near if key not in own][:limit]
+
+
+def _row(record: MemoryRecord, entry: IndexEntry) -> PartitionRow:
+    """A record as the partition takes it."""
+    return PartitionRow(
+        record.key,
+        record.seq,
+        record.state,
+        record.agent_id,
+        record.app_id,
+        record.run_id,
+        record.session,
+        record.speaker,
+        record.role,
+        to_microseconds(record.created_at),
+        None if record.valid_from is None else to_microseconds(record.valid_from),
+        None if record.valid_to is None else to_microseconds(record.valid_to),
+        None if record.expires_on is None else record.expires_on.toordinal(),
+        record.feedback,
+        record.reinforced,
+        entry,
+    )

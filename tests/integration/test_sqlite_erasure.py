@@ -1,0 +1,132 @@
+"""Erased means gone: after `scrub`, no byte of it is in any file of the store."""
+
+from __future__ import annotations
+
+import hashlib
+from contextlib import closing
+
+import pytest
+
+from kept.adapters.sqlite.log import SqliteLog
+from kept.domain.memory import EntityRef, Episode, Message, Relation
+from kept.testing.fakes import SCOPE, START, Scribe
+
+CANARY = "Zaunkönig-7f3a"
+LARGE = 30_000
+"""Bytes of a text that needs several overflow pages of 4 KB."""
+
+
+def bytes_with_canary(path, canary=CANARY):
+    """Names of the store's files that contain the canary, as UTF-8, UTF-16 or JSON escapes, in any case."""
+    forms = [canary.encode(), canary.encode("utf-16-le"), canary.encode("unicode_escape"), canary.casefold().encode()]
+    files = sorted(path.parent.glob(path.name + "*"))
+    assert path in files
+    return [file.name for file in files if any(form in file.read_bytes() for form in forms)]
+
+
+@pytest.fixture
+def log(store_path):
+    with closing(SqliteLog(store_path)) as log:
+        yield log
+
+
+def _add(scribe, canary=CANARY, **fields):
+    return scribe.add(
+        f"Saw a {canary}.",
+        source=Message(role="user", content=f"I saw a {canary}", name=canary, source_id="m1"),
+        speaker=canary,
+        metadata={canary: [canary]},
+        categories=(canary,),
+        entity_refs=(EntityRef(name=canary, kind="bird", key=canary.casefold()),),
+        relations=(Relation(source=canary, relationship=canary, target=canary),),
+        **fields,
+    )
+
+
+def test_the_canary_is_found_where_it_was_not_erased(log, store_path):
+    """The test can fail: before the erase the bytes are there, and after it until the scrub."""
+    scribe = Scribe(log)
+    memory = _add(scribe)
+    assert bytes_with_canary(store_path) == ["kept.db-wal"]
+    assert log.scrub()
+    assert bytes_with_canary(store_path) == ["kept.db"]
+    scribe.erase(memory)
+    assert bytes_with_canary(store_path) == ["kept.db"]
+
+
+@pytest.mark.parametrize("scrub_before", [False, True])
+def test_an_erased_memory_is_in_no_byte(log, store_path, scrub_before):
+    scribe = Scribe(log)
+    memory = _add(scribe)
+    scribe.add("A neighbour.")
+    if scrub_before:
+        log.scrub()
+    scribe.erase(memory)
+    assert log.scrub()
+    assert bytes_with_canary(store_path) == []
+
+
+def test_every_earlier_text_of_it_is_gone(log, store_path):
+    scribe = Scribe(log)
+    memory = _add(scribe)
+    log.scrub()
+    for text in (f"{CANARY} again", f"{CANARY * 200}", "short", f"{CANARY}"):
+        memory = scribe.update(memory, text, metadata={"was": CANARY}, speaker=None)
+    memory = scribe.set_state(memory, "deleted")
+    log.scrub()
+    scribe.erase(memory)
+    assert log.scrub()
+    assert bytes_with_canary(store_path) == []
+
+
+def test_a_large_one_leaves_nothing_in_overflow_pages(log, store_path):
+    scribe = Scribe(log)
+    words = f"{CANARY} " * (LARGE // len(CANARY))
+    memory = scribe.add(words, source=Message(role="user", content=words), metadata={"copy": words})
+    log.scrub()
+    scribe.erase(scribe.update(memory, words + "changed"))
+    assert log.scrub()
+    assert bytes_with_canary(store_path) == []
+
+
+def test_forgotten_sources_are_in_no_byte(log, store_path):
+    message = Message(role="user", content=f"{CANARY} " * 1000, name=CANARY)
+    with log.write() as transaction:
+        transaction.put_episode(
+            Episode(id="episode-1", scope=SCOPE, connector="sdk", recorded_at=START, messages=(message, message))
+        )
+    log.scrub()
+    with log.write() as transaction:
+        assert transaction.forget_sources(SCOPE) == 2
+    assert log.scrub()
+    assert bytes_with_canary(store_path) == []
+
+
+@pytest.mark.parametrize("size", [10, 300, 900, 2500, 6000])
+def test_pages_that_were_split_and_merged_keep_no_copy(log, store_path, size):
+    """Neighbours grow and go, so that rows move between pages, before and after the canary comes."""
+    scribe = Scribe(log)
+    memories = [scribe.add(_filler(number, size)) for number in range(30)]
+    canaries = []
+    for number in range(30):
+        canaries.append(
+            _add(scribe, f"{CANARY}{number:02}", run_id=None) if False else _add(scribe, f"{CANARY}{number:02}")
+        )
+        memories[number] = scribe.update(memories[number], _filler(number + 50, size * (number % 4 + 1)))
+        memories.append(scribe.add(_filler(number + 100, size)))
+    log.scrub()
+    for number, memory in enumerate(canaries):
+        canaries[number] = scribe.update(memory, f"{CANARY}{number:02} " * (size * (number % 3) // 15 + 1))
+        scribe.update(memories[number], _filler(number + 200, size * (number % 5)))
+    log.scrub()
+    scribe.erase(*memories[::2])
+    for memory in canaries:
+        scribe.erase(memory)
+        scribe.update(memories[1], _filler(memory.seq, size))
+    assert log.scrub()
+    assert bytes_with_canary(store_path) == []
+
+
+def _filler(number, size):
+    """Text that does not repeat itself."""
+    return hashlib.shake_128(str(number).encode()).hexdigest(size // 2 + 1)

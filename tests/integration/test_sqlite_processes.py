@@ -1,0 +1,174 @@
+"""One file, many logs: threads, processes, and processes that die."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from contextlib import closing, suppress
+from subprocess import TimeoutExpired
+
+import pytest
+
+from kept.adapters.sqlite.log import SqliteLog
+from kept.domain.history import fold
+from kept.errors import StoreBusyError
+from kept.testing.fakes import Scribe
+from kept.testing.log_conformance import observe
+
+WRITER = """
+import sys
+from itertools import count
+from pathlib import Path
+from kept.adapters.sqlite.log import SqliteLog
+from kept.domain.memory import Message
+from kept.testing.fakes import Scribe
+
+path, series, number = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+log = SqliteLog(path)
+scribe = Scribe(log, series=series)
+
+def acknowledge(memory):
+    print(memory.id, memory.seq, flush=True)
+
+for place in count() if number < 0 else range(number):
+    words = f"Memory {place} of writer {series}. " * (place % 7 * 40 + 1)
+    memory = scribe.add(words, source=Message(role="user", content=words))
+    acknowledge(memory)
+    if place % 3 == 1:
+        acknowledge(scribe.update(memory, words + "Changed."))
+    if place % 3 == 2:
+        acknowledge(scribe.erase(memory)[0])
+log.close()
+"""
+
+ROUNDS = 34
+"""Of three writers each: a hundred deaths."""
+WRITERS = 3
+LIVES_MS = 90
+"""The longest that a writer lives after its first word; some twenty writes."""
+
+
+def test_two_logs_on_one_file_see_each_other_at_once(store_path):
+    with closing(SqliteLog(store_path)) as left, closing(SqliteLog(store_path)) as right:
+        writers = [Scribe(left), Scribe(right, series=1)]
+        for number in range(20):
+            memory = writers[number % 2].add(f"Memory {number}.")
+            for log in (left, right):
+                assert log.find("default", memory.id) == memory
+                assert log.head() == number + 1
+
+
+def test_a_read_keeps_its_state_while_another_log_writes(store_path):
+    with closing(SqliteLog(store_path)) as reading, closing(SqliteLog(store_path)) as writing:
+        scribe = Scribe(writing)
+        for number in range(3):
+            scribe.add(f"Memory {number}.")
+        revisions = reading.revisions("default")
+        first = next(revisions)
+        scribe.add("Too late.")
+        assert [first.seq, *(revision.seq for revision in revisions)] == [1, 2, 3]
+        assert reading.head() == 4
+
+
+def test_two_processes_lose_nothing_to_each_other(store_path, start_python):
+    number = 30
+    processes = [start_python(WRITER, store_path, series, number) for series in range(2)]
+    acknowledged = [line.split() for process in processes for line in process.communicate()[0].splitlines()]
+    assert [process.returncode for process in processes] == [0, 0]
+    assert len(acknowledged) == 2 * (number + 2 * number // 3)
+    with closing(SqliteLog(store_path)) as log:
+        assert [(revision.memory_id, revision.seq) for revision in log.revisions("default")] == sorted(
+            ((memory_id, int(seq)) for memory_id, seq in acknowledged), key=lambda pair: pair[1]
+        )
+        assert log.head() == len(acknowledged)
+        _assert_sound(log)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(120)
+def test_what_was_acknowledged_outlives_a_killed_writer(store_path, start_python):
+    """A hundred writers are killed in the middle of their work; what they had reported as stored is there."""
+    for number in range(ROUNDS):
+        with closing(SqliteLog(store_path)) as log:
+            before = log.head()
+        processes = [start_python(WRITER, store_path, WRITERS * number + place, -1) for place in range(WRITERS)]
+        acknowledged = [processes[0].stdout.readline()]
+        with suppress(TimeoutExpired):
+            processes[0].wait(timeout=number * 37 % LIVES_MS / 1000)
+        for process in processes:
+            process.kill()
+        for process in processes:
+            acknowledged += process.communicate()[0].splitlines(keepends=True)
+        with closing(SqliteLog(store_path)) as log:
+            stored = {(revision.memory_id, revision.seq) for revision in log.revisions("default", after=before)}
+            complete = [line.split() for line in acknowledged if line.endswith("\n")]
+            assert complete
+            assert {(memory_id, int(seq)) for memory_id, seq in complete} <= stored
+    with closing(SqliteLog(store_path)) as log:
+        assert log.head() > ROUNDS
+        _assert_sound(log)
+
+
+def _assert_sound(log):
+    """Nothing to find, and the current state is what the log says."""
+    assert list(log.verify()) == []
+    revisions = list(log.revisions("default"))
+    assert [revision.seq for revision in revisions] == list(range(1, len(revisions) + 1))
+    by_memory = {}
+    for revision in revisions:
+        by_memory.setdefault(revision.memory_id, []).append(revision)
+    assert log.find_many("default", by_memory) == {name: fold(found) for name, found in by_memory.items()}
+
+
+def test_a_held_store_is_busy_and_nothing_is_written(store_path):
+    with closing(SqliteLog(store_path, busy_timeout_s=0.05)) as log, closing(sqlite3.connect(store_path)) as holder:
+        scribe = Scribe(log)
+        memory = scribe.add("Before.")
+        before = observe(log)
+        holder.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StoreBusyError, match=r"kept\.db"):
+            scribe.add("Refused.")
+        assert observe(log) == before
+        assert log.find("default", memory.id) == memory
+        holder.rollback()
+        assert scribe.add("After.").seq == memory.seq + 1
+
+
+def test_a_store_is_opened_and_read_while_another_holds_it(store_path):
+    with closing(SqliteLog(store_path)) as holding:
+        memory = Scribe(holding).add("Before.")
+        with holding.write(), closing(SqliteLog(store_path, busy_timeout_s=0.05)) as log:
+            assert log.find("default", memory.id) == memory
+
+
+def test_scrubbing_gives_up_soon_while_another_reads_an_older_state(store_path):
+    """Also when writes would wait for a minute; afterwards it works."""
+    with closing(SqliteLog(store_path)) as log, closing(sqlite3.connect(store_path)) as reader:
+        scribe = Scribe(log)
+        memory = scribe.add("A canary.")
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM memory").fetchone()
+        scribe.erase(memory)
+        assert log.scrub() is False
+        reader.rollback()
+        assert log.scrub() is True
+
+
+BORROWER = """
+import json, sys
+from pathlib import Path
+from kept.adapters.sqlite.log import SqliteLog
+from kept.testing.log_conformance import observe
+log = SqliteLog(Path(sys.argv[1]))
+print(json.dumps(repr(observe(log))))
+log.close()
+"""
+
+
+def test_another_process_reads_the_same(store_path, start_python):
+    with closing(SqliteLog(store_path)) as log:
+        scribe = Scribe(log)
+        scribe.erase(scribe.update(scribe.add("Old."), "New."))
+        scribe.add("Kept.", metadata={"ä": [1, None]})
+        output, _ = start_python(BORROWER, store_path).communicate()
+        assert json.loads(output) == repr(observe(log))
