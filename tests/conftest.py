@@ -66,7 +66,7 @@ def start_python():
 
     def start(script: str, *arguments: object) -> subprocess.Popen[str]:
         command = [sys.executable, "-W", "error", "-c", script, *map(str, arguments)]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, env=environment, text=True)
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, text=True)
         started.append(process)
         return process
 
@@ -74,4 +74,5 @@ def start_python():
     for process in started:
         process.kill()
         process.wait()
+        process.stdin.close()
         process.stdout.close()

@@ -20,6 +20,8 @@ PREFIX: Final = "KEPT_"
 CONFIG_FILE: Final = "kept.toml"
 DATABASE_FILE: Final = "kept.db"
 _ANONYMOUS: Final = "me"
+_DEFAULT: Final = "default"
+_ARGUMENT: Final = "argument"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +37,7 @@ class Settings:
         cache_mb: Memory for resident partitions, in megabytes.
         prefer_user: Whether, in chats with an assistant, what the user said ranks a little higher.
         budget_tokens: Size of a context block when none is asked for.
+        debug: Whether the command line shows the traceback of an unexpected error.
     """
 
     database: str
@@ -45,6 +48,7 @@ class Settings:
     cache_mb: int = 1_000
     prefer_user: bool = True
     budget_tokens: int = 1_000
+    debug: bool = False
 
     @classmethod
     def load(
@@ -64,22 +68,42 @@ class Settings:
         Raises:
             ConfigurationError: An unknown or malformed setting, with where it stands.
         """
-        environ = os.environ if environ is None else environ
-        values: dict[str, Any] = {}
-        path = config or _path(environ.get(f"{PREFIX}CONFIG")) or config_folder() / CONFIG_FILE
-        for name, value in _read(path).items():
-            values[name] = _parse(name, value, str(path))
-        for name in _types():
-            if (text := environ.get(PREFIX + name.upper())) not in (None, ""):
-                values[name] = _parse(name, text, PREFIX + name.upper())
-        values |= {name: _parse(name, value, name) for name, value in given.items() if value is not None}
-        values.setdefault("database", f"sqlite:///{(data_folder() / DATABASE_FILE).as_posix()}")
-        values.setdefault("user_id", _login())
-        return cls(**values)
+        return cls(**{name: value for name, (value, _) in _layered(environ, config, given).items()})
 
     def with_database(self, database: str) -> Self:
         """The same settings on another store."""
         return replace(self, database=database)
+
+
+def setting_sources(
+    *, environ: Mapping[str, str] | None = None, config: Path | None = None, **given: object
+) -> dict[str, str]:
+    """Where each setting that `Settings.load` gives comes from: `argument`, a variable, a file's path, or `default`.
+
+    Raises:
+        ConfigurationError: As `Settings.load`.
+    """
+    sources = {name: source for name, (_, source) in _layered(environ, config, given).items()}
+    return {name: sources.get(name, _DEFAULT) for name in _types()}
+
+
+def wants_no_color(environ: Mapping[str, str] | None = None) -> bool:
+    """Whether `NO_COLOR` is set to anything (https://no-color.org)."""
+    return bool((os.environ if environ is None else environ).get("NO_COLOR"))
+
+
+def wants_debug(environ: Mapping[str, str] | None = None) -> bool:
+    """Whether tracebacks are wanted, also when the settings themselves cannot be read."""
+    try:
+        return Settings.load(environ=environ).debug
+    except ConfigurationError:
+        return False
+
+
+def config_file(environ: Mapping[str, str] | None = None) -> Path:
+    """The configuration file that is read if it exists: `KEPT_CONFIG`, else the platform's."""
+    environ = os.environ if environ is None else environ
+    return _path(environ.get(f"{PREFIX}CONFIG")) or config_folder() / CONFIG_FILE
 
 
 def data_folder() -> Path:
@@ -99,6 +123,25 @@ def config_folder() -> Path:
 def setting_names() -> tuple[str, ...]:
     """Every setting, as in `kept.toml`; the variable is the same in capitals after `KEPT_`."""
     return tuple(_types())
+
+
+def _layered(
+    environ: Mapping[str, str] | None, config: Path | None, given: Mapping[str, object]
+) -> dict[str, tuple[Any, str]]:
+    """Each setting that is not at its class's default, with where it comes from; a later layer wins."""
+    environ = os.environ if environ is None else environ
+    path = config or config_file(environ)
+    database = f"sqlite:///{(data_folder() / DATABASE_FILE).as_posix()}"
+    values: dict[str, tuple[Any, str]] = {"database": (database, _DEFAULT), "user_id": (_login(), _DEFAULT)}
+    for name, value in _read(path).items():
+        values[name] = _parse(name, value, str(path)), str(path)
+    for name in _types():
+        variable = PREFIX + name.upper()
+        if (text := environ.get(variable)) not in (None, ""):
+            values[name] = _parse(name, text, variable), variable
+    return values | {
+        name: (_parse(name, value, name), _ARGUMENT) for name, value in given.items() if value is not None
+    }
 
 
 def _types() -> dict[str, str]:

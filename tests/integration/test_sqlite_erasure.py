@@ -109,9 +109,7 @@ def test_pages_that_were_split_and_merged_keep_no_copy(log, store_path, size):
     memories = [scribe.add(_filler(number, size)) for number in range(30)]
     canaries = []
     for number in range(30):
-        canaries.append(
-            _add(scribe, f"{CANARY}{number:02}", run_id=None) if False else _add(scribe, f"{CANARY}{number:02}")
-        )
+        canaries.append(_add(scribe, f"{CANARY}{number:02}"))
         memories[number] = scribe.update(memories[number], _filler(number + 50, size * (number % 4 + 1)))
         memories.append(scribe.add(_filler(number + 100, size)))
     log.scrub()

@@ -300,6 +300,14 @@ def test_a_metadata_key_named_like_an_operator_can_be_reached():
 
 
 @pytest.mark.parametrize(
+    ("raw", "grammar"),
+    [({"metadata": {"keywords": "x"}}, "any"), ({"metadata.keywords": "x"}, "any"), ({"keywords": "x"}, "oss")],
+)
+def test_a_metadata_key_named_like_a_field_is_compared_as_metadata(raw, grammar):
+    assert parse_filter(raw, grammar) == Condition(("metadata", "keywords"), "eq", "x")
+
+
+@pytest.mark.parametrize(
     "raw",
     [
         {"user_id": 1},
@@ -397,6 +405,11 @@ def test_too_many_conditions_are_refused():
 
 def test_too_long_a_list_is_refused():
     assert str(MAX_VALUES) in refusal({"memory_ids": ["m"] * (MAX_VALUES + 1)})
+
+
+def test_a_condition_cannot_be_changed():
+    with pytest.raises(AttributeError):
+        Condition("user_id", "eq", "u1").value = "u2"
 
 
 # --- meaning ---

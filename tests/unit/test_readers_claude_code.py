@@ -7,6 +7,7 @@ from itertools import count
 import pytest
 
 from kept.adapters.readers.claude_code import MAX_COMMAND, MAX_ERROR, MAX_WARNINGS, ClaudeCodeReader
+from kept.domain.statements import statements
 from kept.errors import InvalidInputError
 
 
@@ -56,6 +57,10 @@ def bash(command, call="t1"):
 
 def result(content, *, call="t1", is_error=True):
     return user([{"type": "tool_result", "tool_use_id": call, "content": content, "is_error": is_error}])
+
+
+def failure(content):
+    return f"This command failed:\n\n```\n{content}\n```"
 
 
 # --- what is kept ---
@@ -189,23 +194,29 @@ def test_content_of_an_unknown_shape_says_nothing(said, content):
 
 def test_a_failed_command_is_kept_with_its_error(said):
     found = said(assistant(bash("pnpm test")), result("Exit code 1\n\x1b[31mFAIL\x1b[0m app.test.ts"))
-    assert found == [("tool", "$ pnpm test\nExit code 1\nFAIL app.test.ts")]
+    assert found == [("tool", failure("$ pnpm test\nFAIL app.test.ts"))]
 
 
 def test_a_result_may_be_a_list_of_blocks(said):
     assert said(assistant(bash("make")), result([text("No rule."), text("Stop.")])) == [
-        ("tool", "$ make\nNo rule.\nStop.")
+        ("tool", failure("$ make\nNo rule.\nStop."))
     ]
+
+
+def test_a_failure_is_one_statement(said):
+    """Fences in the command's output do not break it apart."""
+    [(_, content)] = said(assistant(bash("make docs")), result("Exit code 2\nbad fence:\n```\nx. Y.\n```\nZ failed."))
+    assert [statement.text for statement in statements(content)] == [content]
 
 
 def test_of_a_long_error_the_first_and_the_last_lines_are_kept(said):
     [(_, content)] = said(assistant(bash("pytest")), result("\n".join(f"line {i}" for i in range(500))))
-    assert content == "$ pytest\nline 0\nline 1\nline 2\nline 3\nline 4\n…\nline 498\nline 499"
+    assert content == failure("$ pytest\nline 0\nline 1\nline 2\nline 3\nline 4\n…\nline 498\nline 499")
 
 
 def test_a_failure_is_bounded(said):
     [(_, content)] = said(assistant(bash("x" * 9000)), result("\n".join("y" * 9000 for _ in range(50))))
-    assert len(content) <= MAX_COMMAND + MAX_ERROR + len("$ \n") + 8
+    assert len(content) <= MAX_COMMAND + MAX_ERROR + len(failure("$ \n")) + 8
 
 
 def test_a_search_without_a_hit_is_no_failure(said):

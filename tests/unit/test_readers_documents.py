@@ -37,32 +37,55 @@ def plain(read):
 # --- Markdown ---
 
 
-def test_each_section_is_a_message_under_its_headings(markdown):
+def test_each_block_is_a_message_under_its_headings(markdown):
     text = "Intro.\n\n# A\n\nOne.\n\n## B ##\n\nTwo.\n\n### C#\nThree.\n\n## D\n\n# E\nFour.\n"
-    assert markdown(text) == ["Intro.", "A:\n\nOne.", "A > B:\n\nTwo.", "A > B > C#:\n\nThree.", "E:\n\nFour."]
+    assert markdown(text) == ["Intro.", "A: One.", "A > B: Two.", "A > B > C#: Three.", "E: Four."]
 
 
 def test_underlined_headings_are_headings(markdown):
-    assert markdown("A\n===\n\nOne.\n\nB\n---\n\nTwo.\n") == ["A:\n\nOne.", "A > B:\n\nTwo."]
+    assert markdown("A\n===\n\nOne.\n\nB\n---\n\nTwo.\n") == ["A: One.", "A > B: Two."]
 
 
 @pytest.mark.parametrize(
-    "text", ["- item\n---\nmore", "two\nlines\n---\nmore", "a\n\n***\n\nmore", "#hashtag and more"]
+    ("text", "contents"),
+    [
+        ("- item\n---\nmore", ["item\nmore"]),
+        ("two\nlines\n---\nmore", ["two\nlines\nmore"]),
+        ("a\n\n***\n\nmore", ["a", "more"]),
+        ("#hashtag and more", ["#hashtag and more"]),
+    ],
 )
-def test_what_only_looks_like_a_heading_is_none(markdown, text):
-    [content] = markdown(text)
-    assert content.endswith("more")
+def test_what_only_looks_like_a_heading_is_none(markdown, text, contents):
+    assert markdown(text) == contents
+
+
+@pytest.mark.parametrize(
+    ("text", "contents"),
+    [
+        ("- one\n- two", ["A: one", "A: two"]),
+        ("1. one\n2) two\n", ["A: one", "A: two"]),
+        ("- one\n  goes on\n\n  and on\n- two", ["A: one\ngoes on\n\nand on", "A: two"]),
+        ("- one\n  - nested\n- two", ["A: one\n- nested", "A: two"]),
+        ("We use:\n\n- pnpm\n- Biome\n\nNothing else.", ["A: We use:\n\n- pnpm\n- Biome", "A: Nothing else."]),
+        ("Run:\n\n```\nmake\n```\nDone.", ["A: Run:\n\n```\nmake\n```\nDone."]),
+        ("Text.\n- one", ["A: Text.", "A: one"]),
+        ("| a | b |\n|---|---|\n| 1 | 2 |", ["A:\n\n| a | b |\n|---|---|\n| 1 | 2 |"]),
+        ("- ```\n  make\n\n  test\n  ```\n- two", ["A:\n\n```\nmake\n\ntest\n```", "A: two"]),
+    ],
+)
+def test_paragraphs_and_list_items_stand_alone_but_for_what_they_introduce(markdown, text, contents):
+    assert markdown(f"# A:\n{text}") == contents
 
 
 @pytest.mark.parametrize("fence", ["```", "~~~~"])
 def test_a_fence_stays_whole(markdown, fence):
     code = f"{fence}sh\n# no heading\n\n<!-- no comment -->\n---\n{fence}"
-    assert markdown(f"# A\n\n{code}\n\nEnd.") == [f"A:\n\n{code}\n\nEnd."]
+    assert markdown(f"# A\n\n{code}\n\nEnd.") == [f"A:\n\n{code}", "A: End."]
 
 
 def test_a_shorter_fence_does_not_close_a_longer_one(markdown):
     text = "````\n```\n# no heading\n```\n````\n\n# A\n\nOne."
-    assert markdown(text) == ["````\n```\n# no heading\n```\n````", "A:\n\nOne."]
+    assert markdown(text) == ["````\n```\n# no heading\n```\n````", "A: One."]
 
 
 @pytest.mark.parametrize(
@@ -102,10 +125,10 @@ def test_a_date_on_no_calendar_is_only_a_heading(read):
     assert session.messages[0].at is None
 
 
-def test_a_long_section_is_split_and_each_part_keeps_its_headings(markdown):
-    found = markdown("# A\n\n" + "\n\n".join(f"Paragraph {i} says one thing." for i in range(300)))
+def test_a_long_paragraph_of_a_section_is_split_and_each_part_keeps_its_headings(markdown):
+    found = markdown("# A\n\n" + " ".join(f"Sentence {i} says one thing." for i in range(300)))
     assert len(found) > 1
-    assert all(content.startswith("A:\n\n") and len(content) <= PASSAGE_CHARACTERS for content in found)
+    assert all(content.startswith("A: ") and len(content) <= PASSAGE_CHARACTERS for content in found)
     assert "".join(found).count("says one thing.") == 300
 
 

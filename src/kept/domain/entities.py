@@ -150,6 +150,7 @@ _VERSION: Final = re.compile(
     r"(?<![\w.-])(?:v\d{1,4}(?:\.\d{1,5}){0,3}|\d{1,4}(?:\.\d{1,5}){2})(?:[-.+]?(?:a|b|rc|alpha|beta|dev|post)[.-]?\d{0,4})?(?![\w/]|\.\d)"
     r"|\b[A-Z][A-Za-z.+#]{1,30} \d{1,3}\.\d{1,4}(?:\.\d{1,5})?(?![\w%/:]|\.\d)"
 )
+_DIGIT: Final = re.compile(r"\d")
 _SYMBOL: Final = re.compile(
     r"(?<![\w.$/@\\-])[A-Za-z_$][\w$]{0,80}(?:(?:\.|::|->)[A-Za-z_]\w{0,60}){0,8}(?:\(\)|-\d{1,6}(?![\w-]))?(?![\w@$])"
 )
@@ -230,6 +231,14 @@ class _Scan:
             self._taken[start:end] = b"\1" * (end - start)
             self._found.append((start, Entity(name=name, kind=kind, key=key)))
 
+    def is_open(self, start: int, end: int) -> bool:
+        """Whether anything between `start` and `end` is still free."""
+        return self._taken.find(0, start, end) >= 0
+
+    def add_all(self, pattern: re.Pattern[str], kind: EntityKind, start: int, end: int) -> None:
+        for m in pattern.finditer(self.text, start, end):
+            self.add(*m.span(), kind, m[0])
+
     def entities(self) -> list[Entity]:
         distinct: dict[str, Entity] = {}
         for _, entity in sorted(self._found, key=lambda found: found[0]):
@@ -290,16 +299,21 @@ def _find_posix_paths(scan: _Scan, start: int, end: int) -> None:
 
 
 def _find_code(scan: _Scan) -> None:
-    for _, start, end in scan.odd:
-        for pattern in (_EXCEPTION, _ERROR):
-            for m in pattern.finditer(scan.text, start, end):
-                scan.add(*m.span(), "error_code", m[0])
-        # "Python 3.11": the word before a bare number is an ordinary one.
-        before = max(0, scan.text.rfind(" ", 0, max(0, start - 1)) + 1) if start else 0
-        for m in _VERSION.finditer(scan.text, before, end):
-            scan.add(*m.span(), "version", m[0])
-        for m in _SYMBOL.finditer(scan.text, start, end):
-            _add_symbol(scan, m)
+    for text, start, end in scan.odd:
+        lower = text.lower()
+        if lower != text:
+            if "error" in lower or "exception" in lower or "warning" in lower:
+                scan.add_all(_EXCEPTION, "error_code", start, end)
+            scan.add_all(_ERROR, "error_code", start, end)
+        elif "0x" in text:
+            scan.add_all(_ERROR, "error_code", start, end)
+        if _DIGIT.search(text):
+            # "Python 3.11": the word before a bare number is an ordinary one.
+            before = scan.text.rfind(" ", 0, start - 1) + 1 if start else 0
+            scan.add_all(_VERSION, "version", before, end)
+        if scan.is_open(start, end):
+            for m in _SYMBOL.finditer(scan.text, start, end):
+                _add_symbol(scan, m)
 
 
 def _add_symbol(scan: _Scan, m: re.Match[str]) -> None:

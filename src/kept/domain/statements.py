@@ -65,7 +65,7 @@ _FILLERS: Final = _words(
     kind long time ages back again today day weekend week rest doing day's it's that's there's what's how's i'm you're we're they're he's
     she's i'll you'll we'll i've you've we've i'd you'd we'd can't don't doesn't didn't won't isn't wasn't aren't couldn't wouldn't
     haven't hasn't shouldn't impressive inspiring exciting excited proud proceed ahead continue start started ready wait waiting pleasure pleased
-    remember wonder together nothing something everything thing things stuff way feel free sec second moment minute want need like think guess mean say said saying tell told
+    remember wonder together works ship nothing something everything thing things stuff way feel free sec second moment minute want need like think guess mean say said saying tell told
     too also still actually maybe perhaps probably anyway alright quite pretty super alrighty new up down awesome! congrats! great!
     understood noted acknowledged affirmative roger done yw np omg btw fyi idk imo tbh nvm
     hola gracias merci bonjour salut danke hallo ciao grazie ola obrigado obrigada привет спасибо 你好 您好 谢谢 谢谢你 好的 再见 こんにちは
@@ -131,6 +131,8 @@ _UNSPACED_PER_WORD: Final = 2
 
 _ITEM: Final = re.compile(r"(?:[-*+\u2022\u2023\u25e6\u2013]|\d{1,3}[.)]|[A-Za-z][.)])[ \t]+")
 _HEADING: Final = re.compile(r"#{1,6}[ \t]+")
+_BOLD_LINE: Final = re.compile(r"\*\*[^*\n]{1,120}\*\*:?")
+_BARE_MARK: Final = re.compile(r"\d{1,3}[.)]")
 _COMMAND: Final = re.compile(
     r"[$%][ ]\S|(?:sudo )?(?:git|npm|npx|pnpm|yarn|pip3?|uvx?|python3?|node|docker|docker-compose|kubectl|make|cargo|go|curl|wget|ssh|scp|cd|ls|cp|mv|rm"
     r"|mkdir|chmod|export|brew|apt|apt-get|terraform|aws|gcloud|psql|sqlite3|pytest|ruff|mypy|poetry|conda|systemctl|helm|bash|sh|tar|grep|sed|rsync|gh|dotnet|mvn|gradle"
@@ -230,8 +232,12 @@ def _unit(text: str, start: int, end: int) -> _Unit:
     words, content = _content(body[opening.end() :] if opening else body)
     ending = body.rstrip(_CLOSING)
     question = ending.endswith(_QUESTION_MARKS)
-    opens = heading is not None or ending.endswith((":", "\uff1a"))
-    talk = not words or (opening is None and not (opens and content) and _is_talk(body, words, content))
+    opens = heading is not None or _BOLD_LINE.fullmatch(body) is not None or ending.endswith((":", "\uff1a"))
+    talk = (
+        not words
+        or _BARE_MARK.fullmatch(body) is not None
+        or (opening is None and not (opens and content) and _is_talk(body, words, content))
+    )
     if talk and content < _STANDS_ALONE:
         content = 0
     talk = talk or (question and content < _ASKS_SOMETHING)
@@ -318,10 +324,16 @@ def _cut(text: str, start: int, limit: int, *, code: bool) -> int:
     return cut or text.rfind(" ", middle, limit) + 1 or limit
 
 
+def _lone_item(body: str) -> re.Match[str] | None:
+    """The mark of a list item that stands alone; in a list each item keeps its mark."""
+    mark = _ITEM.match(body)
+    return mark if mark and not any(_ITEM.match(line.lstrip()) for line in body.split("\n")[1:]) else None
+
+
 def _trimmed(text: str, start: int, end: int, kind: StatementKind) -> Statement | None:
     """The statement of a span without white space and, for prose, without the list or heading mark it begins with."""
     body = text[start:end]
-    if kind in ("statement", "question") and (mark := _ITEM.match(body) or _HEADING.match(body)):
+    if kind in ("statement", "question") and (mark := _lone_item(body) or _HEADING.match(body)):
         start += mark.end()
         body = text[start:end]
     start += len(body) - len(body.lstrip())

@@ -10,6 +10,7 @@ import math
 import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import cache
 from typing import TYPE_CHECKING, Final, Literal
 
 from kept.errors import InvalidInputError
@@ -159,52 +160,75 @@ _COUNT = (
     r"(?:\d{1,4}|an?(?: couple of| couple| few)?|couple of|few|several|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve"
     r"|thirteen|fourteen|fifteen)"
 )
+_WHICH = r"(?:last|past|previous|this|next|coming|upcoming)"
 _CLOCK = r"(?:[t ]\d{1,2}:\d{2}(?::\d{2})?)?"
 
-# Compiled on first use, which takes some 10 ms. One alternation, so that matches come in order and never overlap; the outer group's name chooses the reading.
-_EXPRESSION: Final = (
-    r"(?<![\w/.-])(?:(?=\d)(?:"
-    rf"(?P<iso>(?P<iso_y>\d{{4}})(?P<iso_s>[-/.])(?P<iso_m>\d{{1,2}})(?P=iso_s)(?P<iso_d>\d{{1,2}})(?P<iso_t>{_CLOCK}))(?![\d/-])"
-    r"|(?P<iso_month>(?P<im_y>\d{4})-(?P<im_m>0[1-9]|1[0-2]))(?![\w/-])"
-    r"|(?P<us>(?P<us_m>\d{1,2})(?P<us_s>[/-])(?P<us_d>\d{1,2})(?P=us_s)(?P<us_y>\d{4}|\d{2}))(?![\w/-])"
-    r"|(?P<eu>(?P<eu_d>\d{1,2})\.(?P<eu_m>\d{1,2})\.(?P<eu_y>\d{4}))(?![\w/-])"
-    rf"|(?P<dmy>(?P<dm_d>{_DAY})(?P<dm_o>st|nd|rd|th)?(?:{_SPACE}of)?(?:{_SPACE}|-)(?P<dm_m>{_MONTH})\b\.?(?:(?:,?{_SPACE}|-)(?P<dm_y>\d{{4}})\b)?)"
-    rf")|(?=[a-z])(?:(?P<mdy>(?P<md_m>{_MONTH})\b\.?{_SPACE}(?:the )?(?P<md_d>{_DAY})(?P<md_o>st|nd|rd|th)?\b(?![:.]\d)(?:(?:,{_SPACE}|{_SPACE}|,)(?P<md_y>\d{{4}})\b)?)"
-    rf"|(?P<my>(?P<my_m>{_MONTH})\b\.?(?:,?{_SPACE}(?:of )?|-)(?P<my_y>\d{{4}}))\b"
-    rf"|(?P<season>(?:(?P<s_w>last|this|next|past){_SPACE})?(?P<s_n>spring|summer|autumn|fall|winter)(?:{_SPACE}(?:of )?(?P<s_y>\d{{4}}))?)\b"
-    r"|(?P<quarter>q(?P<q_n>[1-4])[ /-]?(?P<q_y>\d{4}))\b"
-    rf"|(?P<quarter_of>(?:the )?(?P<qo_n>first|second|third|fourth){_SPACE}quarter{_SPACE}(?:of )?(?P<qo_y>\d{{4}}))\b"
-    rf"|(?P<in_year>(?:in|since|by|during|until|till|from|before|after|of|around|early|mid|late|year){_SPACE}(?:the year )?(?P<y_y>(?:1[89]|20|21)\d{{2}}))(?!\w|[-/.,:]\d|{_SPACE}[a-z]+s\b)"
-    r"|(?P<today>today|tonight|this (?:morning|afternoon|evening|noon))\b"
-    r"|(?P<yesterday>(?:the )?day before yesterday|last (?:night|evening)|yesterday(?: (?:morning|afternoon|evening|night))?)\b"
-    r"|(?P<tomorrow>(?:the )?day after tomorrow|tomorrow(?: (?:morning|afternoon|evening|night))?)\b"
-    rf"|(?P<which>(?P<w_w>last|past|previous|this|next|coming|upcoming){_SPACE}(?P<w_u>weekend|week|month|year|quarter|{_WEEKDAY}|{_MONTH}))\b"
-    rf"|(?P<ahead>in{_SPACE}(?P<h_n>{_COUNT}){_SPACE}(?P<h_u>day|week|month|year)s?)(?:'|\u2019)?(?: time)?\b"
-    rf"|(?P<in_month>(?:in|since|by|during|until|till|early|mid|late|of|from)(?:{_SPACE}|-)(?:early |mid |late |mid-)?(?P<n_m>{_MONTH}))\b(?![-'\u2019]|,?[ ]\d)"
-    rf")|(?P<ago>(?P<a_n>{_COUNT}){_SPACE}(?P<a_u>hour|minute|day|week|month|year)s?{_SPACE}(?P<a_w>ago|earlier|back|from now|later|from today))\b"
-    r")"
-)
+# The outer group's name chooses the reading. The families are sought together, in one alternation, so that matches come in
+# order and never overlap; a text pays for those families only whose words or digits it holds.
+_FAMILIES: Final = {
+    "numeric": (
+        rf"(?P<iso>(?P<iso_y>\d{{4}})(?P<iso_s>[-/.])(?P<iso_m>\d{{1,2}})(?P=iso_s)(?P<iso_d>\d{{1,2}})(?P<iso_t>{_CLOCK}))(?![\d/-])"
+        r"|(?P<iso_month>(?P<im_y>\d{4})-(?P<im_m>0[1-9]|1[0-2]))(?![\w/-])"
+        r"|(?P<us>(?P<us_m>\d{1,2})(?P<us_s>[/-])(?P<us_d>\d{1,2})(?P=us_s)(?P<us_y>\d{4}|\d{2}))(?![\w/-])"
+        r"|(?P<eu>(?P<eu_d>\d{1,2})\.(?P<eu_m>\d{1,2})\.(?P<eu_y>\d{4}))(?![\w/-])"
+        r"|(?P<quarter>q(?P<q_n>[1-4])[ /-]?(?P<q_y>\d{4}))\b"
+        rf"|(?P<quarter_of>(?:the )?(?P<qo_n>first|second|third|fourth){_SPACE}quarter{_SPACE}(?:of )?(?P<qo_y>\d{{4}}))\b"
+        rf"|(?P<in_year>(?:in|since|by|during|until|till|from|before|after|of|around|early|mid|late|year){_SPACE}(?:the year )?"
+        rf"(?P<y_y>(?:1[89]|20|21)\d{{2}}))(?!\w|[-/.,:]\d|{_SPACE}[a-z]+s\b)"
+    ),
+    "month": (
+        rf"(?P<dmy>(?P<dm_d>{_DAY})(?P<dm_o>st|nd|rd|th)?(?:{_SPACE}of)?(?:{_SPACE}|-)(?P<dm_m>{_MONTH})\b\.?(?:(?:,?{_SPACE}|-)(?P<dm_y>\d{{4}})\b)?)"
+        rf"|(?P<mdy>(?P<md_m>{_MONTH})\b\.?{_SPACE}(?:the )?(?P<md_d>{_DAY})(?P<md_o>st|nd|rd|th)?\b(?![:.]\d)(?:(?:,{_SPACE}|{_SPACE}|,)(?P<md_y>\d{{4}})\b)?)"
+        rf"|(?P<my>(?P<my_m>{_MONTH})\b\.?(?:,?{_SPACE}(?:of )?|-)(?P<my_y>\d{{4}}))\b"
+        rf"|(?P<which_month>(?P<wm_w>{_WHICH}){_SPACE}(?P<wm_m>{_MONTH}))\b"
+        rf"|(?P<in_month>(?:in|since|by|during|until|till|early|mid|late|of|from)(?:{_SPACE}|-)(?:early |mid |late |mid-)?(?P<n_m>{_MONTH}))\b(?![-'\u2019]|,?[ ]\d)"
+    ),
+    "relative": (
+        r"(?P<today>today|tonight|this (?:morning|afternoon|evening|noon))\b"
+        r"|(?P<yesterday>(?:the )?day before yesterday|last (?:night|evening)|yesterday(?: (?:morning|afternoon|evening|night))?)\b"
+        r"|(?P<tomorrow>(?:the )?day after tomorrow|tomorrow(?: (?:morning|afternoon|evening|night))?)\b"
+        rf"|(?P<which>(?P<w_w>{_WHICH}){_SPACE}(?P<w_u>weekend|week|month|year|quarter|{_WEEKDAY}))\b"
+        rf"|(?P<ahead>in{_SPACE}(?P<h_n>{_COUNT}){_SPACE}(?P<h_u>day|week|month|year)s?)(?:'|\u2019)?(?: time)?\b"
+        rf"|(?P<ago>(?P<a_n>{_COUNT}){_SPACE}(?P<a_u>hour|minute|day|week|month|year)s?{_SPACE}(?P<a_w>ago|earlier|back|from now|later|from today))\b"
+    ),
+    "season": (
+        rf"(?P<season>(?:(?P<s_w>{_WHICH}){_SPACE})?(?P<s_n>spring|summer|autumn|fall|winter)(?:{_SPACE}(?:of )?(?P<s_y>\d{{4}}))?)\b"
+    ),
+}
 
-_TIME_WORDS: Final = frozenset(
+
+@cache
+def _expression(families: tuple[str, ...]) -> re.Pattern[str]:
+    """One pattern of several families, compiled on first use."""
+    return re.compile(r"(?<![\w/.-])(?:" + "|".join(_FAMILIES[family] for family in families) + ")")
+
+
+_RELATIVE_WORDS: Final = frozenset(
     _words(
-        "today tonight yesterday tomorrow ago week weeks weekend weekends month months year years fortnight decade "
-        "spring summer autumn winter morning afternoon evening tonight quarter days earlier later nowadays recently "
-        "monday tuesday wednesday thursday friday saturday sunday january february april june july august september october november "
-        "december jan feb apr jun jul aug sept sep oct nov dec"
+        "today tonight yesterday tomorrow ago week weeks weekend month months year years day days quarter hour hours minute minutes "
+        "earlier later morning afternoon evening night noon"
     )
-)
-"""Words that make a text worth a look; `may`, `march`, `mar`, `fall` only count beside a number or a preposition."""
-_WORD: Final = re.compile(r"[a-z]+")
-_DIGIT: Final = re.compile(r"\d")
-_NUMERIC_TIME: Final = re.compile(
-    r"(?<![\w.])(?:\d{1,2}:\d{2}(?::\d{2})?|\d{1,2}[ ]?[ap]\.?m\b|(?:1[89]|20)\d{2}(?![\w.]\w)|\d{1,2}[/.-]\d{1,2}[/.-]\d{2,4}|[0-3]?\d(?:st|nd|rd|th)\b)"
-    r"|\bq[1-4]\b|\b(?:may|mar(?:ch)?)\.? \d|\d(?:st|nd|rd|th)? (?:of )?(?:may|mar(?:ch)?)\b"
-)
-_VERB_MONTH: Final = re.compile(
-    r"\b(?:in|last|next|this|since|until|by|during|early|late|mid|of) (?:May|March|may|march)\b"
-)
+).union(_WEEKDAYS)
+_FAMILY_WORDS: Final = {"month": frozenset(_MONTHS), "relative": _RELATIVE_WORDS, "season": frozenset(_SEASONS)}
 _AMBIGUOUS: Final = frozenset({"may", "march", "mar", "sat", "sun", "wed", "mon", "fall", "dec"})
 """Names that are also common words: in lower case they need firmer ground."""
+_TIME_WORDS: Final = (
+    _RELATIVE_WORDS.union(_MONTHS, _SEASONS, _words("weekends fortnight decade nowadays recently"))
+    - _AMBIGUOUS
+    - {"day", "night", "hour", "hours", "minute", "minutes", "back", "tue", "thu", "fri"}
+)
+"""Words that by themselves make a text one about time."""
+_WORD: Final = re.compile(r"[a-z]+")
+_DATE_DIGITS: Final = re.compile(r"\d(?:\d{3}|\d?[/-]\d{1,2}[/-]\d)")
+# Each begins with a digit, so that the search skips to one.
+_NUMERIC_TIME: Final = re.compile(
+    r"\d(?<![\w.]\d)(?:\d?:\d{2}\b|\d?[ ]?[ap]\.?m\b|(?:(?<=1)[89]|(?<=2)0)\d{2}(?![\w.]\w)|\d?[/.-]\d{1,2}[/.-]\d{2,4}\b|\d{3}-\d{2}\b|\d?(?:st|nd|rd|th)\b"
+    r"|\d?(?:st|nd|rd|th)? (?:of )?(?:may|mar(?:ch)?|dec|sun|sat)\b)"
+)
+_NAMED_TIME: Final = re.compile(r"\b(?:q[1-4]\b|(?:may|mar|march|dec)\.? \d)")
+_PREPOSED_TIME: Final = re.compile(
+    r"\b(?:in|on|last|next|this|since|until|by|during|early|late|mid|of) (?:may|march|mon|tue|wed|thu|fri|sat|sun|dec)\b"
+)
 
 
 def _lower(text: str) -> str:
@@ -272,8 +296,6 @@ def _which_month(which: str, month: int, reference: date, months: int = 1) -> _R
 def _which(m: re.Match[str], reference: date) -> _Resolved | None:
     which, unit = m["w_w"], m["w_u"]
     step = -1 if which in ("last", "past", "previous") else 0 if which == "this" else 1
-    if unit in _MONTHS:
-        return _which_month(which, _MONTHS[unit], reference)
     if unit in _WEEKDAYS:
         return _days(_which_weekday(step, _WEEKDAYS[unit], reference), 1, "day")
     if unit == "weekend":
@@ -338,9 +360,18 @@ _READINGS: Final[dict[str, Callable[[re.Match[str], date], _Resolved | None]]] =
     "ago": _ago,
     "ahead": lambda m, reference: _shifted(reference, _count(m["h_n"]), m["h_u"]),
     "in_month": _in_month,
+    "which_month": lambda m, reference: _which_month(m["wm_w"], _MONTHS[m["wm_m"]], reference),
 }
-_MONTH_GROUPS: Final = {"dmy": "dm_m", "mdy": "md_m", "my": "my_m", "which": "w_u", "in_month": "n_m", "season": "s_n"}
-_FIRM_GROUPS: Final = ("dm_y", "md_y", "my_y", "dm_o", "md_o", "s_y", "s_w")
+_MONTH_GROUPS: Final = {
+    "dmy": "dm_m",
+    "mdy": "md_m",
+    "my": "my_m",
+    "which": "w_u",
+    "which_month": "wm_m",
+    "in_month": "n_m",
+    "season": "s_n",
+}
+_FIRM_GROUPS: Final = ("dm_y", "md_y", "my_y", "dm_o", "md_o", "s_y", "s_w", "wm_w", "w_w")
 
 
 def _is_named(text: str, match: re.Match[str], kind: str) -> bool:
@@ -348,7 +379,7 @@ def _is_named(text: str, match: re.Match[str], kind: str) -> bool:
     group = _MONTH_GROUPS.get(kind)
     if group is None or match[group] not in _AMBIGUOUS or text[match.start(group)].isupper():
         return True
-    if any(match[firm] for firm in _FIRM_GROUPS):
+    if any(match.groupdict().get(firm) for firm in _FIRM_GROUPS):
         return True
     following = text[match.end() : match.end() + 2].strip()
     return kind in ("dmy", "mdy") and not following.isalpha()
@@ -408,15 +439,15 @@ def resolve_dates(text: str, reference: datetime) -> list[DateSpan]:
         Spans in order of appearance, never overlapping; impossible dates (`2026-02-30`) are left out.
     """
     lower = _lower(text)
-    if (
-        not _DIGIT.search(text)
-        and _TIME_WORDS.isdisjoint(words := _WORD.findall(lower))
-        and _UNSURE_WORDS.isdisjoint(words)
-    ):
+    words = frozenset(_WORD.findall(lower))
+    families = tuple(family for family, listed in _FAMILY_WORDS.items() if not words.isdisjoint(listed))
+    if _DATE_DIGITS.search(lower):
+        families = ("numeric", *families)
+    if not families:
         return []
     day = reference.date()
     spans: list[DateSpan] = []
-    for match in re.finditer(_EXPRESSION, lower):
+    for match in _expression(families).finditer(lower):
         kind = match.lastgroup or ""
         if not _is_named(text, match, kind):
             continue
@@ -429,19 +460,15 @@ def resolve_dates(text: str, reference: datetime) -> list[DateSpan]:
     return spans
 
 
-_UNSURE_WORDS: Final = frozenset(
-    {"may", "march", "mar", "night", "fall", "tues", "mon", "tue", "wed", "thu", "thurs", "fri", "sat", "sun", "day"}
-)
-
-
 def has_time_expression(text: str) -> bool:
     """Whether `text` names a date, a time or a span of days; a cheap guess that errs towards yes."""
     lower = text.lower()
-    if not _TIME_WORDS.isdisjoint(_WORD.findall(lower)):
+    words = _WORD.findall(lower)
+    if not _TIME_WORDS.isdisjoint(words) or _NUMERIC_TIME.search(lower):
         return True
-    if ("may" in lower or "march" in lower) and _VERB_MONTH.search(text):
+    if not _AMBIGUOUS.isdisjoint(words) and (_PREPOSED_TIME.search(lower) or _NAMED_TIME.search(lower)):
         return True
-    return bool(_DIGIT.search(lower)) and bool(_NUMERIC_TIME.search(lower))
+    return "q" in words and bool(_NAMED_TIME.search(lower))
 
 
 _ASKS_WHEN: Final = re.compile(

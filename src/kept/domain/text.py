@@ -250,7 +250,7 @@ _BREAK: Final = re.compile(
 )
 _CLOSING: Final = frozenset("\"'\u201d\u2019\u00bb)]")
 _LINE_ITEM: Final = re.compile(r"(?:[-*+\u2022\u2023\u25e6\u2013]|\d{1,3}[.)]|[A-Za-z][.)]|#{1,6}|>+|\|)(?:\s|$)")
-_LIST_MARK: Final = re.compile(r"[\x00-\x08\x0e-\x1f!-@\[-`{-\x7f\n\r\t]| {2,16}")
+_LIST_MARK: Final = re.compile(r"(?:\d{1,3}|[A-Za-z]|[ivx]{1,4})\.")
 _INITIALS: Final = re.compile(r"(?:[^\W\d_]\.)+[^\W\d_]|[A-HJ-Z]")
 _HEADING: Final = re.compile(r"#{1,6}\s")
 _WORD_BEFORE: Final = 24

@@ -20,6 +20,7 @@ from kept.domain.lexicon import HAS_TIME, IS_QUESTION
 from kept.domain.temporal import DateSpan, asks_when, resolve_dates
 from kept.domain.text import hashed_terms, term_hash
 from kept.engine.partition import NOWHERE, ResidentPartition, code
+from kept.engine.vectors import dot
 from kept.ports import Embedder
 
 Floats = NDArray[np.float32]
@@ -222,11 +223,11 @@ class Candidates:
         asked = (partition.column("flags")[places[1]] & IS_QUESTION != 0) & (places[1] != NOWHERE)
         return {
             "full_text": self._slot_scores()[slots] / np.float32(bound),
-            "coverage": rarity @ held / np.float32(max(float(rarity.sum()), np.finfo(np.float32).tiny)),
-            "before": rarity @ before / np.float32(bound),
-            "after": rarity @ after / np.float32(bound),
+            "coverage": _weighted(rarity, held) / np.float32(max(float(rarity.sum()), np.finfo(np.float32).tiny)),
+            "before": _weighted(rarity, before) / np.float32(bound),
+            "after": _weighted(rarity, after) / np.float32(bound),
             "session": self._session_match() / np.float32(bound),
-            "answers": rarity @ preceding / np.float32(bound) * asked,
+            "answers": _weighted(rarity, preceding) / np.float32(bound) * asked,
             "rarest": (rarity[:, None] * held).max(axis=0, initial=0.0) / np.float32(ranking.RAREST),
         }
 
@@ -267,8 +268,8 @@ class Candidates:
             mean[linked] += np.float32(ranking.NEIGHBOUR_SHARE) * vectors.at(neighbours[linked].astype(np.int64))
         length = np.maximum(np.linalg.norm(mean, axis=1), np.finfo(np.float32).tiny)
         return {
-            "dense": vectors.at(self.slots) @ self._question.vector,
-            "surroundings": mean @ self._question.vector / length,
+            "dense": dot(vectors.at(self.slots), self._question.vector),
+            "surroundings": dot(mean, self._question.vector) / length,
         }
 
     def _entity_share(self) -> Floats:
@@ -304,6 +305,12 @@ def _faded(own: Floats, neighbours: Sequence[Floats] | Floats) -> Floats:
     for decay, weight in zip(ranking.NEIGHBOUR_DECAY, neighbours, strict=True):
         best = np.maximum(best, np.float32(decay) * weight)
     return best
+
+
+def _weighted(rarity: Floats, matches: NDArray[np.generic]) -> Floats:
+    """Sum over terms of `(terms, candidates)` matches, weighted by rarity; without BLAS and its threads."""
+    total: Floats = np.einsum("t,tc->c", rarity, matches, dtype=np.float32, casting="unsafe")
+    return total
 
 
 def _floats(values: NDArray[np.generic]) -> Floats:

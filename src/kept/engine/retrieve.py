@@ -130,7 +130,7 @@ class Retrieve:
         partitions = self._log.partitions(records[0].project, {records[0].user_id})
         if not partitions:
             return {}
-        own = {record.key for record in records}
+        own = np.array([record.key for record in records], np.int64)
         with self._residents.fresh(partitions[0].id) as resident:
             near = {record.id: _nearest(resident, record, own, limit) for record in records}
         known = self._log.by_keys([key for found in near.values() for key, _ in found])
@@ -274,21 +274,25 @@ def _parts(contributions: NDArray[np.float32]) -> dict[str, float]:
 
 
 def _nearest(
-    resident: ResidentPartition, record: MemoryRecord, own: set[int], limit: int
+    resident: ResidentPartition, record: MemoryRecord, own: NDArray[np.int64], limit: int
 ) -> list[tuple[int, float]]:
-    """Keys and similarities of the live memories nearest to one that is in the partition already."""
-    keys = resident.column("key")
+    """Keys and similarities of the current memories nearest to one that is in the partition already."""
     place = resident.slots_of(np.array([record.key], np.int64))
     if not len(place):
         return []
     similarity = resident.vectors.similarities(resident.vectors.at(place)[0])
-    eligible = resident.column("live") & (resident.column("state") == ACTIVE) & (similarity >= RELATED_SIMILARITY)
+    eligible = resident.column("live") & (resident.column("state") == ACTIVE)
     for name in ("agent", "app"):
         eligible &= resident.column(name) == resident.column(name)[place[0]]
-    found = np.flatnonzero(eligible)
-    best = found[np.argsort(-similarity[found], kind="stable")]
-    near = ((int(keys[slot]), float(similarity[slot])) for slot in best)
-    return [(key, min(score, 1.0)) for key, score in near if key not in own][:limit]
+    eligible[resident.slots_of(own)] = False
+    near = np.where(eligible, similarity, np.float32(-1))
+    best = np.argpartition(-near, min(limit, len(near) - 1))[:limit]
+    best = best[np.argsort(-near[best], kind="stable")]
+    return [
+        (int(resident.column("key")[slot]), min(float(near[slot]), 1.0))
+        for slot in best
+        if near[slot] >= RELATED_SIMILARITY
+    ]
 
 
 def _row(record: MemoryRecord, entry: IndexEntry) -> PartitionRow:

@@ -66,11 +66,10 @@ class Vectors:
         Of a large partition, rows that are not among the `shortlist` nearest by sign have 0.
         """
         if self._exact is not None:
-            exact: NDArray[np.float32] = self._exact[: self.rows] @ query
-            return exact
+            return dot(self._exact[: self.rows], query)
         near = self._nearest_by_sign(query, min(shortlist, self.rows))
         found = np.zeros(self.rows, np.float32)
-        found[near] = self._codes[near].astype(np.float32) @ query * self._scales[near]
+        found[near] = dot(self._codes[near].astype(np.float32), query) * self._scales[near]
         return found
 
     def at(self, slots: NDArray[np.int64]) -> NDArray[np.float32]:
@@ -97,6 +96,16 @@ class Vectors:
         self._codes[first:last] = np.rint(vectors / scales[:, None])
         self._scales[first:last] = scales
         self._signs[first:last] = _packed(vectors)
+
+
+def dot(vectors: NDArray[np.float32], query: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Dot product of each row with the query, on one thread.
+
+    `vectors @ query` would go to BLAS, whose threads wait for each other on a busy machine: measured on two cores, 50,000
+    rows of 256 took 2 ms this way, 5 to 16 ms that way.
+    """
+    product: NDArray[np.float32] = np.vecdot(vectors, query)
+    return product
 
 
 def _words(dimensions: int) -> int:

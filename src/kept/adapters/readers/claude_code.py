@@ -62,7 +62,7 @@ _REFUSED: Final = "The user doesn't want to "
 _REASON: Final = "the user said:"
 """What stands before the user's own words in such a result."""
 _HOOK_ERROR: Final = re.compile(r"\w+:\w+ hook error")
-_EXIT_CODE: Final = re.compile(r"(?:Error: )?Exit code \d+\s*")
+_EXIT_CODE: Final = re.compile(r"\A(?:Error: )?Exit code \d+\s*")
 _ANSI: Final = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
 _ERROR_TAG: Final = re.compile(r"</?(?:tool_use_error|error)>")
 
@@ -257,17 +257,21 @@ def _without_wrappers(text: str) -> str:
 
 
 def _failure(command: str, error: str) -> str:
-    """`$ command` and what it answered, bounded; empty when it answered nothing (as a search without a hit does)."""
-    plain = _ERROR_TAG.sub("", _ANSI.sub("", error)).strip()
-    code = _EXIT_CODE.match(plain)
-    if code and code.end() == len(plain):
-        return ""
-    lines = [line.rstrip() for line in plain.splitlines() if not line.isspace() and line]
+    """The command and what it answered, bounded, in one fence, so that they stay one statement.
+
+    Empty when it answered nothing, as a search without a hit does.
+    """
+    plain = _EXIT_CODE.sub("", _ERROR_TAG.sub("", _ANSI.sub("", error)).strip(), count=1)
+    lines = [line.rstrip() for line in _unfenced(plain).splitlines() if line.strip()]
     if len(lines) > _FIRST_LINES + _LAST_LINES:
         lines = [*lines[:_FIRST_LINES], "…", *lines[-_LAST_LINES:]]
     each = MAX_ERROR // max(len(lines), 1)
     shown = "\n".join(lines) if sum(map(len, lines)) <= MAX_ERROR else "\n".join(_cut(line, each) for line in lines)
-    return f"$ {_cut(command, MAX_COMMAND)}\n{shown}" if shown else ""
+    return f"This command failed:\n\n```\n$ {_cut(_unfenced(command), MAX_COMMAND)}\n{shown}\n```" if shown else ""
+
+
+def _unfenced(text: str) -> str:
+    return text.replace("```", "'''")
 
 
 def _cut(text: str, size: int) -> str:

@@ -1,7 +1,7 @@
 """Reads Markdown: notes, conventions, journals.
 
-Each section becomes a message that starts with its headings (`Conventions > Testing:`), so that what it says keeps its
-subject; the rules then take statements out of it as out of any other message.
+Each paragraph and list item becomes a message that starts with its headings (`Conventions > Testing: …`), so that what it
+says keeps its subject; the rules then take statements out of it as out of any other message.
 """
 
 from __future__ import annotations
@@ -27,6 +27,9 @@ _ATX: Final = re.compile(r" {0,3}(#{1,6})(?=[ \t]|$)")
 _SETEXT: Final = re.compile(r" {0,3}(=+|-{2,})[ \t]*")
 _BREAK: Final = re.compile(r" {0,3}([-*_])[ \t]*(?:\1[ \t]*){2,}")
 _FENCE: Final = re.compile(r"[ \t]*(`{3,}|~{3,})")
+_ITEM: Final = re.compile(r" {0,3}(?:[-*+]|\d{1,9}[.)])[ \t]+")
+_OWN_LINE: Final = frozenset("`~|>")
+"""What code, tables and quotes begin with: they mean something only at the beginning of a line."""
 _BLOCK_MARK: Final = re.compile(r"\s*(?:[-*+>|]|\d+[.)]|$)")
 """What a line of plain prose does not begin with; only such a line can be underlined to a heading."""
 
@@ -53,10 +56,12 @@ class MarkdownReader:
         return path.suffix.lower() in SUFFIXES
 
     def read(self, path: Path) -> Iterator[ReadSession]:
-        """One session with a message for each section that says something; none when the file says nothing.
+        """One session with a message for each paragraph and list item; none when the file says nothing.
+
+        A list or code block stays with the line that introduces it (one that ends with a colon), a nested list with its item.
 
         The role is `user`: notes are the user's own words. The time is that of a date in the nearest heading, else the front
-        matter's `date`. A `source_id` is a hash of the file's stem, the headings and the content. Long sections are split.
+        matter's `date`. A `source_id` is a hash of the file's stem, the headings and the content. Long blocks are split.
 
         Raises:
             NotFoundError: There is no such file.
@@ -97,12 +102,79 @@ class _Section:
     lines: list[str] = field(default_factory=list)
 
     def contents(self) -> list[str]:
-        """The section as texts of bounded length, each with the headings before it; none when it is empty."""
-        body = "\n".join(self.lines).strip("\n").rstrip()
-        if not body.strip():
-            return []
-        start = f"{self.title}:\n\n" if self.title else ""
-        return [start + passage for passage in passages(body, reserved=len(start))]
+        """The section's blocks as texts of bounded length, each with the headings before it."""
+        return [
+            self._under_headings(passage)
+            for block in _blocks(self.lines)
+            for passage in passages(block, reserved=len(self.title))
+        ]
+
+    def _under_headings(self, text: str) -> str:
+        if not self.title:
+            return text
+        return f"{self.title}:\n\n{text}" if text[0] in _OWN_LINE else f"{self.title}: {text}"
+
+
+@dataclass(slots=True)
+class _Block:
+    """A paragraph, a list item, or either with what it introduces."""
+
+    lines: list[str]
+    indent: int = 0
+    """Columns before a list item's text; 0 for a paragraph."""
+    listing: bool = False
+    """Whether it holds the items of the list that it introduces."""
+    fence: str = ""
+
+    @classmethod
+    def begin(cls, line: str) -> _Block:
+        """The block that starts with this line, without a list item's mark."""
+        item = _ITEM.match(line)
+        indent = item.end() if item else 0
+        fence = _FENCE.match(line[indent:])
+        return cls([line[indent:]], indent, fence=fence[1] if fence else "")
+
+    def holds(self, line: str, gap: bool) -> bool:
+        """Whether a line that is not blank goes on with this block; `gap`: blank lines stand before it."""
+        if self.fence or (line[0] in " \t" and (self.indent or self.listing)):
+            return True
+        introduces = self.lines[-1].rstrip().endswith(":")
+        if _ITEM.match(line):
+            return introduces or self.listing
+        return introduces or not gap
+
+    def add(self, line: str, gap: int) -> None:
+        """Go on with a line behind `gap` blank ones."""
+        self.lines += [""] * gap
+        self.listing = self.listing or (not self.indent and not self.fence and _ITEM.match(line) is not None)
+        mark = _FENCE.match(line)
+        if mark or self.fence:
+            self.fence = _fence_after(self.fence, mark[1] if mark else "", line)
+        blank = line[: self.indent].isspace()
+        self.lines.append(line[self.indent :] if blank else line)
+
+    def text(self) -> str:
+        """The block as one text."""
+        return "\n".join(self.lines).strip("\n").rstrip()
+
+
+def _blocks(lines: list[str]) -> Iterator[str]:
+    """The blocks of a section, in order."""
+    block: _Block | None = None
+    gap = 0
+    for line in lines:
+        if not line.strip():
+            gap += 1
+            continue
+        if block and block.holds(line, gap > 0):
+            block.add(line, gap)
+        else:
+            if block:
+                yield block.text()
+            block = _Block.begin(line)
+        gap = 0
+    if block and block.text().strip():
+        yield block.text()
 
 
 @dataclass(slots=True)
@@ -152,10 +224,11 @@ def _fence_after(fence: str, mark: str, line: str) -> str:
 
 
 def _title(text: str) -> str:
-    """A heading's text without the number signs that may close it (`## Title ##`, but not `## C#`)."""
+    """A heading's text without a colon at its end and the number signs that may close it (`## A ##`, but not `## C#`)."""
     title = text.strip()
     opened = title.rstrip("#")
-    return opened.rstrip() if opened != title and (not opened or opened[-1] in " \t") else title
+    closed = opened != title and (not opened or opened[-1] in " \t")
+    return (opened if closed else title).rstrip(" \t:")
 
 
 def _is_title(lines: list[str]) -> bool:
