@@ -139,9 +139,7 @@ def _layered(
         variable = PREFIX + name.upper()
         if (text := environ.get(variable)) not in (None, ""):
             values[name] = _parse(name, text, variable), variable
-    return values | {
-        name: (_parse(name, value, name), _ARGUMENT) for name, value in given.items() if value is not None
-    }
+    return values | {name: (_parse(name, value, name), _ARGUMENT) for name, value in given.items() if value is not None}
 
 
 def _types() -> dict[str, str]:
@@ -180,7 +178,8 @@ def _boolean(value: object) -> bool:
     known = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
     if isinstance(value, bool):
         return value
-    return known.get(str(value).strip().lower()) if str(value).strip().lower() in known else _fail()
+    text = str(value).strip().lower()
+    return known[text] if text in known else bool(_fail())
 
 
 def _fail() -> Any:

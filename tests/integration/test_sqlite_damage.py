@@ -17,7 +17,6 @@ from kept.adapters.sqlite.log import SqliteLog
 from kept.domain.memory import Message
 from kept.domain.scope import Scope
 from kept.errors import (
-    KeptError,
     SchemaVersionError,
     StoreCorruptError,
     StoreError,
@@ -176,8 +175,7 @@ def test_flipped_bits_give_findings_or_errors_never_accidents(filled):
         filled.write_bytes(damaged)
         try:
             seen, findings = read_everything(filled)
-        except KeptError as error:
-            assert isinstance(error, StoreError), error
+        except StoreError:
             noticed += 1
         else:
             noticed += bool(findings)
@@ -188,45 +186,54 @@ def test_flipped_bits_give_findings_or_errors_never_accidents(filled):
 
 
 @pytest.mark.parametrize(
-    "changes",
-    ["json_set(changes, '$.text', 'Forged.')", "'{\"text\": '", "'[]'", "CAST(x'7bff7d' AS TEXT)", "''"],
-    ids=["forged", "cut off", "no object", "no utf-8", "empty"],
+    "forge",
+    [
+        "UPDATE revision SET changes = json_set(changes, '$.text', 'Forged.') WHERE seq IN (3, 9)",
+        "UPDATE revision SET changes = '{\"text\": ' WHERE seq IN (3, 9)",
+        "UPDATE revision SET changes = '[]' WHERE seq IN (3, 9)",
+        "UPDATE revision SET changes = '' WHERE seq IN (3, 9)",
+        "UPDATE revision SET changes = CAST(x'7bff7d' AS TEXT) WHERE seq IN (3, 9)",
+        "UPDATE revision SET recorded_at = 9223372036854775807 WHERE seq IN (3, 9)",
+        "UPDATE revision SET memory_id = 'another' WHERE seq IN (3, 9)",
+        "UPDATE revision SET checksum = 'b2:0' WHERE seq IN (3, 9)",
+    ],
 )
-def test_a_changed_revision_is_found(filled, changes):
-    """Whatever its changes have become, verify names the revision and goes on."""
+def test_a_changed_revision_is_found(filled, forge):
+    """Whatever has become of it, verify names the revision and goes on."""
     with closing(sqlite3.connect(filled)) as connection:
-        connection.execute(f"UPDATE revision SET changes = {changes} WHERE seq IN (3, 9)")
+        connection.execute(forge)
         connection.commit()
     with closing(SqliteLog(filled)) as log:
-        findings = [(finding.check, finding.where) for finding in log.verify()]
-        assert findings == [("checksum", "revision 3"), ("checksum", "revision 9")]
+        findings = [finding.where for finding in log.verify() if finding.check == "checksum"]
+        assert findings == ["revision 3", "revision 9"]
 
 
 @pytest.mark.parametrize(
-    ("table", "column", "value"),
+    "damage",
     [
-        ("memory", "metadata", "'{\"a\": '"),
-        ("memory", "metadata", "'[1]'"),
-        ("memory", "entities", "'[{\"name\": 1}]'"),
-        ("memory", "expires_on", "'yesterday'"),
-        ("memory", "created_at", "9223372036854775807"),
-        ("memory", "text", "CAST(x'4d656dff' AS TEXT)"),
-        ("revision", "changes", "'{\"a\": '"),
-        ("revision", "changes", "'[]'"),
-        ("revision", "recorded_at", "9223372036854775807"),
-        ("operation", "recorded_at", "9223372036854775807"),
-        ("message", "at", "9223372036854775807"),
-        ("message", "content", "CAST(x'4d656dff' AS TEXT)"),
+        "UPDATE memory SET metadata = '{\"a\": '",
+        "UPDATE memory SET metadata = '[1]'",
+        "UPDATE memory SET entities = '[{\"name\": 1}]'",
+        "UPDATE memory SET expires_on = 'yesterday'",
+        "UPDATE memory SET created_at = 9223372036854775807",
+        "UPDATE memory SET text = CAST(x'4d656dff' AS TEXT)",
+        "UPDATE revision SET changes = '{\"a\": '",
+        "UPDATE revision SET changes = '[]'",
+        "UPDATE revision SET recorded_at = 9223372036854775807",
+        "UPDATE operation SET recorded_at = 9223372036854775807",
+        "UPDATE message SET at = 9223372036854775807",
+        "UPDATE message SET content = CAST(x'4d656dff' AS TEXT)",
     ],
 )
-def test_an_unreadable_row_is_a_corrupt_store(filled, table, column, value):
+def test_an_unreadable_row_is_a_corrupt_store(filled, damage):
     """An error that names the file, and nothing of what the row says."""
     with closing(sqlite3.connect(filled)) as connection:
-        connection.execute(f"UPDATE {table} SET {column} = {value}")
+        connection.execute(damage)
         connection.commit()
     with closing(SqliteLog(filled)) as log, pytest.raises(StoreCorruptError, match=r"kept\.db") as caught:
         observe(log)
-    assert "Mem" not in str(caught.value)
+    assert not any(word in str(caught.value) for word in ("Mem\ufffd", "yesterday", "922337"))
+    assert "Mem" not in str(caught.value.__cause__)
 
 
 def test_an_unreadable_row_of_a_partition_is_a_corrupt_store(filled):
@@ -261,11 +268,14 @@ import json, os, sys
 from contextlib import closing
 from pathlib import Path
 from kept.adapters.sqlite.log import SqliteLog
+from kept.adapters.sqlite.queries import migrations, queries
 from kept.domain.scope import Scope
 from kept.errors import KeptError
 from kept.testing.fakes import Scribe
 from kept.testing.log_conformance import observe
+import numpy
 
+queries(), migrations()  # what is still to be read of Kept itself, while it can be read
 if os.geteuid() == 0:
     os.setuid(int(sys.argv[2]))
 told = {}

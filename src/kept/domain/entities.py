@@ -431,7 +431,9 @@ _MARKS_AFTER: Final = ".,:?!'\u2019/\\-"
 _LEAST_SHORT_FORM: Final = 3
 """Letters of the shortest short form (`Mel`): two letters begin too many words."""
 _MOST_NAME_WORDS: Final = 6
-_UNSPACED: Final = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\u0e00-\u0e7f]")
+_UNSPACED: Final = (
+    r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\u0e00-\u0e7f]"  # compiled on first use: large sets take milliseconds
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -469,7 +471,7 @@ class KnownNames:
         self._by_first = by_first
         self._firsts = sorted(by_first)
         self._longest = min(_MOST_NAME_WORDS, max((key.count(" ") + 1 for key in self._by_key), default=1))
-        self._unspaced = sorted((key for key in self._by_key if _UNSPACED.search(key)), key=len, reverse=True)
+        self._unspaced = sorted((key for key in self._by_key if re.search(_UNSPACED, key)), key=len, reverse=True)
 
     def find(self, words: str) -> str | None:
         """The known name that is exactly `words` (normalised), if any."""

@@ -60,27 +60,28 @@ class Feature:
 
 
 FEATURES: Final = (
-    Feature(name="full_text", weight=1.0, meaning="BM25 of its best chunk, as a share of what the query could reach"),
-    Feature(name="coverage", weight=1.0, meaning="share of the query's terms, weighted by rarity, that it holds"),
-    Feature(name="before", weight=1.0, meaning="the same with the terms of the three memories before it, fading"),
-    Feature(name="after", weight=1.0, meaning="the same with the terms of the three memories after it, fading"),
-    Feature(name="session", weight=1.0, meaning="the same with the best match of each term anywhere in its session"),
-    Feature(name="answers", weight=1.0, meaning="full-text match of the question that it follows"),
-    Feature(name="rarest", weight=0.3, meaning="rarity of the rarest query term that it holds"),
+    Feature(name="full_text", weight=4.0, meaning="BM25 of its best chunk, as a share of what the query could reach"),
+    Feature(name="coverage", weight=3.0, meaning="share of the query's terms, weighted by rarity, that it holds"),
+    Feature(name="rarest", weight=1.0, meaning="rarity of the rarest query term that it holds"),
+    Feature(name="before", weight=5.0, meaning="what the memories before it add to its full-text match, if it is short"),
+    Feature(name="after", weight=5.0, meaning="what the memories after it add to its full-text match, if it is short"),
+    Feature(name="around", weight=10.0, meaning="what its neighbours add to its full-text match, if it is short"),
+    Feature(name="session", weight=7.0, meaning="what its session adds to its full-text match, if it is short"),
+    Feature(name="answers", weight=3.0, meaning="full-text match of the question that it follows"),
     Feature(name="dense", weight=3.0, meaning="cosine similarity of its embedding with the query's"),
-    Feature(name="surroundings", weight=1.0, meaning="cosine similarity of its and its neighbours' mean embedding"),
-    Feature(name="speaker", weight=1.0, meaning="the query names its speaker"),
+    Feature(name="surroundings", weight=5.0, meaning="cosine similarity of its and its neighbours' mean embedding"),
+    Feature(name="speaker", weight=2.5, meaning="the query names its speaker"),
     Feature(name="entity", weight=0.5, meaning="share of the query's entities that it mentions"),
-    Feature(name="date", weight=1.5, meaning="nearness of its time to a date in the query"),
-    Feature(name="when", weight=0.4, meaning="the query asks when, and it holds a time expression"),
-    Feature(name="user", weight=0.4, meaning="said by the user, in a chat with an assistant"),
-    Feature(name="question", weight=-0.5, meaning="a short question, which seldom holds an answer"),
-    Feature(name="length", weight=-0.1, meaning="logarithm of its length in sentences"),
-    Feature(name="distinct", weight=0.1, meaning="logarithm of its distinct terms"),
+    Feature(name="date", weight=5.0, meaning="nearness of its time to a date in the query"),
+    Feature(name="when", weight=1.0, meaning="the query asks when, and it holds a time expression"),
+    Feature(name="user", weight=1.5, meaning="said by the user, in a chat with an assistant"),
+    Feature(name="question", weight=-0.6, meaning="a short question, which seldom holds an answer"),
+    Feature(name="length", weight=-0.25, meaning="logarithm of its length in sentences"),
+    Feature(name="distinct", weight=0.7, meaning="logarithm of its distinct terms"),
     Feature(name="feedback", weight=0.5, meaning="a person's verdict, from -2 to 1"),
 )
-BIAS: Final = -4.0
-"""The logit of a memory that shares nothing with the query."""
+BIAS: Final = -9.5
+"""The sum of a memory that shares nothing with the query."""
 
 
 def inverse_document_frequency(memories: int, holding: NDArray[np.int64]) -> Floats:

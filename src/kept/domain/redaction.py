@@ -270,8 +270,9 @@ def _is_assigned(match: re.Match[str], separator: str, value: str, *, quoted: bo
         return len(value) >= _LEAST_SPOKEN and bool(_DIGIT_AND_LETTER.match(value))
     if _looks_secret(value):
         return True
-    ends_line = not match.string[match.end() : match.end() + 2].strip(" ")[:1].strip("\r\n")
-    return login and ends_line
+    # A password may be a word: believed when nothing but a mark or the end of the line follows.
+    following = match.string[match.end() : match.end() + 2].lstrip(" \t")[:1]
+    return login and (not following or following in "\r\n,;")
 
 
 def _flag(match: re.Match[str]) -> str:
@@ -341,7 +342,8 @@ def redact(text: str) -> Redaction:
 
     Covers private key blocks, `<private>…</private>`, tokens of well-known issuers, JWTs, authorization headers, passwords in
     URLs, and values assigned to names such as `password` or `api_key`. Placeholders (`<your-key>`, `${VAR}`, `xxx`,
-    `required`) and code that merely names a secret stay.
+    `required`) and code that merely names a secret stay. A password that is a plain word is seen in an assignment or at the
+    end of a line or clause, not in the middle of a sentence.
 
     Returns:
         The redacted text and the kinds found; `redact(redact(x).text).text == redact(x).text`.

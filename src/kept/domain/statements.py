@@ -75,36 +75,61 @@ _FILLERS: Final = _words(
 """Words of small talk: a sentence of nothing but these and stop words says nothing."""
 _EMPTY_WORDS: Final = _FILLERS | STOP_WORDS
 _GREETINGS: Final = _words(
-    "hi hello hey hiya howdy thanks thank thx wow bye goodbye congrats congratulations welcome cheers morning good oh aww cool awesome great nice ok okay sure"
+    """
+    hi hello hey hiya howdy thanks thank thx wow bye goodbye congrats congratulations welcome cheers morning good oh
+    aww cool awesome great nice ok okay sure
+    """
 )
 """Words after which a name is only an address."""
 _LEAD: Final = re.compile(
-    r"(?:(?:sure(?: thing)?|ok(?:ay)?|alright|great|perfect|awesome|cool|nice|good|wow|oh|ah|well|so|yes|yeah|yep|no problem|of course|certainly|absolutely|definitely|thanks?(?: you)?"
+    r"(?:(?:sure(?: thing)?|ok(?:ay)?|alright|great|perfect|awesome|cool|nice|good|wow|oh|ah"
+    r"|well|so|yes|yeah|yep|no problem|of course|certainly|absolutely|definitely|thanks?(?: you)?"
     r"|got it|understood|right|hmm|hey|hi|hello|now|first|next|done)\b[\s,.!:;\u2014-]{1,4}){1,4}",
     re.IGNORECASE,
 )
-_ALWAYS_TALK: Final = re.compile(
-    r"(?:please )?(?:let me know (?:if|how|what|when|which|whether|your|once)|feel free to|(?:please )?(?:don't|do not) hesitate|is there anything else"
-    r"|(?:do|did) you (?:have|need) (?:any(?:thing)? )?(?:other|further|more|else)|anything else (?:you|i)|if you (?:have|need) any (?:other|further|more|specific|questions|help)"
-    r"|(?:i )?hope (?:this|that|it|these) helps?|(?:i'm |i am )?(?:happy|glad|here) to (?:help|assist)|thank(?:s| you)(?: so much| very much| a lot| again)? for (?:your|the|sharing|asking|listening|help|reaching|being|letting|all)"
+_ALWAYS_TALK: Final = (
+    r"(?i)(?:please )?(?:let me know (?:if|how|what|when|which|whether|your|once)|feel free to"
+    r"|(?:please )?(?:don't|do not) hesitate|is there anything else"
+    r"|(?:do|did) you (?:have|need) (?:any(?:thing)? )?(?:other|further|more|else)|anything else (?:you"
+    r"|i)|if you (?:have|need) any (?:other|further|more|specific|questions|help)"
+    r"|(?:i )?hope (?:this|that|it|these) helps?|(?:i'm |i am )?(?:happy|glad|here) to (?:help"
+    r"|assist)|thank(?:s| you)(?: so much| very much| a lot| again)? for (?:your|the|sharing"
+    r"|asking|listening|help|reaching|being|letting|all)"
     r"|(?:it's |it is |so )?(?:great|good|nice|lovely|wonderful) to (?:hear|see|meet|know|chat|talk)|glad (?:to hear|you|i could|it)|happy to hear"
-    r"|would you like (?:me to|help|more|to know)|(?:do you )?want me to|shall i |should i (?:go ahead|proceed|continue))",
-    re.IGNORECASE,
+    r"|would you like (?:me to|help|more|to know)|(?:do you )?want me to|shall i |should i (?:go ahead|proceed|continue))"
 )
-_SHORT_TALK: Final = re.compile(
-    r"(?:let me (?:just |quickly |first |now |also |go ahead and )?(?:look|check|see|take|think|find|dig|read|have|start|begin|run|search|investigate|examine|explore|try|pull|open|verify|review|grab|explain|walk|get|do|go|ask)"
-    r"|i(?:'ll| will|'m going to| am going to) (?:just |quickly |first |now |go ahead and )?(?:look|check|take a (?:look|closer)|get back|let you know|keep you|do that|do it|try (?:that|it)|think about it|give it|see what|dig into|investigate|be right)"
-    r"|(?:that|this|it)(?:'s| is| was| sounds| looks| seems)(?: like)?(?: so| really| very| just| a| an| such a| absolutely| pretty| quite| truly)* (?:great|good|nice|awesome|amazing|cool|fine|perfect|wonderful|lovely|fantastic|excellent|interesting|fun|beautiful|incredible|inspiring|impressive|sweet|terrific|exciting)(?: (?:idea|question|point|plan|news|job|work|start|choice|stuff|to hear|to me))?\W*$"
+_SHORT_TALK: Final = (
+    r"(?i)(?:let me (?:just |quickly |first |now |also |go ahead and )?(?:look|check|see|take"
+    r"|think|find|dig|read|have|start|begin|run|search|investigate|examine|explore|try|pull|open"
+    r"|verify|review|grab|explain|walk|get|do|go|ask)"
+    r"|i(?:'ll| will|'m going to| am going to) (?:just |quickly |first |now |go ahead and )?(?:look"
+    r"|check|take a (?:look|closer)|get back|let you know|keep you|do that|do it|try (?:that"
+    r"|it)|think about it|give it|see what|dig into|investigate|be right)"
+    r"|(?:that|this|it)(?:'s| is| was| sounds| looks| seems)(?: like)?(?: so| really| very| just"
+    r"| a| an| such a| absolutely| pretty| quite| truly)* (?:great|good|nice|awesome|amazing"
+    r"|cool|fine|perfect|wonderful|lovely|fantastic|excellent|interesting|fun|beautiful|incredible"
+    r"|inspiring|impressive|sweet|terrific|exciting)(?: (?:idea|question|point|plan|news|job"
+    r"|work|start|choice|stuff|to hear|to me))?\W*$"
     r"|(?:great|good|nice|excellent|awesome|fantastic|amazing) (?:question|idea|point|job|work|news|to hear|choice|catch|call|stuff|start)\W*$"
-    r"|(?:you're|you are|your) welcome|no (?:problem|worries)|(?:have|enjoy) (?:a|an|your|the) (?:great|good|nice|lovely|wonderful|fun)?\s?(?:day|one|evening|night|weekend|time|trip|rest)"
-    r"|(?:talk|see|speak|chat|catch) (?:to |up |with )?(?:you|ya|u|soon|later)|take care|good luck|keep (?:it up|up the|me posted|going)|(?:i )?can't wait|looking forward|(?:i )?(?:totally |completely )?(?:agree|understand|see)(?: with you| completely| that)?\W*$"
-    r"|how (?:are|have|is|was|'s)\b.{0,20}(?:you|it going|things|life|everything|your (?:day|week|weekend))\b|how's (?:it|everything|life|your)|what's (?:up|new|going on)|what (?:about|do you think|have you been up)"
-    r"|how about (?:you|that)|working on it|on it\b|here (?:you go|it is|we go)|go for it|you got this|way to go|thanks?\b.{0,24}\W*$|i (?:really )?(?:appreciate|love) (?:it|that|this|your)\b.{0,20}$"
-    r"|long time no|me (?:too|neither)|same here|fair enough|never mind|sounds (?:good|great|like a plan|fun|amazing|perfect|lovely|interesting)|makes sense|got it|will do|let's (?:do it|go|get started|see|begin|dive in|get to it))",
-    re.IGNORECASE,
+    r"|(?:you're|you are|your) welcome|no (?:problem|worries)|(?:have|enjoy) (?:a|an|your|the) (?:great"
+    r"|good|nice|lovely|wonderful|fun)?\s?(?:day|one|evening|night|weekend|time|trip|rest)"
+    r"|(?:talk|see|speak|chat|catch) (?:to |up |with )?(?:you|ya|u|soon|later)|take care|good luck"
+    r"|keep (?:it up|up the|me posted|going)|(?:i )?can't wait|looking forward|(?:i )?(?:totally "
+    r"|completely )?(?:agree|understand|see)(?: with you| completely| that)?\W*$"
+    r"|how (?:are|have|is|was|'s)\b.{0,20}(?:you|it going|things|life|everything|your (?:day"
+    r"|week|weekend))\b|how's (?:it|everything|life|your)|what's (?:up|new|going on)|what (?:about"
+    r"|do you think|have you been up)"
+    r"|how about (?:you|that)|working on it|on it\b|here (?:you go|it is|we go)|go for it|you got this"
+    r"|way to go|thanks?\b.{0,24}\W*$|i (?:really )?(?:appreciate|love) (?:it|that|this|your)\b.{0,20}$"
+    r"|long time no|me (?:too|neither)|same here|fair enough|never mind|sounds (?:good|great"
+    r"|like a plan|fun|amazing|perfect|lovely|interesting)|makes sense|got it|will do|let's (?:do it"
+    r"|go|get started|see|begin|dive in|get to it))"
 )
 _LEAD_WORDS: Final = _words(
-    "sure ok okay alright great perfect awesome cool nice good wow oh ah well so yes yeah yep no of certainly absolutely definitely thank thanks got understood right hmm hey hi hello now first next done"
+    """
+    sure ok okay alright great perfect awesome cool nice good wow oh ah well so yes yeah yep no of certainly
+    absolutely definitely thank thanks got understood right hmm hey hi hello now first next done
+    """
 )
 _TALK_OPENERS: Final = _words(
     "please let feel do don't did is anything if hope i happy i'm glad here thank thanks it's it so great good nice lovely wonderful would want shall should "
@@ -114,18 +139,29 @@ _TALK_OPENERS: Final = _words(
 """First words of the two patterns above, so that other sentences need not be matched against them."""
 _LONGEST_OPENER: Final = 10
 _DEPENDENT: Final = _words(
-    "because so and but or nor yet which also then therefore thus hence otherwise plus instead e.g e.g. i.e i.e. namely especially particularly including such like"
+    """
+    because so and but or nor yet which also then therefore thus hence otherwise plus instead e.g e.g. i.e i.e. namely
+    especially particularly including such like
+    """
 )
 _PRONOUNS: Final = _words(
-    "it it's its they they're they'll their them this that that's these those he he's his him she she's her both neither either"
+    """
+    it it's its they they're they'll their them this that that's these those he he's his him she she's her both
+    neither either
+    """
 )
 _SUBJECTS: Final = _words("i i'm i've i'd i'll we we're we've we'd we'll my our user users")
 _VERBS: Final = _words(
-    "is are was were has have had uses use used prefers prefer likes runs lives works needs wants means must should will can cannot"
+    """
+    is are was were has have had uses use used prefers prefer likes runs lives works needs wants means must should
+    will can cannot
+    """
 )
 _WORD: Final = re.compile(r"[^\W_]+(?:['\u2019.-][^\W_]+)*")
 _ASCII_WORD: Final = re.compile(r"[a-z0-9]+(?:['.-][a-z0-9]+)*")
-_UNSPACED: Final = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\u0e00-\u0e7f]")
+_UNSPACED: Final = (
+    r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\u0e00-\u0e7f]"  # compiled on first use: large sets take milliseconds
+)
 _UNSPACED_PER_WORD: Final = 2
 """Characters of unspaced scripts that count as one word."""
 
@@ -134,9 +170,12 @@ _HEADING: Final = re.compile(r"#{1,6}[ \t]+")
 _BOLD_LINE: Final = re.compile(r"\*\*[^*\n]{1,120}\*\*:?")
 _BARE_MARK: Final = re.compile(r"\d{1,3}[.)]")
 _COMMAND: Final = re.compile(
-    r"[$%][ ]\S|(?:sudo )?(?:git|npm|npx|pnpm|yarn|pip3?|uvx?|python3?|node|docker|docker-compose|kubectl|make|cargo|go|curl|wget|ssh|scp|cd|ls|cp|mv|rm"
-    r"|mkdir|chmod|export|brew|apt|apt-get|terraform|aws|gcloud|psql|sqlite3|pytest|ruff|mypy|poetry|conda|systemctl|helm|bash|sh|tar|grep|sed|rsync|gh|dotnet|mvn|gradle"
-    r"|flutter|bundle|rails|composer|php|deno|bun|just|nox|tox|pre-commit)[ ]+(?!(?:is|are|was|has|sure|to|ahead|with|for|and|or|in|on|the|a|an|it|that|can|will|into|use|uses)\b)[\w./@:~\"'-]"
+    r"[$%][ ]\S|(?:sudo )?(?:git|npm|npx|pnpm|yarn|pip3?|uvx?|python3?|node|docker|docker-compose"
+    r"|kubectl|make|cargo|go|curl|wget|ssh|scp|cd|ls|cp|mv|rm"
+    r"|mkdir|chmod|export|brew|apt|apt-get|terraform|aws|gcloud|psql|sqlite3|pytest|ruff|mypy"
+    r"|poetry|conda|systemctl|helm|bash|sh|tar|grep|sed|rsync|gh|dotnet|mvn|gradle"
+    r"|flutter|bundle|rails|composer|php|deno|bun|just|nox|tox|pre-commit)[ ]+(?!(?:is|are|was"
+    r"|has|sure|to|ahead|with|for|and|or|in|on|the|a|an|it|that|can|will|into|use|uses)\b)[\w./@:~\"'-]"
 )
 _QUESTION_MARKS: Final = ("?", "\uff1f", "\u061f")
 _CLOSING: Final = "\"'\u201d\u2019)]*_"
@@ -175,7 +214,7 @@ def _content(text: str) -> tuple[list[str], int]:
     lower = text.lower()
     words = _ASCII_WORD.findall(lower) if text.isascii() else [w.replace("\u2019", "'") for w in _WORD.findall(lower)]
     count = len([word for word in words if word not in _EMPTY_WORDS])
-    if count and not text.isascii() and (unspaced := len(_UNSPACED.findall(text))):
+    if count and not text.isascii() and (unspaced := len(re.findall(_UNSPACED, text))):
         count += unspaced // _UNSPACED_PER_WORD
     return words, count
 
@@ -187,9 +226,9 @@ def _is_talk(text: str, words: list[str], content: int) -> bool:
     lead = _LEAD.match(text) if words[0] in _LEAD_WORDS else None
     body = text[lead.end() :] if lead else text
     if body[: _LONGEST_OPENER + 1].lower().split(" ", 1)[0].rstrip(",.!?\n") in _TALK_OPENERS:
-        if _ALWAYS_TALK.match(body):
+        if re.match(_ALWAYS_TALK, body):
             return True
-        if len(words) <= _SMALL_TALK and _SHORT_TALK.match(body):
+        if len(words) <= _SMALL_TALK and re.match(_SHORT_TALK, body):
             return not any(map(str.isdigit, body))
     if len(words) <= _VOCATIVE and words[0] in _GREETINGS:
         rest = [word for word in _WORD.findall(text)[1:] if word.lower() not in _EMPTY_WORDS]

@@ -177,11 +177,14 @@ _FAMILIES: Final = {
         rf"(?P<y_y>(?:1[89]|20|21)\d{{2}}))(?!\w|[-/.,:]\d|{_SPACE}[a-z]+s\b)"
     ),
     "month": (
-        rf"(?P<dmy>(?P<dm_d>{_DAY})(?P<dm_o>st|nd|rd|th)?(?:{_SPACE}of)?(?:{_SPACE}|-)(?P<dm_m>{_MONTH})\b\.?(?:(?:,?{_SPACE}|-)(?P<dm_y>\d{{4}})\b)?)"
-        rf"|(?P<mdy>(?P<md_m>{_MONTH})\b\.?{_SPACE}(?:the )?(?P<md_d>{_DAY})(?P<md_o>st|nd|rd|th)?\b(?![:.]\d)(?:(?:,{_SPACE}|{_SPACE}|,)(?P<md_y>\d{{4}})\b)?)"
+        rf"(?P<dmy>(?P<dm_d>{_DAY})(?P<dm_o>st|nd|rd|th)?(?:{_SPACE}of)?(?:{_SPACE}|-)(?P<dm_m>{_MONTH})\b\.?(?:(?:,?{_SPACE}"
+        rf"|-)(?P<dm_y>\d{{4}})\b)?)"
+        rf"|(?P<mdy>(?P<md_m>{_MONTH})\b\.?{_SPACE}(?:the )?(?P<md_d>{_DAY})(?P<md_o>st|nd|rd|th)?\b(?![:.]\d)(?:(?:,{_SPACE}"
+        rf"|{_SPACE}|,)(?P<md_y>\d{{4}})\b)?)"
         rf"|(?P<my>(?P<my_m>{_MONTH})\b\.?(?:,?{_SPACE}(?:of )?|-)(?P<my_y>\d{{4}}))\b"
         rf"|(?P<which_month>(?P<wm_w>{_WHICH}){_SPACE}(?P<wm_m>{_MONTH}))\b"
-        rf"|(?P<in_month>(?:in|since|by|during|until|till|early|mid|late|of|from)(?:{_SPACE}|-)(?:early |mid |late |mid-)?(?P<n_m>{_MONTH}))\b(?![-'\u2019]|,?[ ]\d)"
+        rf"|(?P<in_month>(?:in|since|by|during|until|till|early|mid|late|of|from)(?:{_SPACE}|-)(?:early "
+        rf"|mid |late |mid-)?(?P<n_m>{_MONTH}))\b(?![-'\u2019]|,?[ ]\d)"
     ),
     "relative": (
         r"(?P<today>today|tonight|this (?:morning|afternoon|evening|noon))\b"
@@ -210,24 +213,25 @@ _RELATIVE_WORDS: Final = frozenset(
     )
 ).union(_WEEKDAYS)
 _FAMILY_WORDS: Final = {"month": frozenset(_MONTHS), "relative": _RELATIVE_WORDS, "season": frozenset(_SEASONS)}
-_AMBIGUOUS: Final = frozenset({"may", "march", "mar", "sat", "sun", "wed", "mon", "fall", "dec"})
+_AMBIGUOUS: Final = frozenset({"may", "march", "mar", "sat", "sun", "wed", "mon", "fall", "dec", "night"})
 """Names that are also common words: in lower case they need firmer ground."""
 _TIME_WORDS: Final = (
     _RELATIVE_WORDS.union(_MONTHS, _SEASONS, _words("weekends fortnight decade nowadays recently"))
     - _AMBIGUOUS
-    - {"day", "night", "hour", "hours", "minute", "minutes", "back", "tue", "thu", "fri"}
+    - {"day", "hour", "hours", "minute", "minutes", "back", "tue", "thu", "fri"}
 )
 """Words that by themselves make a text one about time."""
 _WORD: Final = re.compile(r"[a-z]+")
 _DATE_DIGITS: Final = re.compile(r"\d(?:\d{3}|\d?[/-]\d{1,2}[/-]\d)")
 # Each begins with a digit, so that the search skips to one.
 _NUMERIC_TIME: Final = re.compile(
-    r"\d(?<![\w.]\d)(?:\d?:\d{2}\b|\d?[ ]?[ap]\.?m\b|(?:(?<=1)[89]|(?<=2)0)\d{2}(?![\w.]\w)|\d?[/.-]\d{1,2}[/.-]\d{2,4}\b|\d{3}-\d{2}\b|\d?(?:st|nd|rd|th)\b"
+    r"\d(?<![\w.]\d)(?:\d?:\d{2}\b|\d?[ ]?[ap]\.?m\b|(?:(?<=1)[89]|(?<=2)0)\d{2}(?![\w.]\w)|\d?[/.-]\d{1,2}[/.-]\d{2,4}\b"
+    r"|\d{3}-\d{2}\b|\d?(?:st|nd|rd|th)\b"
     r"|\d?(?:st|nd|rd|th)? (?:of )?(?:may|mar(?:ch)?|dec|sun|sat)\b)"
 )
 _NAMED_TIME: Final = re.compile(r"\b(?:q[1-4]\b|(?:may|mar|march|dec)\.? \d)")
 _PREPOSED_TIME: Final = re.compile(
-    r"\b(?:in|on|last|next|this|since|until|by|during|early|late|mid|of) (?:may|march|mon|tue|wed|thu|fri|sat|sun|dec)\b"
+    r"\b(?:in|on|last|next|this|since|until|by|during|early|late|mid|of) (?:may|march|mon|tue|wed|thu|fri|sat|sun|dec|night)\b"
 )
 
 

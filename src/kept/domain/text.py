@@ -61,7 +61,7 @@ _MOST_JOINED: Final = 11
 """Words a compound (path, URL, dotted name) may join; the rest begins another compound."""
 
 # A compound is words joined by single separators, so that paths, URLs, versions and contractions arrive whole.
-_SEPARATOR = r"[-._/\\@':&=?#+](?:(?<=:)(?://|:))?"
+_SEPARATOR = r"[-._/\\@':&=?#+](?:(?<=:)(?://|[:/\\]))?"
 _SPECIAL = (
     r"[Cc]\+\+(?!\w)|[CcFf]#(?!\w)"  # languages that end in punctuation
     r"|HTTP[ /]\d{3}(?![\d.])"  # HTTP 404

@@ -7,6 +7,7 @@ Kept is refused as it is.
 from __future__ import annotations
 
 import sqlite3
+import stat
 import time
 from contextlib import closing
 from pathlib import Path
@@ -39,6 +40,15 @@ def connect(path: Path, *, busy_timeout_s: float, writable: bool) -> sqlite3.Con
         writable: False for a connection that only reads.
     """
     connection = sqlite3.connect(path, timeout=busy_timeout_s, isolation_level=None, check_same_thread=False)
+    try:
+        _configure(connection, writable=writable)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _configure(connection: sqlite3.Connection, *, writable: bool) -> None:
     connection.row_factory = sqlite3.Row
     connection.execute("PRAGMA trusted_schema = OFF")
     if writable:
@@ -49,7 +59,6 @@ def connect(path: Path, *, busy_timeout_s: float, writable: bool) -> sqlite3.Con
     else:
         connection.execute("PRAGMA query_only = ON")
     register_functions(connection)
-    return connection
 
 
 def prepare(path: Path, *, busy_timeout_s: float) -> None:
@@ -60,8 +69,6 @@ def prepare(path: Path, *, busy_timeout_s: float) -> None:
         SchemaVersionError: It was written by a newer Kept.
         StoreReadOnlyError: It does not exist and cannot be created, or needs a migration and cannot be written.
     """
-    if path.is_dir():
-        raise StoreReadOnlyError(f"{path} is a folder; name a file in it, for example {path / 'kept.db'}.")
     with translated(str(path)):
         version = _inspect(path, busy_timeout_s) if _has_content(path) else 0
     if version == schema_version():
@@ -95,11 +102,14 @@ def migrate(connection: sqlite3.Connection, *, upto: int | None = None) -> None:
 
 def _has_content(path: Path) -> bool:
     try:
-        return path.stat().st_size > 0
+        found = path.stat()
     except FileNotFoundError:
         return False
     except OSError as error:
         raise StoreReadOnlyError(f"The store {path} cannot be read: {error.strerror}.") from error
+    if stat.S_ISDIR(found.st_mode):
+        raise StoreReadOnlyError(f"{path} is a folder; name a file in it, for example {path / 'kept.db'}.")
+    return found.st_size > 0
 
 
 def _inspect(path: Path, busy_timeout_s: float) -> int:
@@ -111,7 +121,9 @@ def _inspect(path: Path, busy_timeout_s: float) -> int:
         raise StoreReadOnlyError(f"The store {path} cannot be read: {error.strerror}.") from error
     if header != _HEADER:
         raise StoreCorruptError(f"{path} is not a Kept database (no SQLite header); it was left as it was.")
-    address = f"file:{quote(str(path.absolute()))}?mode=ro"
+    pending = _wal_has_content(path)
+    # Without a write-ahead log the file is the whole truth, and `immutable` keeps SQLite from making files beside it.
+    address = f"file:{quote(str(path.absolute()))}?mode=ro{'' if pending else '&immutable=1'}"
     with closing(sqlite3.connect(address, uri=True, timeout=busy_timeout_s)) as connection:
         tables = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
         application, version = _pragma(connection, "application_id"), _pragma(connection, "user_version")
@@ -122,15 +134,18 @@ def _inspect(path: Path, busy_timeout_s: float) -> int:
                 f"{path} has schema {version}, this Kept knows {schema_version()}; it was left as it was. "
                 "Upgrade Kept to open it."
             )
-        _check_length(path, connection)
+        if not pending:  # else pages may still be in the write-ahead log
+            _check_length(path, connection)
     return version
+
+
+def _wal_has_content(path: Path) -> bool:
+    log = path.with_name(path.name + "-wal")
+    return log.exists() and log.stat().st_size > 0
 
 
 def _check_length(path: Path, connection: sqlite3.Connection) -> None:
     """A file shorter than its own page count was truncated; SQLite itself notices only when it needs a missing page."""
-    log = path.with_name(path.name + "-wal")
-    if log.exists() and log.stat().st_size:
-        return  # pages may still be in the write-ahead log
     expected = _pragma(connection, "page_count") * _pragma(connection, "page_size")
     actual = path.stat().st_size
     if actual < expected:

@@ -31,6 +31,13 @@ _KINDS: Final[dict[int, type[StoreError]]] = {
     sqlite3.SQLITE_NOTADB: StoreCorruptError,
 }
 
+_EXTENDED_KINDS: Final[dict[int, type[StoreError]]] = {
+    sqlite3.SQLITE_IOERR_WRITE: StoreFullError,  # a quota or a limit on file size; SQLITE_FULL is a full device only
+}
+
+_UNDECODABLE: Final = "Could not decode"
+"""How sqlite3 begins its error for text that is no UTF-8. It has no code, and goes on with the text itself."""
+
 _ADVICE: Final[dict[type[StoreError], str]] = {
     StoreBusyError: "is held by another process; nothing was written. Try again, or raise KEPT_BUSY_TIMEOUT_S.",
     StoreFullError: "cannot grow: the disk (or its quota) is full; nothing was written. Free some space and try again.",
@@ -48,13 +55,19 @@ def translated(path: str) -> Iterator[None]:
     except sqlite3.IntegrityError as error:
         raise ConflictError(f"The store {path} refused the write: {error}.") from error
     except sqlite3.Error as error:
-        raise translate(error, path) from error
+        raise translate(error, path) from (None if _is_undecodable(error) else error)
 
 
 def translate(error: sqlite3.Error, path: str) -> StoreError:
     """The Kept error for one of sqlite3's."""
-    code = getattr(error, "sqlite_errorcode", 0) & _PRIMARY_CODE
-    kind = _KINDS.get(code)
+    if _is_undecodable(error):
+        return StoreCorruptError(f"The store {path} {_ADVICE[StoreCorruptError]} (A text in it is no UTF-8.)")
+    code = getattr(error, "sqlite_errorcode", 0)
+    kind = _EXTENDED_KINDS.get(code) or _KINDS.get(code & _PRIMARY_CODE)
     if kind is None:
         return StoreError(f"The store {path} failed: {error}.")
     return kind(f"The store {path} {_ADVICE[kind]} (SQLite: {error})")
+
+
+def _is_undecodable(error: sqlite3.Error) -> bool:
+    return str(error).startswith(_UNDECODABLE)

@@ -14,7 +14,7 @@ from contextlib import closing, contextmanager
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from kept.adapters.sql import SQLITE, where
 from kept.adapters.sqlite import rows
@@ -25,7 +25,7 @@ from kept.domain.filters import matches
 from kept.domain.history import Operation, Revision, blank, checksum, encode_changes, to_microseconds
 from kept.domain.memory import Episode, MemoryRecord
 from kept.domain.scope import ANY, Scope
-from kept.errors import ConflictError, NotFoundError, StoreError
+from kept.errors import ConflictError, NotFoundError, StoreCorruptError, StoreError
 from kept.ports import (
     EntitySummary,
     Finding,
@@ -40,6 +40,8 @@ from kept.ports import (
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+T = TypeVar("T")
 
 DEFAULT_BUSY_TIMEOUT_S: Final = 60.0
 """How long a write waits for other processes. Eight processes importing at once need some seconds; a minute says that
@@ -61,12 +63,11 @@ class SqliteReader:
         self._borrow = borrow
 
     def find(self, project: str, memory_id: str) -> MemoryRecord | None:
-        row = self._one("find", {"project": project, "id": memory_id})
-        return rows.to_memory(row) if row else None
+        return self._value(rows.to_memory, "find", {"project": project, "id": memory_id})
 
     def find_many(self, project: str, memory_ids: Collection[str]) -> dict[str, MemoryRecord]:
         found = self._in("SELECT * FROM memory WHERE project = ? AND id IN ({})", memory_ids, project)
-        return {row["id"]: rows.to_memory(row) for row in found}
+        return {memory.id: memory for memory in self._values(rows.to_memory, found)}
 
     def ids_with_prefix(self, project: str, prefix: str, *, limit: int = 2) -> list[str]:
         parameters = {"project": project, "prefix": prefix, "limit": limit}
@@ -74,7 +75,7 @@ class SqliteReader:
 
     def by_keys(self, keys: Sequence[int]) -> dict[int, MemoryRecord]:
         found = self._in("SELECT * FROM memory WHERE key IN ({})", [int(key) for key in keys])
-        return {row["key"]: rows.to_memory(row) for row in found}
+        return {memory.key: memory for memory in self._values(rows.to_memory, found)}
 
     def find_repeat(self, project: str, repeat_keys: Collection[str]) -> dict[str, MemoryRecord]:
         sql = "SELECT * FROM memory WHERE project = ? AND repeat_key IN ({})"
@@ -83,19 +84,18 @@ class SqliteReader:
             known = found.get(row["repeat_key"])
             if known is None or row["key"] < known["key"]:
                 found[row["repeat_key"]] = row
-        return {key: rows.to_memory(row) for key, row in found.items()}
+        return dict(zip(found, self._values(rows.to_memory, found.values()), strict=True))
 
     def page(self, listing: Listing, *, limit: int, offset: int = 0) -> list[MemoryRecord]:
         sql, parameters, rest = _listing(listing)
         if rest is not None:
             return list(islice(self.scan(listing), offset, offset + limit))
         found = self._all(f"{_ordered(sql, listing)} LIMIT ? OFFSET ?", [*parameters, limit, offset])
-        return [rows.to_memory(row) for row in found]
+        return list(self._values(rows.to_memory, found))
 
     def scan(self, listing: Listing) -> Iterator[MemoryRecord]:
         sql, parameters, rest = _listing(listing)
-        for row in self._stream(_ordered(sql, listing), parameters):
-            record = rows.to_memory(row)
+        for record in self._values(rows.to_memory, self._stream(_ordered(sql, listing), parameters)):
             if rest is None or matches(rest, record):
                 yield record
 
@@ -104,7 +104,7 @@ class SqliteReader:
         if rest is None:
             return int(self._all(f"SELECT count(*) FROM memory WHERE {sql}", parameters)[0][0])
         found = self._stream(f"SELECT * FROM memory WHERE {sql}", parameters)
-        return sum(matches(rest, rows.to_memory(row)) for row in found)
+        return sum(matches(rest, record) for record in self._values(rows.to_memory, found))
 
     def matching_keys(self, listing: Listing, partition: int) -> NDArray[np.int64]:
         import numpy as np
@@ -114,18 +114,18 @@ class SqliteReader:
         if rest is None:
             found = (row[0] for row in self._stream(f"SELECT key {selected}", [partition, *parameters]))
             return np.fromiter(found, dtype=np.int64)
-        records = (rows.to_memory(row) for row in self._stream(f"SELECT * {selected}", [partition, *parameters]))
+        records = self._values(rows.to_memory, self._stream(f"SELECT * {selected}", [partition, *parameters]))
         return np.fromiter((record.key for record in records if matches(rest, record)), dtype=np.int64)
 
     def entity_summaries(self, project: str) -> list[EntitySummary]:
-        return [rows.to_entity_summary(row) for row in self._named("entity_summaries", {"project": project})]
+        return list(self._values(rows.to_entity_summary, self._named("entity_summaries", {"project": project})))
 
     def partitions(self, project: str, user_ids: Collection[str | None] | None = None) -> list[Partition]:
         if user_ids is None:
             found = self._named("partitions", {"project": project})
         else:
-            lookups = ({"project": project, "user_id": user_id} for user_id in sorted(user_ids, key=str))
-            found = [{"id": row["id"], **lookup} for lookup in lookups if (row := self._one("find_partition", lookup))]
+            lookups = ({"project": project, "user_id": user_id} for user_id in user_ids)
+            found = [row for lookup in lookups if (row := self._one("find_partition", lookup))]
         return [Partition(id=row["id"], project=row["project"], user_id=row["user_id"]) for row in found]
 
     def partition_rows(self, partition: int, after: int, identity: str) -> Iterator[PartitionRow]:
@@ -133,7 +133,7 @@ class SqliteReader:
             cursor = connection.cursor()
             cursor.row_factory = None  # plain tuples: a partition of a million rows is read at once
             parameters = {"partition": partition, "after": after, "identity": identity}
-            yield from map(rows.to_partition_row, cursor.execute(queries()["partition_rows"], parameters))
+            yield from self._values(rows.to_partition_row, cursor.execute(queries()["partition_rows"], parameters))
 
     def head(self) -> int:
         return int(self._named("head", {})[0][0])
@@ -148,41 +148,38 @@ class SqliteReader:
             "after": after,
             "upto": _LAST_SEQ if upto is None else upto,
         }
-        for row in self._stream(queries()[name], parameters):
-            yield rows.to_revision(row)
+        yield from self._values(rows.to_revision, self._stream(queries()[name], parameters))
 
     def seq_at(self, project: str, moment: datetime) -> int:
         return int(self._named("seq_at", {"project": project, "moment": to_microseconds(moment)})[0][0])
 
     def operation(self, project: str, operation_id: str) -> Operation | None:
-        row = self._one("operation", {"project": project, "id": operation_id})
-        return rows.to_operation(row) if row else None
+        return self._value(rows.to_operation, "operation", {"project": project, "id": operation_id})
 
     def operation_revisions(self, project: str, operation_id: str) -> list[Revision]:
         found = self._named("revisions_of_operation", {"project": project, "id": operation_id})
-        return [rows.to_revision(row) for row in found]
+        return list(self._values(rows.to_revision, found))
 
     def find_idempotent(self, project: str, idempotency_key: str) -> Operation | None:
         parameters = {"project": project, "idempotency_key": idempotency_key}
-        row = self._one("operation_by_idempotency_key", parameters)
-        return rows.to_operation(row) if row else None
+        return self._value(rows.to_operation, "operation_by_idempotency_key", parameters)
 
     def last_undoable(self, project: str, scope: Scope) -> Operation | None:
         parameters = {"project": project} | {
             name: getattr(scope, name) for name in ("user_id", "agent_id", "app_id", "run_id")
         }
-        row = self._one("last_undoable", parameters)
-        return rows.to_operation(row) if row else None
+        return self._value(rows.to_operation, "last_undoable", parameters)
 
     def operations(self, project: str, *, limit: int = 100, before: str | None = None) -> list[Operation]:
         parameters = {"project": project, "limit": limit, "before": before}
-        return [rows.to_operation(row) for row in self._named("operations", parameters)]
+        return list(self._values(rows.to_operation, self._named("operations", parameters)))
 
     def episode(self, project: str, episode_id: str) -> Episode | None:
         row = self._one("episode", {"project": project, "id": episode_id})
         if row is None:
             return None
-        return rows.to_episode(row, self._named("messages", {"episode": row["key"]}))
+        messages = self._named("messages", {"episode": row["key"]})
+        return next(self._values(lambda found: rows.to_episode(found, messages), [row]))
 
     def known_sources(self, scope: Scope, source_ids: Collection[str]) -> set[str]:
         partition = self._one("find_partition", {"project": scope.project, "user_id": scope.user_id})
@@ -201,6 +198,19 @@ class SqliteReader:
     def all_projects(self) -> list[str]:
         return [row[0] for row in self._named("projects", {})]
 
+    def _values(self, decode: Callable[[Any], T], found: Iterable[Any]) -> Iterator[T]:
+        """Rows as values. One that cannot be read is damage, whatever Python calls it; its content is not repeated."""
+        try:
+            yield from map(decode, found)
+        except rows.UNREADABLE as error:
+            raise StoreCorruptError(
+                f"The store {self._path} holds a row that cannot be read ({type(error).__name__} in "
+                f"{decode.__name__}); it was left as it was. Restore a backup, or look at it with `kept verify`."
+            ) from None
+
+    def _value(self, decode: Callable[[Any], T], name: str, parameters: Mapping[str, Any]) -> T | None:
+        return next(self._values(decode, self._named(name, parameters)), None)
+
     def _named(self, name: str, parameters: Mapping[str, Any]) -> list[sqlite3.Row]:
         return self._all(queries()[name], parameters)
 
@@ -215,7 +225,9 @@ class SqliteReader:
 
     def _stream(self, sql: str, parameters: Mapping[str, Any] | Sequence[Any]) -> Iterator[sqlite3.Row]:
         with translated(str(self._path)), self._borrow() as connection:
-            yield from connection.execute(sql, parameters)
+            # Not `yield from`: it would close the cursor of a read that was given up, after its log perhaps, which fails.
+            for row in connection.execute(sql, parameters):  # noqa: UP028
+                yield row
 
     def _in(self, sql: str, values: Collection[Any], *before: object) -> list[sqlite3.Row]:
         """One statement however many values there are, so that the answer is of one committed state."""
@@ -370,7 +382,8 @@ class SqliteLog(SqliteReader):
         self._busy_timeout_s = busy_timeout_s
         prepare(path, busy_timeout_s=busy_timeout_s)
         self._idle: list[sqlite3.Connection] = []
-        self._pool_lock = threading.Lock()
+        self._lent: set[sqlite3.Connection] = set()
+        self._pool_lock = threading.RLock()  # the garbage collector may end a read while this thread holds it
         self._write_lock = threading.Lock()
         self._writer: sqlite3.Connection | None = None
         self._closed = False
@@ -405,7 +418,7 @@ class SqliteLog(SqliteReader):
                 if row[0] != "ok":
                     yield Finding(check="structure", where=str(self._path), detail=str(row[0]))
             for row in connection.execute(queries()["all_revisions"]):
-                if checksum(rows.to_revision(row), row["changes"]) != row["checksum"]:
+                if not rows.is_unchanged(row):
                     detail = "its checksum does not agree with its content"
                     yield Finding(check="checksum", where=f"revision {row['seq']}", detail=detail)
             for row in connection.execute(queries()["orphan_entries"]):
@@ -426,13 +439,18 @@ class SqliteLog(SqliteReader):
             if progress:
                 progress(total - remaining, total)
 
-        with translated(str(target)), self._reader() as connection, closing(sqlite3.connect(target)) as copy:
-            connection.backup(copy, pages=_BACKUP_PAGES, progress=report)
+        with translated(str(target)), self._reader() as connection, _one_state(connection):
+            try:
+                with closing(sqlite3.connect(target)) as copy:
+                    connection.backup(copy, pages=_BACKUP_PAGES, progress=report)
+            except BaseException:
+                target.unlink(missing_ok=True)  # half a copy must not be taken for a whole one
+                raise
 
     def close(self) -> None:
         with self._pool_lock:
             self._closed = True
-            connections, self._idle = self._idle, []
+            connections, self._idle = [*self._idle, *self._lent], []
         for connection in connections:
             connection.close()
         with self._write_lock:
@@ -456,17 +474,30 @@ class SqliteLog(SqliteReader):
             if self._closed:
                 raise StoreError(f"The store {self._path} was closed.")
             connection = self._idle.pop() if self._idle else None
-        if connection is None:
-            connection = self._open(writable=False)
+        connection = connection or self._open(writable=False)
+        with self._pool_lock:
+            self._lent.add(connection)
         try:
             yield connection
         finally:
             with self._pool_lock:
+                self._lent.discard(connection)
                 keep = not self._closed
                 if keep:
                     self._idle.append(connection)
             if not keep:
                 connection.close()
+
+
+@contextmanager
+def _one_state(connection: sqlite3.Connection) -> Iterator[None]:
+    """Hold the present state for reading. Without it a backup starts again at each write of another connection."""
+    connection.execute("BEGIN")
+    try:
+        connection.execute(queries()["head"]).fetchone()
+        yield
+    finally:
+        connection.execute("ROLLBACK")
 
 
 def _empty_wal(connection: sqlite3.Connection) -> bool:

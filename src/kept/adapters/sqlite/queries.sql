@@ -76,7 +76,7 @@ WHERE EXISTS (SELECT 1 FROM memory AS m WHERE m.partition = p.id)
 ORDER BY p.project
 
 -- name: find_partition
-SELECT id FROM partition WHERE project = :project AND user_id IS :user_id
+SELECT id, project, user_id FROM partition WHERE project = :project AND user_id IS :user_id
 
 -- name: insert_partition
 INSERT INTO partition (project, user_id) VALUES (:project, :user_id)
@@ -187,7 +187,8 @@ LEFT JOIN memory AS m ON m.id = r.memory_id AND m.project = r.project
 WHERE m.id IS NULL
 
 -- name: all_revisions
-SELECT r.seq, r.memory_id, r.op, o.id AS operation_id, r.recorded_at, r.changes, r.checksum
+SELECT r.seq, r.memory_id, r.op, o.id AS operation_id, r.recorded_at,
+       CAST(r.changes AS BLOB) AS changes, r.checksum
 FROM revision AS r JOIN operation AS o ON o.key = r.operation
 ORDER BY r.seq
 

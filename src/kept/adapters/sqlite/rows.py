@@ -6,7 +6,7 @@ import json
 import sqlite3
 from collections.abc import Sequence
 from datetime import date
-from typing import Any
+from typing import Any, Final
 
 from kept.domain.history import (
     Operation,
@@ -27,6 +27,9 @@ from kept.domain.memory import (
 )
 from kept.domain.scope import Scope
 from kept.ports import EntitySummary, IndexEntry, PartitionRow
+
+UNREADABLE: Final = (ValueError, TypeError, OverflowError)
+"""What Python raises for a stored value that Kept cannot have written: no JSON, no day, no such time, wrong fields."""
 
 
 def memory_row(record: MemoryRecord, partition: int) -> tuple[Any, ...]:
@@ -89,7 +92,7 @@ def to_memory(row: sqlite3.Row) -> MemoryRecord:
         kind=row["kind"],
         speaker=row["speaker"],
         role=row["role"],
-        metadata=json.loads(row["metadata"]) if row["metadata"] else {},
+        metadata=_object(row["metadata"]) if row["metadata"] else {},
         categories=tuple(json.loads(row["categories"])) if row["categories"] else (),
         entity_refs=tuple(EntityRef(**entity) for entity in json.loads(row["entities"] or "[]")),
         relations=tuple(Relation(**relation) for relation in json.loads(row["relations"] or "[]")),
@@ -133,8 +136,24 @@ def to_revision(row: sqlite3.Row) -> Revision:
         op=row["op"],
         operation_id=row["operation_id"],
         recorded_at=from_microseconds(row["recorded_at"]),
-        changes=json.loads(row["changes"]),
+        changes=_object(row["changes"]),
     )
+
+
+def is_unchanged(row: sqlite3.Row) -> bool:
+    """Whether a row of `all_revisions`, its changes as bytes, still is what its checksum says."""
+    try:
+        revision = Revision(
+            seq=row["seq"],
+            memory_id=row["memory_id"],
+            op=row["op"],
+            operation_id=row["operation_id"],
+            recorded_at=from_microseconds(row["recorded_at"]),
+            changes={},
+        )
+        return bool(checksum(revision, row["changes"].decode()) == row["checksum"])
+    except UNREADABLE:
+        return False
 
 
 def to_operation(row: sqlite3.Row) -> Operation:
@@ -174,7 +193,7 @@ def to_partition_row(row: tuple[Any, ...]) -> PartitionRow:
     expires_on = columns[12]
     columns[12] = None if expires_on is None else date.fromisoformat(expires_on).toordinal()
     entry = None if terms is None else IndexEntry(embedding=embedding, terms=terms, entities=entities, flags=flags)
-    return PartitionRow(*columns, entry)
+    return PartitionRow(*(*columns, entry))
 
 
 def to_entity_summary(row: sqlite3.Row) -> EntitySummary:
@@ -211,6 +230,13 @@ def _to_message(row: sqlite3.Row) -> Message:
         at=None if row["at"] is None else from_microseconds(row["at"]),
         source_id=row["source_id"],
     )
+
+
+def _object(text: str) -> dict[str, Any]:
+    found = json.loads(text)
+    if not isinstance(found, dict):
+        raise TypeError("a JSON object was stored here")
+    return found
 
 
 def _json(values: Sequence[Any]) -> str | None:

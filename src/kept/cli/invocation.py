@@ -1,0 +1,90 @@
+"""One run of the program: what its options say, and the service made from that on first use."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from kept.domain.scope import Scope
+    from kept.engine.maintain import By
+    from kept.engine.service import Service
+    from kept.settings import Settings
+
+CONNECTOR = "cli"
+
+
+@dataclass(slots=True)
+class Invocation:
+    """The shared options as given; None where they were not."""
+
+    database: str | None = None
+    project: str | None = None
+    user: str | None = None
+    agent: str | None = None
+    app: str | None = None
+    run: str | None = None
+    all_users: bool = False
+    as_json: bool = False
+    _settings: Settings | None = None
+
+    @property
+    def settings(self) -> Settings:
+        """The settings, with what the options override."""
+        if self._settings is None:
+            from kept.settings import Settings
+
+            self._settings = Settings.load(database=self.database, project=self.project)
+        return self._settings
+
+    @contextmanager
+    def service(self) -> Iterator[Service]:
+        """The service, closed at the end."""
+        from kept.bootstrap import build
+
+        service = build(self.settings)
+        try:
+            yield service
+        finally:
+            service.close()
+
+    @property
+    def project_name(self) -> str:
+        """The project to work in."""
+        return self.scope().project
+
+    @property
+    def by(self) -> By:
+        """Who asks: the person at the keyboard."""
+        from kept.engine.maintain import By
+
+        return By(actor=self.settings.user_id, connector=CONNECTOR)
+
+    @property
+    def whose(self) -> str:
+        """The scope in words, for questions to a person."""
+        named = "every user" if self.all_users else f"user {self.user or self.settings.user_id}"
+        others = [f"{kind} {value}" for kind in ("agent", "app", "run") if (value := getattr(self, kind))]
+        return ", ".join([named, *others]) + f" in project {self.settings.project}"
+
+    def scope(self) -> Scope:
+        """The scope that the options name."""
+        from kept.domain.scope import ANY, Scope
+
+        if self.all_users and self.user is not None:
+            raise click.UsageError("--user and --all-users exclude each other.")
+        return Scope.of(
+            project=self.settings.project,
+            user_id=ANY if self.all_users else self.user if self.user is not None else self.settings.user_id,
+            agent_id=self.agent,
+            app_id=self.app,
+            run_id=self.run,
+        )
+
+
+pass_invocation = click.make_pass_decorator(Invocation, ensure=True)

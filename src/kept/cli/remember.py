@@ -1,0 +1,122 @@
+"""`kept add`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from kept.cli import render
+from kept.cli.invocation import Invocation, pass_invocation
+from kept.cli.options import TEXT, command, key_values, text_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from kept.engine.ingest import AddResult
+    from kept.engine.retrieve import Hit
+    from kept.engine.service import Service
+
+RELATED = 3
+"""Close memories shown for each new one; as the SDK."""
+
+
+@command(
+    "add",
+    scoped=True,
+    examples=[
+        "kept add I prefer TypeScript over JavaScript",
+        "git log -1 --format=%B | kept add - --session release-2",
+        "kept add --file messages.json --metadata project=shop --metadata priority=2",
+        'kept add "Nora lives in Halle now" --supersedes 3fa8c1d2 --speaker Nora',
+    ],
+)
+@click.argument("text", nargs=-1, type=TEXT)
+@click.option(
+    "--file",
+    "path",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Messages as JSON: a text, a message, or a list of them.",
+)
+@click.option("--at", type=TEXT, metavar="TIME", help="When it was said, ISO 8601 or seconds since 1970. Default: now.")
+@click.option("--speaker", type=TEXT, metavar="NAME", help="Who said it.")
+@click.option("--role", type=TEXT, help="user, assistant, system, tool or document. Default: user.")
+@click.option("--verbatim", is_flag=True, help="Store the text whole instead of its statements.")
+@click.option("--metadata", multiple=True, type=TEXT, metavar="KEY=VALUE", callback=key_values, help="May be repeated.")
+@click.option("--category", "categories", multiple=True, type=TEXT, metavar="NAME", help="May be repeated.")
+@click.option("--expires", type=TEXT, metavar="DAY", help="Last day on which it is found.")
+@click.option(
+    "--supersedes", multiple=True, type=TEXT, metavar="ID", help="A memory that the text replaces; it is closed."
+)
+@click.option("--immutable", is_flag=True, help="Refuse later changes.")
+@click.option("--idempotency-key", type=TEXT, metavar="KEY", help="A second call with the same key stores nothing.")
+@pass_invocation
+def add(invocation: Invocation, /, **given: Any) -> None:
+    """Remember a text, a message, or a file of messages.
+
+    Prints what was stored, what was known already, and which existing memories are close to each new one. TEXT may be
+    several words; a single - reads the standard input.
+    """
+    with invocation.service() as service:
+        result = service.add(
+            invocation.scope(),
+            infer=not given["verbatim"],
+            timestamp=given["at"],
+            expiration_date=given["expires"],
+            metadata=given["metadata"],
+            categories=given["categories"] or None,
+            immutable=given["immutable"],
+            idempotency_key=given["idempotency_key"],
+            by=invocation.by,
+            **_content(service, invocation, given),
+        )
+        related = service.related(result, limit=RELATED)
+    if invocation.as_json:
+        from kept.sdk import shapes
+
+        render.emit(shapes.added(result, related))
+        return
+    _show(result, related)
+
+
+def _content(service: Service, invocation: Invocation, given: Mapping[str, Any]) -> dict[str, Any]:
+    """What is to be stored: `messages`, or, where the text replaces memories, `facts`."""
+    if given["path"] is not None:
+        if given["text"] or given["supersedes"] or given["speaker"] or given["role"]:
+            raise click.UsageError("--file stands alone: no TEXT, --speaker, --role or --supersedes beside it.")
+        return {"messages": _read(given["path"])}
+    if not given["text"]:
+        raise click.UsageError("Give a text, - for the standard input, or --file.")
+    text = text_of(given["text"])
+    if given["supersedes"]:
+        replaced = [service.whole_id(invocation.project_name, memory_id) for memory_id in given["supersedes"]]
+        fact = {"text": text, "supersedes": replaced, "speaker": given["speaker"], "role": given["role"]}
+        return {"facts": [fact]}
+    return {"messages": [{"role": given["role"], "content": text, "name": given["speaker"]}]}
+
+
+def _read(path: Path) -> Any:
+    try:
+        return json.loads(path.read_bytes().decode("utf-8-sig"))
+    except (ValueError, RecursionError) as error:
+        raise click.BadParameter(f"{path} is not JSON in UTF-8: {error}.", param_hint="--file") from error
+
+
+def _show(result: AddResult, related: Mapping[str, Sequence[Hit]]) -> None:
+    for stored in result.stored:
+        verb = "added" if stored.event == "ADD" else "known"
+        rows = render.memory_rows([stored.memory], columns=None)
+        render.say(f"{click.style(verb, bold=True)}  {rows[0]}")
+        for close in related.get(stored.memory.id, ()):
+            row = render.memory_rows([close.memory], scores=[close.score])[0]
+            render.say(f"       close to: {row}")
+    for memory_id in result.superseded:
+        render.say(f"closed {render.short(memory_id)}")
+    if result.replayed:
+        render.note("The same idempotency key was used before; this is what was stored then.")
+    if not result.stored:
+        render.note("Nothing was stored: there is no statement in it (--verbatim stores the text as it is).")
+    elif result.operation_id and not result.replayed:
+        render.note(f"Take it back with: kept undo {result.operation_id}")

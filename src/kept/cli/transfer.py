@@ -1,0 +1,304 @@
+"""`kept import`, `export` and `backup`."""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TextIO
+
+import click
+
+from kept.cli import render
+from kept.cli.failures import ERROR
+from kept.cli.invocation import Invocation, pass_invocation
+from kept.cli.options import TEXT, command, filter_option
+from kept.cli.safe_text import one_line, printable
+from kept.errors import KeptError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from kept.engine.service import Service
+    from kept.engine.transfer import ImportReport
+    from kept.ports import Progress, ReadSession
+
+BATCH_LINES: Final = 1_000
+"""Lines of an export written at a time: some 500 KB."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileOutcome:
+    """What became of one file.
+
+    Attributes:
+        read: `sessions`, `messages` and `memories` in the file.
+        report: None for a dry run and where it failed.
+        warnings: What the reader left out.
+    """
+
+    path: Path
+    format: str | None = None
+    read: tuple[int, int, int] = (0, 0, 0)
+    report: ImportReport | None = None
+    warnings: tuple[str, ...] = ()
+    error: Exception | None = None
+
+
+@command(
+    "import",
+    scoped=True,
+    examples=[
+        "kept import ~/.claude/projects",
+        "kept import notes/ chat.json --dry-run",
+        "kept import export.jsonl --format kept-export",
+    ],
+)
+@click.argument("paths", metavar="PATH...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "--format",
+    "form",
+    type=TEXT,
+    help="kept-export, claude-code, chat-json, markdown or plain-text. Default: by name and content.",
+)
+@click.option("--verbatim", is_flag=True, help="Store messages whole instead of their statements.")
+@click.option("--dry-run", is_flag=True, help="Say what would be read, and store nothing.")
+@pass_invocation
+@click.pass_context
+def import_(
+    ctx: click.Context,
+    invocation: Invocation,
+    /,
+    paths: tuple[Path, ...],
+    form: str | None,
+    verbatim: bool,
+    dry_run: bool,
+) -> None:
+    """Import transcripts, chats, notes and exports.
+
+    PATH is a file, or a folder with all below it. The same file twice adds nothing. A file that cannot be read does not stop the others; the exit code is 1 then.
+    """
+    files, missing = _files(paths)
+    with nullcontext() if dry_run else invocation.service() as service:
+        outcomes = _import_all(invocation, service, files, form=form, infer=not verbatim)
+    outcomes = [*missing, *outcomes]
+    if invocation.as_json:
+        render.emit(_shape(outcomes, dry_run=dry_run))
+    else:
+        _summary(outcomes, dry_run=dry_run)
+    if any(outcome.error for outcome in outcomes):
+        ctx.exit(ERROR)
+
+
+def _files(paths: Sequence[Path]) -> tuple[list[Path], list[FileOutcome]]:
+    """The files at the paths, each once; and the paths where there are none."""
+    from kept.adapters.readers import discover
+
+    found: dict[Path, None] = {}
+    failed = []
+    for path in paths:
+        try:
+            found |= dict.fromkeys(discover(path))
+        except (KeptError, OSError) as error:
+            failed.append(FileOutcome(path=path, error=error))
+    return list(found), failed
+
+
+def _import_all(
+    invocation: Invocation, service: Service | None, files: Sequence[Path], *, form: str | None, infer: bool
+) -> list[FileOutcome]:
+    """Import the files one by one; without a service only read them. The bar counts files, or one file's sessions."""
+    outcomes = []
+    with render.progress("importing") as advance:
+        for number, path in enumerate(files):
+            inner = advance if len(files) == 1 else None
+            outcomes.append(_import_one(invocation, service, path, form, infer=infer, advance=inner))
+            if advance and len(files) > 1:
+                advance(number + 1, len(files))
+    return outcomes
+
+
+def _import_one(
+    invocation: Invocation,
+    service: Service | None,
+    path: Path,
+    form: str | None,
+    *,
+    infer: bool,
+    advance: Progress | None,
+) -> FileOutcome:
+    from kept.adapters.readers import open_reader
+    from kept.engine.maintain import By
+    from kept.errors import InvalidInputError, NotFoundError
+
+    try:
+        reader = open_reader(form, path)
+        sessions = list(reader.read(path))
+        report = None
+        if service is not None:
+            by = By(actor=invocation.settings.user_id, connector=reader.name)
+            report = service.import_sessions(invocation.scope(), sessions, infer=infer, by=by, progress=advance)
+    except (InvalidInputError, NotFoundError, OSError) as error:
+        return FileOutcome(path=path, error=error)
+    warnings = tuple(getattr(reader, "warnings", ()))
+    return FileOutcome(path=path, format=reader.name, read=_counts(sessions), report=report, warnings=warnings)
+
+
+def _counts(sessions: Sequence[ReadSession]) -> tuple[int, int, int]:
+    return len(sessions), sum(len(s.messages) for s in sessions), sum(len(s.records) for s in sessions)
+
+
+def _total(outcomes: Iterable[FileOutcome]) -> dict[str, int]:
+    reports = [outcome.report for outcome in outcomes if outcome.report]
+    return {name: sum(getattr(report, name) for report in reports) for name in ("added", "reinforced", "skipped")}
+
+
+def _shape(outcomes: Sequence[FileOutcome], *, dry_run: bool) -> dict[str, Any]:
+    files = []
+    for outcome in outcomes:
+        shape: dict[str, Any] = {"path": str(outcome.path), "format": outcome.format}
+        shape |= dict(zip(("sessions", "messages", "memories"), outcome.read, strict=True))
+        if outcome.report:
+            report = outcome.report
+            shape |= {"added": report.added, "reinforced": report.reinforced, "skipped": report.skipped}
+            shape["operation_ids"] = list(report.operation_ids)
+        if outcome.warnings:
+            shape["warnings"] = list(outcome.warnings)
+        if outcome.error:
+            code = outcome.error.code if isinstance(outcome.error, KeptError) else "system"
+            shape["error"] = {"code": code, "message": str(outcome.error)}
+        files.append(shape)
+    failed = sum(outcome.error is not None for outcome in outcomes)
+    return {"dry_run": dry_run, "files": files, "total": {"files": len(files), "failed": failed, **_total(outcomes)}}
+
+
+def _summary(outcomes: Sequence[FileOutcome], *, dry_run: bool) -> None:
+    """A line for each file, then the total."""
+    for outcome in outcomes:
+        for warning in outcome.warnings:
+            render.note(f"warning: {one_line(warning)}")
+        if outcome.error:
+            render.note(f"kept: error: {one_line(_reason(outcome))}")
+        else:
+            render.say(f"{printable(str(outcome.path))}  ({outcome.format})  {_said(outcome)}")
+    read = [outcome for outcome in outcomes if not outcome.error]
+    failed = f"; {render.counted(len(outcomes) - len(read), 'file')} failed" if len(read) < len(outcomes) else ""
+    if not outcomes:
+        render.note("There was no file to read.")
+    elif dry_run:
+        render.say(f"{render.counted(len(read), 'file')} would be read; nothing was stored{failed}.")
+    else:
+        total = _total(read)
+        what = f"{render.counted(total['added'], 'new memory')}" if total["added"] else "nothing new"
+        render.say(f"{render.counted(len(read), 'file')}: {what}{failed}.")
+
+
+def _reason(outcome: FileOutcome) -> str:
+    """The error with the file's name, once."""
+    message, path = str(outcome.error), str(outcome.path)
+    return message if path in message else f"{path}: {message}"
+
+
+def _said(outcome: FileOutcome) -> str:
+    sessions, messages, memories = outcome.read
+    if outcome.report is None:
+        counts = [(sessions, "session"), (messages, "message"), (memories, "memory")]
+        return ", ".join(render.counted(count, noun) for count, noun in counts if count) or "nothing in it"
+    report = outcome.report
+    if not report.added and not report.reinforced:
+        return "nothing new"
+    known = f", {report.reinforced:,} known already" if report.reinforced else ""
+    skipped = f", {report.skipped:,} imported before" if report.skipped else ""
+    return f"{report.added:,} added{known}{skipped}"
+
+
+@command(
+    "export",
+    scoped=True,
+    across_users=True,
+    examples=[
+        "kept export --output memories.jsonl",
+        "kept export --format markdown | less",
+        "kept export --all-users --output everybody.jsonl --force",
+    ],
+)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["jsonl", "markdown"]),
+    default="jsonl",
+    show_default=True,
+    help="jsonl is whole and can be imported again; markdown is to read.",
+)
+@click.option("--output", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Default: stdout.")
+@click.option("--force", is_flag=True, help="Replace the file if it exists.")
+@filter_option
+@pass_invocation
+def export(
+    invocation: Invocation, /, form: str, output: Path | None, force: bool, filters: dict[str, Any] | None
+) -> None:
+    """Write memories as JSON lines or Markdown.
+
+    Expired and closed ones are included, deleted ones are not. JSON lines are one header and then one memory a line, with or without --json. A file appears whole or not at all,
+    readable by you alone.
+    """
+    with invocation.service() as service:
+        lines = service.export(invocation.scope(), filters=filters, form=form)
+        if output is None:
+            _write(lines, click.echo)
+            return
+        with _replacing(output, force=force) as file:
+            written = _write(lines, lambda text: file.write(text + "\n"))
+    if invocation.as_json:
+        render.emit({"path": str(output), "lines": written})
+    else:
+        render.note(f"{render.counted(written, 'line')} in {printable(str(output))}.")
+
+
+def _write(lines: Iterator[str], write: Callable[[str], object]) -> int:
+    """Write the lines in batches; how many there were."""
+    written = 0
+    while batch := list(islice(lines, BATCH_LINES)):
+        write("\n".join(batch))
+        written += len(batch)
+    return written
+
+
+@contextmanager
+def _replacing(target: Path, *, force: bool) -> Iterator[TextIO]:
+    """A file that takes the target's place when the block ends, and leaves no trace when it raises."""
+    if target.exists() and not force:
+        raise click.ClickException(f"{target} exists already; --force replaces it.")
+    if not target.parent.is_dir():
+        raise click.ClickException(f"The folder {target.parent} does not exist.")
+    import tempfile
+
+    descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).replace(target)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+@command("backup", examples=["kept backup kept-2026-03-02.db"])
+@click.argument("target", metavar="FILE", type=click.Path(path_type=Path))
+@pass_invocation
+def backup(invocation: Invocation, /, target: Path) -> None:
+    """Copy the whole store to a new file.
+
+    The copy is consistent, also while others go on writing. The copy is a store of its own: `kept --database FILE list` reads it.
+    """
+    with invocation.service() as service, render.progress("copying") as advance:
+        service.backup(target, advance)
+    size_bytes = target.stat().st_size
+    if invocation.as_json:
+        render.emit({"path": str(target), "size_bytes": size_bytes})
+    else:
+        render.say(f"{printable(str(target))}  {render.size(size_bytes)}")

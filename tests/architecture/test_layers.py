@@ -1,0 +1,69 @@
+"""Imports point one way, and nothing that is shipped for tests is used by what is not."""
+
+from __future__ import annotations
+
+import ast
+import os
+import subprocess
+import sys
+
+import pytest
+
+
+def test_imports_point_one_way(root, package):
+    """The contracts of pyproject.toml hold."""
+    script = "from importlinter.cli import lint_imports_command; lint_imports_command()"
+    done = subprocess.run(
+        [sys.executable, "-c", script, "--no-cache"],
+        check=False,
+        capture_output=True,
+        text=True,
+        cwd=root,
+        env=os.environ | {"PYTHONPATH": str(package.parent), "PYTHONUTF8": "1"},
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "0 broken" in done.stdout
+
+
+def test_nothing_but_tests_uses_what_is_shipped_for_tests(trees):
+    """`kept.testing` is for adapter authors; no other module imports it."""
+    users = {
+        path
+        for path, tree in trees.items()
+        if not path.startswith("testing/") and any(name.startswith("kept.testing") for name in _imported(tree))
+    }
+    assert users == set()
+
+
+@pytest.mark.parametrize(
+    ("package_name", "homes"),
+    [
+        ("sqlite3", ("adapters/",)),
+        ("tokenizers", ("adapters/embedders/",)),
+        ("onnxruntime", ("adapters/embedders/onnx.py",)),
+        ("fastembed", ("adapters/embedders/fastembed.py",)),
+        ("wordllama", ("adapters/embedders/wordllama.py",)),
+        ("click", ("cli/",)),
+        ("anyio", ("sdk/",)),
+        ("platformdirs", ("settings.py",)),
+        ("Stemmer", ("domain/text.py",)),
+    ],
+)
+def test_a_library_is_imported_in_its_own_room_only(trees, package_name, homes):
+    """So that it can be replaced there, and an extra is missed nowhere else."""
+    users = {
+        path
+        for path, tree in trees.items()
+        if package_name in {name.partition(".")[0] for name in _imported(tree)} and not path.startswith(homes)
+    }
+    assert users == set()
+
+
+def _imported(tree: ast.Module) -> set[str]:
+    names = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names.add(node.module)
+    return names
