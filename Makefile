@@ -7,6 +7,9 @@ DATA ?=
 SIZES ?= 1000,10000,50000
 MEM0_PYTHON ?=
 
+# Where it is set, every start of a tool would compile what it imports.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint format bench soak clean
 
@@ -23,7 +26,7 @@ lint: $(VENV)/dev.stamp  ## style, types and the direction of imports
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
-	@$(BIN)/lint-imports
+	@$(BIN)/lint-imports --no-logo
 
 format: $(VENV)/dev.stamp  ## put the code into the project's format
 	@$(BIN)/ruff check --fix --quiet
@@ -70,7 +73,7 @@ $(VENV)/run.stamp: pyproject.toml $(VENV)/base.stamp
 # Dependency groups came with pip 25.1.
 $(VENV)/dev.stamp: pyproject.toml $(VENV)/run.stamp
 	@echo "Installing what the tests need"
-	@$(BIN)/python -m pip install --help | grep -q -e --group || { \
+	@$(BIN)/python -m pip install --help | grep -e --group >/dev/null || { \
 		echo "$$($(BIN)/python -m pip --version) is older than 25.1 and could not be upgraded; it knows no dependency groups." >&2; \
 		exit 1; \
 	}

@@ -48,6 +48,7 @@ class Asked:
     set: str
     conversation: str
     category: str
+    terms: int
     features: np.ndarray
     slots: np.ndarray
     sessions: np.ndarray
@@ -110,7 +111,7 @@ def collect(folder: Path, name: str, embedder: Any) -> list[Asked]:
                 Asked(
                     name,
                     name + conversation["id"],
-                    str(question["category"]),
+                    str(question["category"]), len(q.terms),
                     np.stack([features[f] for f in NAMES], axis=1),
                     candidates.slots,
                     partition.column("session")[candidates.slots].copy(),
@@ -208,8 +209,10 @@ def main() -> None:
     ceiling = np.mean([np.mean([bool(e & set(q.slots.tolist())) for e in q.evidence]) for q in asked])
     print("share of evidence among the candidates", round(100 * float(ceiling), 1), len(reach), "questions")
     names = [name for name in NAMES if name not in FIXED]
-    current = np.array([feature.weight for feature in ranking.FEATURES if feature.name not in FIXED])
-    show("present weights", measure(asked, apply(asked, names, current)))
+    present = [
+        ranking.contributions(dict(zip(NAMES, q.features.T, strict=True)), q.terms).sum(axis=0) for q in asked
+    ]
+    show("present weights", measure(asked, present))
     w = fit(asked, names)
     show("in sample", measure(asked, apply(asked, names, w)))
     conversations = list(dict.fromkeys(q.conversation for q in asked))

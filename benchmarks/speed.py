@@ -11,7 +11,6 @@ import argparse
 import json
 import os
 import platform
-import shlex
 import shutil
 import sqlite3
 import statistics
@@ -31,7 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 HERE = Path(__file__).parent
-QUESTIONS = 200
+QUESTIONS = 100
+ADDS = 50
 FIRST_SEARCH_SIZE = 10_000
 BULK_SIZE = 10_000
 MILLION = 1_000_000
@@ -81,7 +81,8 @@ class _Bench:
         statements, questions = self.folder / "statements.txt", self.folder / "questions.txt"
         statements.write_text("\n".join(corpus.statements(size)), encoding="utf-8")
         questions.write_text("\n".join(corpus.questions(QUESTIONS)), encoding="utf-8")
-        command = [str(python), str(HERE / "mem0_baseline.py"), "--size", str(size), "--json"]
+        command = [str(python), str(HERE / "mem0_baseline.py"), "--json", "--size", str(size)]
+        command += ["--searches", str(QUESTIONS), "--adds", str(ADDS)]
         return self._figures([*command, "--corpus", str(statements), "--queries", str(questions)])
 
     def whole_process_ms(self, *command: str) -> float:
@@ -117,9 +118,16 @@ def _about(options: argparse.Namespace, sync_ms: float) -> str:
         "machine": f"{os.cpu_count()} cores, {_processor()}, {platform.system()} {platform.machine()}",
         "Python, SQLite": f"{platform.python_version()}, {sqlite3.sqlite_version}",
         "disk": f"{sync_ms} ms to append {PROBE_BYTES} bytes and fsync (median of {SYNC_PROBES})",
-        "command": f"python benchmarks/speed.py {shlex.join(options.given)}".strip(),
+        "command": _command(options),
     }
     return _table(("", ""), rows.items())
+
+
+def _command(options: argparse.Namespace) -> str:
+    """The command again, without this machine's paths."""
+    compared = " --mem0-python PATH" if options.mem0_python else ""
+    million = " --million" if options.million else ""
+    return f"python benchmarks/speed.py --sizes {','.join(map(str, options.sizes))}{compared}{million}"
 
 
 def _starts(bench: _Bench) -> str:
@@ -167,7 +175,7 @@ def _million(bench: _Bench) -> str:
 def _kept_at(bench: _Bench, size: int) -> dict[str, Any]:
     database = bench.folder / f"{size}.db"
     filled = bench.kept("fill", database, size=size)
-    asked = bench.kept("ask", database, searches=QUESTIONS)
+    asked = bench.kept("ask", database, searches=QUESTIONS, adds=ADDS)
     for path in bench.folder.glob(f"{size}.db*"):
         path.unlink()
     peak = max(filled["peak_rss_mib"] or 0, asked["peak_rss_mib"] or 0)
@@ -204,14 +212,11 @@ def _table(head: Sequence[str], rows: Iterable[Iterable[object]]) -> str:
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    given = sys.argv[1:] if arguments is None else list(arguments)
     parser = argparse.ArgumentParser(description="Measure Kept's speed, and Mem0's beside it.")
     parser.add_argument("--sizes", type=_numbers, default=[1_000, 10_000, 50_000], help="memories in the store")
     parser.add_argument("--mem0-python", type=Path, metavar="PATH", help="a Python with requirements-mem0.txt")
     parser.add_argument("--million", action="store_true", help="also one scope of a million memories")
-    options = parser.parse_args(given)
-    options.given = given
-    return options
+    return parser.parse_args(arguments)
 
 
 def _numbers(text: str) -> list[int]:

@@ -14,7 +14,7 @@ def test_imports_point_one_way(root, package):
     """The contracts of pyproject.toml hold."""
     script = "from importlinter.cli import lint_imports_command; lint_imports_command()"
     done = subprocess.run(
-        [sys.executable, "-c", script, "--no-cache"],
+        [sys.executable, "-c", script, "--no-cache", "--no-logo"],
         check=False,
         capture_output=True,
         text=True,
@@ -38,7 +38,7 @@ def test_nothing_but_tests_uses_what_is_shipped_for_tests(trees):
 @pytest.mark.parametrize(
     ("package_name", "homes"),
     [
-        ("sqlite3", ("adapters/",)),
+        ("sqlite3", ("adapters/", "cli/doctor.py")),  # the doctor names its version
         ("tokenizers", ("adapters/embedders/",)),
         ("onnxruntime", ("adapters/embedders/onnx.py",)),
         ("fastembed", ("adapters/embedders/fastembed.py",)),

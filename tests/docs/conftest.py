@@ -89,6 +89,12 @@ def reference():
     return lambda name: Page(ROOT / "docs" / "reference" / f"{name}.md")
 
 
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The folder of the repository."""
+    return ROOT
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """A test that takes `page` runs once for each page."""
     if "page" in metafunc.fixturenames:

@@ -66,12 +66,6 @@ def test_links_lead_somewhere(page, root):
     assert broken == []
 
 
-@pytest.fixture
-def root() -> Path:
-    """The folder of the repository."""
-    return Path(__file__).parents[2]
-
-
 def _links(prose: str) -> list[str]:
     without_code = re.sub(r"`[^`\n]*`", "", prose)
     return [link or image for link, image in LINK.findall(without_code)]

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 import sqlite3
+import tomllib
 from contextlib import closing
 from dataclasses import MISSING, fields
 from typing import get_args
 
 import pytest
 
+import kept
 from kept import errors
 from kept.adapters.sqlite.connections import migrate
 from kept.adapters.sqlite.queries import migrations
@@ -63,17 +65,20 @@ def test_codes_are_distinct():
 
 def test_every_field_of_a_filter_is_documented(reference):
     """With the operators that it takes."""
-    rows = {name: row for row in reference("filters").rows() for name in re.findall(r"`(\w+)`", row[0])}
-    for name in get_args(filters.RecordField):
-        kind = filters.FIELD_KINDS[name]
-        for operator in _operators(name, kind):
-            assert f"`{operator}`" in rows[name][1], f"{name} takes {operator}"
+    rows = {name: row[1] for row in reference("filters").rows() if len(row) == 3 for name in _quoted(row[0])}
+    taken = {name: _operators(name, filters.FIELD_KINDS[name]) for name in get_args(filters.RecordField)}
+    assert {name: _quoted(rows[name]) for name in taken} == taken
 
 
 def test_every_operator_of_a_filter_is_documented(reference):
     """In the table of operators."""
-    documented = {re.findall(r"`(\w+)`", row[0])[0] for row in reference("filters").rows() if "`" in row[0]}
-    assert set(get_args(filters.Operator)) - {"exists"} <= documented
+    documented = {
+        name
+        for row in reference("filters").rows()
+        if row[0].startswith("`") and len(row) == 2
+        for name in _quoted(row[0])
+    }
+    assert set(get_args(filters.Operator)) - {"exists"} == documented
 
 
 @pytest.mark.parametrize("limit", ["MAX_DEPTH", "MAX_CONDITIONS", "MAX_VALUES", "MAX_TEXT_CHARS"])
@@ -108,6 +113,18 @@ def test_closed_sets_of_words_are_documented(reference, words):
     """Every state, kind and operation that a column may hold."""
     text = reference("store").text
     assert [word for word in words if f"`{word}`" not in text] == []
+
+
+def test_the_version_is_the_same_everywhere(root):
+    """In the package, in its metadata, and at the top of the changelog."""
+    with (root / "pyproject.toml").open("rb") as file:
+        declared = tomllib.load(file)["project"]["version"]
+    newest = re.search(r"(?m)^## (\S+)", (root / "CHANGELOG.md").read_text(encoding="utf-8"))
+    assert kept.__version__ == declared == newest[1]
+
+
+def _quoted(cell: str) -> set[str]:
+    return set(re.findall(r"`(\w+)`", cell))
 
 
 def _operators(name: str, kind: str) -> set[str]:

@@ -30,7 +30,7 @@ def remembering(memory: Memory) -> None:
     memory.add([{"role": "user", "content": "The cat is called Miso"}, "and it sleeps"], user_id="mira", infer=False)
     memory.add(facts=[{"text": "The cat is called Miso", "supersedes": ["some-id"]}], user_id="mira")
     assert_type(memory.import_file("chat.json", user_id="mira", form="chat-json"), dict[str, Any])
-    memory.add("positional ids are a mistake", "mira")  # type: ignore[misc]
+    memory.add("positional ids are a mistake", "mira")  # type: ignore[call-arg]
 
 
 def recalling(memory: Memory) -> None:

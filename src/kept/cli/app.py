@@ -1,4 +1,4 @@
-"""The group of all commands. A command's module is imported when the command is asked for, and imports no engine itself."""
+"""The group of all commands. A command's module is imported when it is asked for, and imports no engine itself."""
 
 from __future__ import annotations
 

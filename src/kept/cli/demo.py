@@ -49,7 +49,8 @@ NEW_TEXT: Final = "Releases go out on Mondays and Thursdays before noon."
 def demo(ctx: click.Context, invocation: Invocation, /, keep: Path | None) -> None:
     """Show what Kept does, in some seconds, on sample sessions.
 
-    Import, search, context, update, history and undo, each by the command it names. Runs in a temporary store; your memories are not touched.
+    Import, search, context, update, history and undo, each by the command it names. Runs in a temporary store; your
+    memories are not touched.
     """
     if invocation.as_json:
         raise click.UsageError("The demo is for people; it has no --json.", ctx)

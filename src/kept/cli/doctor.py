@@ -56,7 +56,8 @@ class Check:
 def doctor(ctx: click.Context, invocation: Invocation, /) -> None:
     """Check that Kept works here, and say what to do if not.
 
-    Looks at Python, packages, settings, store and embedder, and makes a round trip in a temporary store. Each line is ok, warn or FAIL with what to do. Exits with 1 when a check fails. Nothing is written to your store.
+    Looks at Python, packages, settings, store and embedder, and makes a round trip in a temporary store. Each line is
+    ok, warn or FAIL with what to do. Exits with 1 when a check fails. Nothing is written to your store.
     """
     checks = []
     for check in _checks(invocation):
@@ -220,7 +221,7 @@ def _store(settings: Settings) -> Check:
 
 
 def _inspected(path: Path) -> tuple[dict[str, Any], str]:
-    """Schema and journal mode of the file, and the first thing SQLite's quick check found; it is opened to read only."""
+    """Schema and journal mode of the file, and what SQLite's quick check found first; it is only read."""
     import sqlite3
     from contextlib import closing
     from urllib.parse import quote

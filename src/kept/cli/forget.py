@@ -82,7 +82,8 @@ def erase(
 ) -> None:
     """Remove memories for good; this cannot be undone.
 
-    Text, history, source and index are cleared. Asks for the word "erase" to be typed. Of each memory its id remains, so that a later import does not bring it back.
+    Text, history, source and index are cleared. Asks for the word "erase" to be typed. Of each memory its id remains,
+    so that a later import does not bring it back.
     """
     _either(memory_ids, everything, filters)
     with invocation.service() as service:

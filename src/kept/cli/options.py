@@ -66,9 +66,9 @@ def shared_options() -> list[click.Parameter]:
 
 def _scope_options() -> list[click.Parameter]:
     return [
-        _kept("--agent", metavar="ID", help="Of this agent only."),
-        _kept("--app", metavar="ID", help="Of this application only."),
-        _kept("--run", "--session", "run", metavar="ID", help="Of this session only."),
+        _kept("--agent", metavar="ID", help="Which agent's memories."),
+        _kept("--app", metavar="ID", help="Which application's memories."),
+        _kept("--run", "--session", "run", metavar="ID", help="Which session's memories."),
     ]
 
 

@@ -155,7 +155,8 @@ def list_(invocation: Invocation, /, oldest_first: bool, **given: Any) -> None:
 def show(invocation: Invocation, /, memory_id: str) -> None:
     """Show all about one memory.
 
-    Deleted and expired ones are shown, too. ID may be shortened to six characters or more. Exits with 3 when there is no such memory.
+    Deleted and expired ones are shown, too. ID may be shortened to six characters or more. Exits with 3 when there is
+    no such memory.
     """
     with invocation.service() as service:
         record = service.get(invocation.project_name, memory_id)

@@ -8,7 +8,8 @@ from __future__ import annotations
 import inspect
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from textwrap import fill
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -19,20 +20,23 @@ from kept.cli.options import KeptCommand
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_PREAMBLE = """\
+WIDTH: Final = 120
+"""Columns of the page's paragraphs."""
+
+_PREAMBLE: Final = """\
 # The command line
 
 This page is made from the program itself by `python -m kept.cli.reference docs/reference/cli.md`.
 
 `kept` reads and writes the memories of one user of one project. Text for people is the default: aligned, dated in UTC,
-wrapped only on a terminal, coloured only there and never when `NO_COLOR` is set. With `--json` exactly one JSON document is
-printed on stdout, in the shapes of the Python SDK; `kept export` prints JSON lines. What is not the result itself (hints,
-counts, progress) goes to stderr.
+wrapped only on a terminal, coloured only there and never when `NO_COLOR` is set. With `--json` exactly one JSON
+document is printed on stdout, in the shapes of the Python SDK; `kept export` prints JSON lines. What is not the result
+itself (hints, counts, progress) goes to stderr.
 
 Wherever an id is asked for, its beginning will do: six characters or more, if they are unambiguous.
 """
 
-_ERRORS = """\
+_ERRORS: Final = """\
 ## Errors
 
 An error is one line on stderr that says what to do, `kept: error: …`; with `--json` it is
@@ -43,14 +47,14 @@ An error is one line on stderr that says what to do, `kept: error: …`; with `-
 | ---: | --- |
 """
 
-_SHARED = "These stand before the command or after it; the one after it wins."
+_SHARED: Final = "These stand before the command or after it; the one after it wins."
 
 
 def render() -> str:
     """The whole page."""
     root = click.Context(cli, info_name="kept")
     parts = [_PREAMBLE, f"## Options of every command\n\n{_SHARED}\n", _options_table(cli, root, shared=True)]
-    parts.append(_ERRORS + "\n".join(f"| {code} | {meaning} |" for code, meaning in EXIT_CODES.items()) + "\n")
+    parts.append(_ERRORS + "\n".join(f"| {code} | {_cell(meaning)} |" for code, meaning in EXIT_CODES.items()) + "\n")
     for title, names in SECTIONS.items():
         parts.append(f"## {title}\n")
         parts += [part for name in names for part in _command(root, name)]
@@ -65,11 +69,18 @@ def _command(root: click.Context, name: str) -> Iterator[str]:
     usage = " ".join(made.collect_usage_pieces(ctx))
     yield f"### kept {name}\n"
     yield f"```text\nkept {name} {usage}".rstrip() + "\n```\n"
-    yield inspect.cleandoc(made.help or "") + "\n"
+    yield _paragraphs(made.help or "")
     if table := _options_table(made, ctx, shared=False):
         yield table
     if isinstance(made, KeptCommand):
         yield "```sh\n" + "\n".join(made.examples) + "\n```\n"
+
+
+def _paragraphs(text: str) -> str:
+    return (
+        "".join(fill(paragraph, WIDTH) + "\n\n" for paragraph in inspect.cleandoc(text).split("\n\n")).rstrip("\n")
+        + "\n"
+    )
 
 
 def _options_table(made: click.Command, ctx: click.Context, *, shared: bool) -> str:
@@ -77,8 +88,10 @@ def _options_table(made: click.Command, ctx: click.Context, *, shared: bool) -> 
     everywhere = {parameter.name for parameter in cli.params} if not shared else set()
     rows = [
         f"| {_cell(record[0], code=True)} | {_cell(record[1])} |"
-        for parameter in made.get_params(ctx)
-        if parameter.name not in everywhere and (record := parameter.get_help_record(ctx)) and parameter.name != "help"
+        for parameter in made.params
+        if isinstance(parameter, click.Option)
+        and parameter.name not in everywhere
+        and (record := parameter.get_help_record(ctx))
     ]
     return "\n".join(["| Option | Meaning |", "| --- | --- |", *rows]) + "\n" if rows else ""
 

@@ -44,8 +44,17 @@ RELATED = 3
 @click.option("--speaker", type=TEXT, metavar="NAME", help="Who said it.")
 @click.option("--role", type=TEXT, help="user, assistant, system, tool or document. Default: user.")
 @click.option("--verbatim", is_flag=True, help="Store the text whole instead of its statements.")
-@click.option("--metadata", multiple=True, type=TEXT, metavar="KEY=VALUE", callback=key_values, help="May be repeated.")
-@click.option("--category", "categories", multiple=True, type=TEXT, metavar="NAME", help="May be repeated.")
+@click.option(
+    "--metadata",
+    multiple=True,
+    type=TEXT,
+    metavar="KEY=VALUE",
+    callback=key_values,
+    help="Kept with each memory; the value may be JSON. May be repeated.",
+)
+@click.option(
+    "--category", "categories", multiple=True, type=TEXT, metavar="NAME", help="Put on each memory. May be repeated."
+)
 @click.option("--expires", type=TEXT, metavar="DAY", help="Last day on which it is found.")
 @click.option(
     "--supersedes", multiple=True, type=TEXT, metavar="ID", help="A memory that the text replaces; it is closed."

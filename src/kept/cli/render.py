@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from kept.cli.safe_text import ELLIPSIS, columns as columns_of, cut, one_line, padded, printable, wrapped
+from kept.cli.safe_text import ELLIPSIS, cut, one_line, padded, printable, wrapped
+from kept.cli.safe_text import columns as columns_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -14,7 +14,7 @@ import click
 from kept.cli import render
 from kept.cli.failures import ERROR
 from kept.cli.invocation import Invocation, pass_invocation
-from kept.cli.options import TEXT, command, filter_option
+from kept.cli.options import command, filter_option
 from kept.cli.safe_text import one_line, printable
 from kept.errors import KeptError
 
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from kept.engine.transfer import ImportReport
     from kept.ports import Progress, ReadSession
 
+FORMATS: Final = ("kept-export", "claude-code", "chat-json", "markdown", "plain-text")
+"""The readers' names, which a test compares with the readers; asking them would import them for `kept --help`."""
 BATCH_LINES: Final = 1_000
 """Lines of an export written at a time: some 500 KB."""
 
@@ -60,8 +62,8 @@ class FileOutcome:
 @click.option(
     "--format",
     "form",
-    type=TEXT,
-    help="kept-export, claude-code, chat-json, markdown or plain-text. Default: by name and content.",
+    type=click.Choice(FORMATS),
+    help="Read every file as this. Default: by its name and content.",
 )
 @click.option("--verbatim", is_flag=True, help="Store messages whole instead of their statements.")
 @click.option("--dry-run", is_flag=True, help="Say what would be read, and store nothing.")
@@ -78,7 +80,8 @@ def import_(
 ) -> None:
     """Import transcripts, chats, notes and exports.
 
-    PATH is a file, or a folder with all below it. The same file twice adds nothing. A file that cannot be read does not stop the others; the exit code is 1 then.
+    PATH is a file, or a folder with all below it. The same file twice adds nothing. A file that cannot be read does not
+    stop the others; the exit code is 1 then.
     """
     files, missing = _files(paths)
     with nullcontext() if dry_run else invocation.service() as service:
@@ -131,7 +134,7 @@ def _import_one(
 ) -> FileOutcome:
     from kept.adapters.readers import open_reader
     from kept.engine.maintain import By
-    from kept.errors import InvalidInputError, NotFoundError
+    from kept.errors import InvalidInputError, NotFoundError, ScopeError
 
     try:
         reader = open_reader(form, path)
@@ -140,6 +143,8 @@ def _import_one(
         if service is not None:
             by = By(actor=invocation.settings.user_id, connector=reader.name)
             report = service.import_sessions(invocation.scope(), sessions, infer=infer, by=by, progress=advance)
+    except ScopeError:
+        raise  # not the file's fault
     except (InvalidInputError, NotFoundError, OSError) as error:
         return FileOutcome(path=path, error=error)
     warnings = tuple(getattr(reader, "warnings", ()))
@@ -241,8 +246,8 @@ def export(
 ) -> None:
     """Write memories as JSON lines or Markdown.
 
-    Expired and closed ones are included, deleted ones are not. JSON lines are one header and then one memory a line, with or without --json. A file appears whole or not at all,
-    readable by you alone.
+    Expired and closed ones are included, deleted ones are not. JSON lines are one header and then one memory a line,
+    with or without --json. A file appears whole or not at all, readable by you alone.
     """
     with invocation.service() as service:
         lines = service.export(invocation.scope(), filters=filters, form=form)
@@ -293,7 +298,8 @@ def _replacing(target: Path, *, force: bool) -> Iterator[TextIO]:
 def backup(invocation: Invocation, /, target: Path) -> None:
     """Copy the whole store to a new file.
 
-    The copy is consistent, also while others go on writing. The copy is a store of its own: `kept --database FILE list` reads it.
+    The copy is consistent, also while others go on writing. The copy is a store of its own: `kept --database FILE list`
+    reads it.
     """
     with invocation.service() as service, render.progress("copying") as advance:
         service.backup(target, advance)

@@ -6,7 +6,7 @@ are the candidates. Everything else is computed for candidates only.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -114,6 +114,7 @@ class Candidates:
         self._dense = partition.vectors.similarities(question.vector)
         self._dates = self._date_nearness()
         self.slots = self._union(admitted, wanted)
+        self._around = self._places()
 
     def features(self) -> dict[str, Floats]:
         """Every feature of `ranking.FEATURES` by name, each `(candidates,)`."""
@@ -135,6 +136,26 @@ class Candidates:
             "distinct": np.minimum(np.log1p(column["distinct"]), ranking.MOST_DISTINCT).astype(np.float32),
             "feedback": _floats(partition.column("feedback")[slots]),
         }
+
+    def lenders(self, features: Mapping[str, Floats]) -> NDArray[np.int64]:
+        """For each candidate that only echoes a neighbour, that neighbour's place among the candidates; else -1.
+
+        It echoes the neighbour with the best full-text match if it holds no query term itself, is less similar to the
+        query, and the neighbour is no question (whose answer may well use other words).
+        """
+        around = self._around[1:]
+        matched = np.append(self._lexical, np.float32(0))[around]
+        strongest = np.take_along_axis(around, matched.argmax(axis=0)[None, :], axis=0)[0]
+        place = np.minimum(np.searchsorted(self.slots, strongest), max(len(self.slots) - 1, 0))
+        flags = self._partition.column("flags")[strongest]
+        echoes = (
+            (matched.max(axis=0) > 0)
+            & (features["coverage"] == 0)
+            & (self.slots[place] == strongest)
+            & (flags & IS_QUESTION == 0)
+            & (features["dense"] < features["dense"][place])
+        )
+        return np.where(echoes, place, -1)
 
     # --- every row ---
 
@@ -205,18 +226,17 @@ class Candidates:
 
     def _full_text(self, short: Floats) -> dict[str, Floats]:
         """The features that compare terms: of the memory, its neighbours and its session."""
-        places = self._places()
+        places = self._around
         partition, slots, rarity = self._partition, self.slots, self._rarity
         own = np.zeros((len(self._terms), len(slots)), np.float32)
-        before, after = own.copy(), own.copy()
+        held_near = own.copy()
         buffer = np.zeros(partition.slots + 1, np.float32)  # the last place answers for NOWHERE
         for number, term in enumerate(self._terms):
             buffer[term.slots] = term.weight
             around = buffer[places]
             buffer[term.slots] = 0.0
             own[number] = around[0]
-            before[number] = _faded(around[0], around[1:4])
-            after[number] = _faded(around[0], around[4:7])
+            held_near[number] = _faded(around)
         held = own > 0
         alone = _weighted(rarity, own)
         bound = np.float32(self._bound)
@@ -226,9 +246,7 @@ class Candidates:
             "full_text": self._lexical[slots],
             "coverage": _weighted(rarity, held) / np.float32(max(float(rarity.sum()), np.finfo(np.float32).tiny)),
             "rarest": (rarity[:, None] * held).max(axis=0, initial=0.0) / np.float32(ranking.RAREST),
-            "before": (_weighted(rarity, before) - alone) / bound * short,
-            "after": (_weighted(rarity, after) - alone) / bound * short,
-            "around": (_weighted(rarity, np.maximum(before, after)) - alone) / bound * short,
+            "around": (_weighted(rarity, held_near) - alone) / bound * short,
             "session": (self._session_match() - alone) / bound * short,
             "answers": self._lexical[preceding] * follows_question,
         }
@@ -314,11 +332,16 @@ _COLUMNS_EACH: Final = 8
 """Columns for each value wanted: the bar then lets through little more than is wanted."""
 
 
-def _faded(own: Floats, neighbours: Sequence[Floats] | Floats) -> Floats:
-    """A term's weight in a memory, or what is left of it from a neighbour if that is more."""
-    best = own
-    for decay, weight in zip(ranking.NEIGHBOUR_DECAY, neighbours, strict=True):
-        best = np.maximum(best, np.float32(decay) * weight)
+def _faded(around: Floats) -> Floats:
+    """A term's weight in each candidate, or what is left of it from a neighbour if that is more.
+
+    Args:
+        around: `(7, candidates)`, in the order of `Candidates._places`.
+    """
+    best: Floats = around[0]
+    for steps, decay in enumerate(ranking.NEIGHBOUR_DECAY, start=1):
+        either = np.maximum(around[steps], around[steps + len(ranking.NEIGHBOUR_DECAY)])
+        best = np.maximum(best, np.float32(decay) * either)
     return best
 
 

@@ -6,6 +6,7 @@ is acknowledged when it is on disk and the next search finds it.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
@@ -22,6 +23,9 @@ from kept.ports import Clock, Extractor, Ids, IndexEntry, Log, Progress, Transac
 
 BATCH_DRAFTS: Final = 2_000
 """Memories embedded at a time: vectors of a batch take some 4 MB, whatever the call's size."""
+
+_DIGEST_BYTES: Final = 16
+"""128 bits: no two keys meet by accident."""
 
 SOURCE_ROLES: Final = frozenset({"system"})
 """Kept in the episode, never made into memories: instructions to a model, not something anybody said."""
@@ -50,6 +54,14 @@ class AddRequest:
     idempotency_key: str | None = None
     actor: str | None = None
     connector: str = "sdk"
+
+    @property
+    def scoped_key(self) -> str | None:
+        """The idempotency key as it is stored: of this scope alone, for another's answer is none of its business."""
+        if self.idempotency_key is None:
+            return None
+        parts = [self.idempotency_key, *(f"{name}={value}" for name, value in self.scope.ids.items())]
+        return hashlib.blake2b("\x1f".join(parts).encode(), digest_size=_DIGEST_BYTES).hexdigest()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +113,7 @@ class Ingest:
         request.scope.require_writable()
         if not request.messages and not request.facts:
             raise InvalidInputError("There is nothing to add: give messages or facts.")
-        if request.idempotency_key and (earlier := self._replay(request)):
+        if earlier := self._replay(request):
             return earlier
         now = self._clock()
         messages = self._new_messages(request)
@@ -112,12 +124,15 @@ class Ingest:
         episode = self._episode(request, messages, now)
         drafts = [_complete(draft, request) for draft in drafts]
         entries = self._entries(drafts, progress)
-        return self._write(request, episode, drafts, entries, now, skipped)
+        result = self._write(request, episode, drafts, entries, now)
+        if result is None:
+            return self.add(request, progress)
+        return result if result.replayed else replace(result, skipped_messages=skipped)
 
     def _replay(self, request: AddRequest) -> AddResult | None:
         """The answer of the call that used the same idempotency key before."""
-        project, key = request.scope.project, request.idempotency_key or ""
-        operation = self._log.find_idempotent(project, key)
+        project, key = request.scope.project, request.scoped_key
+        operation = self._log.find_idempotent(project, key) if key else None
         if operation is None:
             return None
         revisions = self._log.operation_revisions(project, operation.id)
@@ -132,7 +147,7 @@ class Ingest:
 
     def _new_messages(self, request: AddRequest) -> list[Message]:
         """Messages that no earlier call brought under the same source id, nor this one twice."""
-        named = {message.source_id for message in request.messages if message.source_id}
+        named = _source_ids(request.messages)
         known = self._log.known_sources(request.scope, named) if named else set()
         fresh = []
         for message in request.messages:
@@ -189,8 +204,8 @@ class Ingest:
         drafts: Sequence[Draft],
         entries: Sequence[IndexEntry],
         now: datetime,
-        skipped: int,
-    ) -> AddResult:
+    ) -> AddResult | None:
+        """What the add did; None, with nothing written, when another call brought some of its messages meanwhile."""
         operation = Operation(
             id=self._ids(),
             project=request.scope.project,
@@ -198,21 +213,23 @@ class Ingest:
             actor=request.actor,
             connector=request.connector,
             recorded_at=now,
-            idempotency_key=request.idempotency_key,
+            idempotency_key=request.scoped_key,
         )
         try:
+            named = _source_ids(episode.messages)
             with self._log.write() as transaction:
+                if named and transaction.known_sources(request.scope, named):
+                    return None
                 transaction.put_operation(operation)
                 if episode.messages:
                     transaction.put_episode(episode)
                 writing = _Writing(transaction, operation, request, episode, self._ids)
-                result = writing.store(drafts, entries, identity=self._indexer.identity)
+                return writing.store(drafts, entries, identity=self._indexer.identity)
         except ConflictError:
             # Another process used the same key between our look and our write: its answer is the answer.
-            if request.idempotency_key and (earlier := self._replay(request)):
+            if earlier := self._replay(request):
                 return earlier
             raise
-        return replace(result, skipped_messages=skipped)
 
 
 class _Writing:
@@ -239,7 +256,10 @@ class _Writing:
         for draft, entry, key in zip(drafts, entries, keys, strict=True):
             repeated = self._now(known[key]) if key in known else None
             if repeated is not None and repeated.state == "active" and not draft.supersedes:
-                known[key] = self._revise(repeated, "reinforce", reinforced=repeated.reinforced + 1)
+                lasting = _later(repeated.expires_on, draft.expires_on)
+                known[key] = self._revise(
+                    repeated, "reinforce", reinforced=repeated.reinforced + 1, expires_on=lasting
+                )
                 stored.append(Stored(memory=known[key], event="REINFORCE"))
                 continue
             known[key] = self._add(draft, entry)
@@ -328,6 +348,15 @@ class _Writing:
         self._records.append(record)
         self._entries.append(entry)
         return record
+
+
+def _source_ids(messages: Sequence[Message]) -> set[str]:
+    return {message.source_id for message in messages if message.source_id}
+
+
+def _later(left: date | None, right: date | None) -> date | None:
+    """The later of two last days; None is for ever. What is said again stays as long as it would when it were new."""
+    return None if left is None or right is None else max(left, right)
 
 
 def _complete(draft: Draft, request: AddRequest) -> Draft:

@@ -6,12 +6,14 @@ redacted before anything else sees it.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, Final
 
+from kept.domain.filters import MAX_INTEGER_BITS
 from kept.domain.memory import Draft, EntityRef, Message, Relation
 from kept.domain.redaction import redact
 from kept.domain.temporal import parse_day, parse_when
@@ -25,6 +27,10 @@ MAX_TEXT_CHARACTERS: Final = 1_000_000
 MAX_METADATA_CHARACTERS: Final = 65_536
 """Of one memory, as JSON: labels and references, not documents."""
 MAX_METADATA_DEPTH: Final = 32
+_EXPORT_LEVELS: Final = 1
+"""A memory's metadata lies one level below the memory in export form."""
+_DIGEST_BYTES: Final = 16
+"""128 bits: no two of a store's ids meet by accident."""
 
 ROLES: Final = ("user", "assistant", "system", "tool", "document")
 _FACT_FIELDS: Final = frozenset(
@@ -73,7 +79,7 @@ def _message(item: object, where: str) -> Message:
             content=parse_text(item.content, where),
             name=parse_optional_text(item.name, f"{where}.name"),
             at=item.at,
-            source_id=item.source_id,
+            source_id=parse_opaque_id(item.source_id, f"{where}.id"),
         )
     if isinstance(item, str):
         return Message(role="user", content=parse_text(item, where))
@@ -90,7 +96,7 @@ def _message(item: object, where: str) -> Message:
         content=parse_text(_content(item["content"], where), f"{where}.content"),
         name=parse_optional_text(item.get("name"), f"{where}.name"),
         at=None if at is None else parse_when(at),
-        source_id=parse_optional_text(item.get("id"), f"{where}.id"),
+        source_id=parse_opaque_id(item.get("id"), f"{where}.id"),
     )
 
 
@@ -141,6 +147,18 @@ def parse_optional_text(value: object, where: str) -> str | None:
     return text or None
 
 
+def parse_opaque_id(value: object, where: str) -> str | None:
+    """A caller's own id: as given; a digest of it where it looks like a secret, so that two stay two."""
+    if value is None or value == "":
+        return None
+    if isinstance(value, bool) or not isinstance(value, (str, int)):
+        raise InvalidInputError(f"{where} must be a text, not {_kind(value)}.")
+    text = clean(str(value)).strip()
+    if redact(text).text == text:
+        return text or None
+    return hashlib.blake2b(text.encode(), digest_size=_DIGEST_BYTES).hexdigest()
+
+
 def parse_metadata(raw: object, where: str = "metadata") -> dict[str, Any]:
     """A caller's metadata as plain JSON, cleaned and redacted.
 
@@ -158,10 +176,23 @@ def parse_metadata(raw: object, where: str = "metadata") -> dict[str, Any]:
     return dict(plain)
 
 
+def parse_json(value: object, where: str) -> Any:
+    """A value of plain JSON, cleaned and redacted, at most as deep as an exported memory.
+
+    Raises:
+        InvalidInputError: Not JSON, or too deep; the message names the place.
+    """
+    return _json_value(value, where, MAX_METADATA_DEPTH + _EXPORT_LEVELS)
+
+
 def _json_value(value: object, where: str, depth: int) -> Any:
     if depth == 0:
         raise InvalidInputError(f"{where} is nested deeper than {MAX_METADATA_DEPTH} levels.")
-    if value is None or isinstance(value, (bool, int)):
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, int):
+        if value.bit_length() > MAX_INTEGER_BITS:
+            raise InvalidInputError(f"{where} is a whole number of more than {MAX_INTEGER_BITS} bits; give it as a text.")
         return value
     if isinstance(value, str):
         return redact(clean(value)).text
@@ -181,7 +212,7 @@ def _json_value(value: object, where: str, depth: int) -> Any:
 def _key(key: object, where: str) -> str:
     if not isinstance(key, str):
         raise InvalidInputError(f"{where} has the key {key!r}; keys must be texts.")
-    return clean(key)
+    return redact(clean(key)).text
 
 
 def parse_categories(raw: object) -> tuple[str, ...]:
@@ -254,7 +285,7 @@ def parse_ids(raw: object, where: str) -> tuple[str, ...]:
         raw = [raw]
     if not isinstance(raw, Sequence) or not all(isinstance(value, str) and value.strip() for value in raw):
         raise InvalidInputError(f"{where} must be a memory id or a list of memory ids.")
-    return tuple(dict.fromkeys(value.strip() for value in raw))
+    return tuple(dict.fromkeys(clean(value).strip() for value in raw))
 
 
 def _entities(raw: object, where: str) -> tuple[EntityRef, ...]:
@@ -267,7 +298,7 @@ def _entities(raw: object, where: str) -> tuple[EntityRef, ...]:
             raise InvalidInputError(f"{where}.entities[{number}] must be a name or have a 'name'.")
         name = parse_text(fields["name"], f"{where}.entities[{number}]").strip()
         kind = str(fields.get("kind") or fields.get("type") or "entity")
-        entity = EntityRef(name=name, kind=clean(kind), key=name.casefold())
+        entity = EntityRef(name=name, kind=parse_text(kind, f"{where}.entities[{number}].kind"), key=name.casefold())
         found.setdefault(entity.key, entity)
     return tuple(found.values())
 

@@ -16,7 +16,8 @@ from kept.domain.history import Op, Operation, Revision, apply, difference, fold
 from kept.domain.memory import CLOSED_STATES, EntityRef, MemoryRecord, State, text_hash
 from kept.domain.scope import Scope
 from kept.engine.indexing import Indexer
-from kept.errors import ConflictError, NotFoundError
+from kept.engine.intake import parse_metadata
+from kept.errors import ConflictError, InvalidInputError, NotFoundError
 from kept.ports import Clock, Finding, Ids, IndexEntry, Listing, Log, Progress, Transaction
 
 ALL_STATES: Final[tuple[State, ...]] = get_args(State)
@@ -122,9 +123,10 @@ class Maintain:
     # --- changing ---
 
     def update(self, project: str, memory_id: str, fields: Mapping[str, Any], by: By) -> Change:
-        """Set fields of a memory; a new text is indexed anew and its entities are found again.
+        """Set fields of a memory; a new text is indexed anew and its entities are found again, metadata is merged.
 
         Raises:
+            InvalidInputError: It would end before it begins, or its metadata would be too large.
             NotFoundError: No such memory, or it was deleted or erased.
             ConflictError: It is immutable.
         """
@@ -132,6 +134,9 @@ class Maintain:
         if record.state == "deleted":
             raise NotFoundError(f"Memory {memory_id} was deleted; restore it before changing it.")
         changed = dict(fields)
+        if "metadata" in changed:
+            changed["metadata"] = parse_metadata({**record.metadata, **changed["metadata"]})
+        _check_validity(replace(record, **changed))
         if "text" in changed:
             changed["hash"] = text_hash(changed["text"])
             found = entities(changed["text"])
@@ -202,7 +207,8 @@ class Maintain:
 
         Raises:
             NotFoundError: There is nothing to undo, or no such operation.
-            ConflictError: It was taken back before, cannot be, or something changed the same memories since.
+            ConflictError: It was taken back before, cannot be, reaches outside the scope, or something changed the same
+                memories since.
         """
         operation = self._undoable(scope, operation_id)
         project = scope.project
@@ -210,10 +216,8 @@ class Maintain:
         for revision in self._log.operation_revisions(project, operation.id):
             changed.setdefault(revision.memory_id, []).append(revision)
         records, fields = [], {}
-        for memory_id, revisions in changed.items():
-            current = self._log.find(project, memory_id)
-            if current is None or current.state == "erased":
-                continue
+        for memory_id, current in self._inside(scope, operation, list(changed)).items():
+            revisions = changed[memory_id]
             before = self.as_of(project, memory_id, revisions[0].seq - 1)
             after = self.as_of(project, memory_id, revisions[-1].seq)
             if after is None or _content(after) != _content(current):
@@ -252,7 +256,10 @@ class Maintain:
         if record.state == "active":
             raise ConflictError(f"Memory {record.id} is current; name the revision to go back to.")
         wanted = ALL_STATES[:1] if record.state in CLOSED_STATES else ("active", *CLOSED_STATES)
-        return next(state for state in reversed(states.values()) if state.state in wanted)
+        earlier = next((state for state in reversed(states.values()) if state.state in wanted), None)
+        if earlier is None:
+            raise ConflictError(f"Memory {record.id} was {record.state} when it was stored; there is nothing to go back to.")
+        return earlier
 
     def _undoable(self, scope: Scope, operation_id: str | None) -> Operation:
         if operation_id is None:
@@ -266,6 +273,21 @@ class Maintain:
         if operation.kind in {"undo", "erase"}:
             raise ConflictError(f"Operation {operation_id} is an {operation.kind} and cannot be undone.")
         return operation
+
+    def _inside(self, scope: Scope, operation: Operation, memory_ids: Sequence[str]) -> dict[str, MemoryRecord]:
+        """The memories that an operation changed, erased ones left out; all of them lie inside `scope`."""
+        found = self._log.find_many(scope.project, memory_ids)
+        present = {memory_id: found[memory_id] for memory_id in memory_ids if memory_id in found}
+        present = {memory_id: record for memory_id, record in present.items() if record.state != "erased"}
+        outside = sum(not scope.admits(record.scope) for record in present.values())
+        if outside and outside == len(present):
+            raise NotFoundError(f"There is no operation {operation.id} in this scope.")
+        if outside:
+            raise ConflictError(
+                f"Operation {operation.id} also changed {outside} memories outside this scope. Undo it by its id under "
+                "a scope that holds them all, or without one."
+            )
+        return present
 
     # --- erasing ---
 
@@ -328,7 +350,8 @@ class Maintain:
         for name in self._log.all_projects() if project is None else [project]:
             entries = self._indexed(name)
             for record in self._log.scan(Listing(scope=Scope(project=name), states=ALL_STATES)):
-                yield from self._check(record, entries.get(record.key))
+                if any(self._check(record, entries.get(record.key))):
+                    yield from self._check_alone(record)
                 done += 1
                 if progress:
                     progress(done, total)
@@ -340,6 +363,23 @@ class Maintain:
             for partition in self._log.partitions(project)
             for row in self._log.partition_rows(partition.id, 0, self._indexer.identity)
         }
+
+    def _check_alone(self, record: MemoryRecord) -> list[Finding]:
+        """Findings of reads between which the memory did not change: a write in their midst looks like damage."""
+        while True:
+            before = self._log.find(record.project, record.id) or record
+            found = list(self._check(before, self._terms(before)))
+            after = self._log.find(record.project, record.id) or record
+            if before.seq == after.seq:
+                return found
+
+    def _terms(self, record: MemoryRecord) -> bytes | None:
+        """The stored postings of one memory."""
+        for partition in self._log.partitions(record.project, {record.user_id}):
+            for row in self._log.partition_rows(partition.id, record.seq - 1, self._indexer.identity):
+                if row.key == record.key:
+                    return row.entry.terms if row.entry else None
+        return None
 
     def _check(self, record: MemoryRecord, terms: bytes | None) -> Iterator[Finding]:
         where = f"memory {record.id}"
@@ -484,6 +524,11 @@ class Maintain:
         for number, entry in zip(changed, made, strict=True):
             entries[number] = entry
         return entries
+
+
+def _check_validity(record: MemoryRecord) -> None:
+    if record.valid_from and record.valid_to and record.valid_to <= record.valid_from:
+        raise InvalidInputError(f"valid_to {record.valid_to.isoformat()} is not after valid_from.")
 
 
 def _content(record: MemoryRecord) -> dict[str, Any]:

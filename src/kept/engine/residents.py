@@ -74,8 +74,9 @@ class Residents:
             partition.refresh(rows)
             return partition
         changed = list(rows)
-        if any(row.state == "erased" for row in changed) or partition.is_sparse:
-            # What was erased leaves memory too, and a partition that is mostly dead slots is made anew.
+        if any(row.state == "erased" for row in changed) or partition.is_sparse or partition.waiting:
+            # What was erased leaves memory too, a partition that is mostly dead slots is made anew, and rows that wait
+            # for an index get one without a new place in the log.
             return self._refreshed(partition_id, None)
         if changed:
             partition.refresh(changed)

@@ -40,8 +40,9 @@ class SearchRequest:
         condition: The caller's filter.
         threshold: Least score of a hit.
         as_of: Position in the log: what was known then. None means now.
+        now: The present, from which expiry and relative dates count. None means the clock's.
         valid_as_of: What was true in the world then. None: closed facts come after current ones.
-        reference: What relative dates in the query count from. None means now.
+        reference: What relative dates in the query count from. None means the present.
     """
 
     scope: Scope
@@ -52,6 +53,7 @@ class SearchRequest:
     show_expired: bool = False
     latest_only: bool = False
     as_of: int | None = None
+    now: datetime | None = None
     valid_as_of: datetime | None = None
     reference: datetime | None = None
     rerank: bool = False
@@ -131,8 +133,12 @@ class Retrieve:
         if not partitions:
             return {}
         own = np.array([record.key for record in records], np.int64)
+        today = self._clock().date()
         with self._residents.fresh(partitions[0].id) as resident:
-            near = {record.id: _nearest(resident, record, own, limit) for record in records}
+            eligible = resident.column("live") & (resident.column("state") == ACTIVE)
+            eligible &= resident.column("expires_on") >= today.toordinal()
+            eligible[resident.slots_of(own)] = False
+            near = {record.id: _nearest(resident, record, eligible, limit) for record in records}
         known = self._log.by_keys([key for found in near.values() for key, _ in found])
         return {
             memory_id: [Hit(memory=known[key], score=score, parts={"dense": score}) for key, score in found if key in known]
@@ -170,11 +176,13 @@ class Retrieve:
         admitted = self._admitted(resident, request, allowed)
         if not admitted.any() or not request.top_k:
             return []
-        reference = request.reference or self._clock()
+        reference = request.reference or request.now or self._clock()
         known = resident.known_names(partition.user_id)
         question = ask(request.query, reference, known, self._indexer.embedder)
         candidates = Candidates(resident, question, admitted, request.top_k)
-        parts = ranking.contributions(candidates.features(), skipped=self._skipped)
+        features = candidates.features()
+        weighed = ranking.contributions(features, len(question.terms), skipped=self._skipped)
+        parts = ranking.without_echoes(weighed, candidates.lenders(features))
         scores = ranking.scores(parts)
         slots = candidates.slots
         closed = resident.column("state")[slots] != ACTIVE
@@ -196,7 +204,7 @@ class Retrieve:
                 column = resident.column(name)
                 admitted &= (column != 0) if value == ANY else (column == code(value))
         if not request.show_expired:
-            admitted &= resident.column("expires_on") >= self._clock().date().toordinal()
+            admitted &= resident.column("expires_on") >= (request.now or self._clock()).date().toordinal()
         if request.latest_only:
             admitted &= resident.column("state") == ACTIVE
         if request.valid_as_of is not None:
@@ -269,22 +277,20 @@ def _matching(records: Mapping[int, MemoryRecord], condition: Filter | None) -> 
 
 
 def _parts(contributions: NDArray[np.float32]) -> dict[str, float]:
-    named = {feature.name: float(part) for feature, part in zip(ranking.FEATURES, contributions, strict=True)}
+    named = {name: float(part) for name, part in zip(ranking.PARTS, contributions, strict=True)}
     return {"bias": ranking.BIAS} | {name: part for name, part in named.items() if part}
 
 
 def _nearest(
-    resident: ResidentPartition, record: MemoryRecord, own: NDArray[np.int64], limit: int
+    resident: ResidentPartition, record: MemoryRecord, eligible: NDArray[np.bool_], limit: int
 ) -> list[tuple[int, float]]:
-    """Keys and similarities of the current memories nearest to one that is in the partition already."""
+    """Keys and similarities of the eligible slots nearest to a memory that is in the partition already."""
     place = resident.slots_of(np.array([record.key], np.int64))
     if not len(place):
         return []
     similarity = resident.vectors.similarities(resident.vectors.at(place)[0])
-    eligible = resident.column("live") & (resident.column("state") == ACTIVE)
     for name in ("agent", "app"):
-        eligible &= resident.column(name) == resident.column(name)[place[0]]
-    eligible[resident.slots_of(own)] = False
+        eligible = eligible & (resident.column(name) == resident.column(name)[place[0]])
     near = np.where(eligible, similarity, np.float32(-1))
     best = np.argpartition(-near, min(limit, len(near) - 1))[:limit]
     best = best[np.argsort(-near[best], kind="stable")]

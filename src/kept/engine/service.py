@@ -7,14 +7,17 @@ the work to ingest, retrieve, maintain and transfer. Arguments are as callers gi
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
 from kept.domain.filters import Filter, parse_filter, positive_entities
 from kept.domain.history import Operation
-from kept.domain.memory import MemoryRecord
+from kept.domain.memory import Draft, MemoryRecord
 from kept.domain.scope import Scope
 from kept.domain.temporal import parse_day, parse_when
+from kept.domain.text import clean
 from kept.engine import intake
 from kept.engine.context import DEFAULT_BUDGET_TOKENS, Context, pack
 from kept.engine.indexing import Indexer
@@ -22,7 +25,7 @@ from kept.engine.ingest import AddRequest, AddResult, Ingest
 from kept.engine.maintain import By, Change, Erasure, Maintain, Step
 from kept.engine.residents import DEFAULT_BUDGET_BYTES, Residents
 from kept.engine.retrieve import Hit, Retrieve, SearchRequest
-from kept.engine.transfer import ImportReport, Transfer
+from kept.engine.transfer import FORMS, ImportReport, Transfer
 from kept.errors import InvalidInputError, NotFoundError, ScopeError
 from kept.ports import (
     Clock,
@@ -45,6 +48,8 @@ MAX_QUERY_CHARACTERS: Final = 100_000
 """A prompt with a pasted log is a query too; past this it is a document."""
 CONTEXT_CANDIDATES: Final = 100
 """Hits from which a context block is chosen: some 4,000 tokens of statements, several times a usual budget."""
+MAX_RETENTION_DAYS: Final = 365_000
+"""A thousand years: the calendar goes back for two."""
 WHOLE_ID: Final = 36
 """Characters of a UUID; shorter ids are taken as beginnings (a context block cites eight characters)."""
 MIN_SHORT_ID: Final = 6
@@ -114,14 +119,14 @@ class Service:
         request = AddRequest(
             scope=scope,
             messages=intake.parse_messages(messages),
-            facts=intake.parse_facts(facts),
+            facts=[self._with_whole_ids(scope.project, fact) for fact in intake.parse_facts(facts)],
             infer=infer,
             at=None if timestamp is None else parse_when(timestamp),
             expires_on=None if expiration_date is None else parse_day(expiration_date),
             metadata=intake.parse_metadata(metadata),
             categories=intake.parse_categories(categories),
             immutable=immutable,
-            idempotency_key=intake.parse_optional_text(idempotency_key, "idempotency_key"),
+            idempotency_key=intake.parse_opaque_id(idempotency_key, "idempotency_key"),
             actor=by.actor,
             connector=by.connector,
         )
@@ -141,7 +146,9 @@ class Service:
         progress: Progress | None = None,
     ) -> ImportReport:
         """Store what a reader found; what an earlier import brought is left out."""
-        scope.require_writable()
+        sessions = list(sessions)
+        if any(session.messages for session in sessions) or not scope.is_bare:
+            scope.require_writable()  # memories of an export bring their own ids
         return self._transfer.bring(scope, sessions, infer=infer, by=by or By(), progress=progress)
 
     # --- recall ---
@@ -169,6 +176,7 @@ class Service:
             ScopeError: Neither the scope nor the filter names a user, agent, app or run.
         """
         condition = self._condition(scope, filters)
+        seq, then = self._past(scope, as_of)
         return self._retrieve.search(
             SearchRequest(
                 scope=scope,
@@ -178,7 +186,8 @@ class Service:
                 threshold=_fraction(threshold, "threshold"),
                 show_expired=show_expired,
                 latest_only=latest_only,
-                as_of=self._seq(scope, as_of),
+                as_of=seq,
+                now=then,
                 valid_as_of=None if valid_as_of is None else parse_when(valid_as_of),
                 reference=None if reference_date is None else parse_when(reference_date),
                 rerank=rerank,
@@ -244,6 +253,8 @@ class Service:
     ) -> Iterator[str]:
         """Lines of an export: `jsonl` (whole, can be imported again) or `markdown` (to read)."""
         listing = self._listing(scope, filters, show_expired=True, newest_first=False)
+        if form not in FORMS:
+            raise InvalidInputError(f"There is no export form {form!r}; there are {', '.join(FORMS)}.")
         return self._transfer.lines(listing, form)
 
     def history(self, project: str, memory_id: str) -> list[Step]:
@@ -284,8 +295,7 @@ class Service:
             if not fields["text"]:
                 raise InvalidInputError("text is blank; to remove a memory, delete it.")
         if metadata is not None:
-            current = self._maintain.get(project, memory_id).metadata
-            fields["metadata"] = intake.parse_metadata({**current, **intake.parse_metadata(metadata)})
+            fields["metadata"] = intake.parse_metadata(metadata)
         if timestamp is not None:
             fields["created_at"] = parse_when(timestamp)
         if categories is not None:
@@ -331,7 +341,7 @@ class Service:
 
     def undo(self, scope: Scope, operation_id: str | None = None, *, by: By | None = None) -> tuple[Operation, Change]:
         """Take back an operation: the given one, or the last in the scope."""
-        return self._maintain.undo(scope, operation_id, by or By())
+        return self._maintain.undo(scope, None if operation_id is None else clean(operation_id), by or By())
 
     def restore(self, project: str, memory_id: str, *, seq: int | None = None, by: By | None = None) -> Change:
         """Bring a memory back as it was at a revision, or before it was deleted or closed."""
@@ -356,7 +366,7 @@ class Service:
     ) -> Change:
         """Expire what was said more than `days` days ago."""
         listing = self._listing(scope, filters)
-        return self._maintain.retain(listing, _whole(days, "days", 0, 1_000_000), by or By())
+        return self._maintain.retain(listing, _whole(days, "days", 0, MAX_RETENTION_DAYS), by or By())
 
     # --- operate ---
 
@@ -396,25 +406,32 @@ class Service:
         """
         if not isinstance(memory_id, str) or not memory_id.strip():
             raise InvalidInputError("A memory id must be a text that is not blank.")
-        memory_id = memory_id.strip()
+        memory_id = clean(memory_id).strip()
         if not MIN_SHORT_ID <= len(memory_id) < WHOLE_ID:
             return memory_id
         found = self._log.ids_with_prefix(project, memory_id.lower())
+        if memory_id in found:
+            return memory_id
         if len(found) > 1:
             raise NotFoundError(f"Several memories begin with {memory_id}; give more of the id.")
         return found[0] if found else memory_id
+
+    def _with_whole_ids(self, project: str, fact: Draft) -> Draft:
+        return replace(fact, supersedes=tuple(self.whole_id(project, memory_id) for memory_id in fact.supersedes))
 
     def _forgetting(self, erasure: Erasure) -> Erasure:
         self._residents.forget()
         return erasure
 
-    def _seq(self, scope: Scope, as_of: object) -> int | None:
-        """A position in the log from a position or a time."""
+    def _past(self, scope: Scope, as_of: object) -> tuple[int | None, datetime | None]:
+        """A position in the log and its moment, from either; None and None for the present."""
         if as_of is None:
-            return None
+            return None, None
         if isinstance(as_of, int) and not isinstance(as_of, bool) and as_of < _LEAST_EPOCH:
-            return max(as_of, 0)
-        return self._log.seq_at(scope.project, parse_when(as_of))
+            written = next(iter(self._log.revisions(scope.project, after=as_of - 1, upto=as_of)), None)
+            return max(as_of, 0), written.recorded_at if written else None
+        moment = parse_when(as_of)
+        return self._log.seq_at(scope.project, moment), moment
 
     def _condition(self, scope: Scope, filters: Mapping[str, Any] | None) -> Filter | None:
         """The caller's filter; and the check that somebody is named."""
@@ -449,11 +466,12 @@ _LEAST_EPOCH: Final = 100_000_000
 
 
 def _query(query: object) -> str:
-    if not isinstance(query, str) or not query.strip():
-        raise InvalidInputError("The query is blank; say what to look for.")
-    if len(query) > MAX_QUERY_CHARACTERS:
+    if isinstance(query, str) and len(query) > MAX_QUERY_CHARACTERS:
         raise InvalidInputError(f"The query is {len(query):,} characters long; at most {MAX_QUERY_CHARACTERS:,}.")
-    return intake.parse_text(query, "query").strip()
+    asked = intake.parse_text(query, "query").strip()
+    if not asked:
+        raise InvalidInputError("The query is blank; say what to look for.")
+    return asked
 
 
 def _whole(value: object, name: str, least: int, most: int) -> int:

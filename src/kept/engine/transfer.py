@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import json
-import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from kept.domain.exporting import export_header, from_export, to_export, to_markdown
+from kept.domain.exporting import export_header, export_line, from_export, to_export, to_markdown
 from kept.domain.history import Operation, Revision, to_changes
-from kept.domain.memory import MemoryRecord, text_hash
+from kept.domain.memory import HIDDEN_STATES, MemoryRecord, text_hash
 from kept.domain.scope import Scope
 from kept.engine import intake
 from kept.engine.indexing import Indexer
 from kept.engine.ingest import BATCH_DRAFTS, AddRequest, Ingest
 from kept.engine.maintain import By
 from kept.errors import InvalidInputError
-from kept.ports import Clock, Ids, Listing, Log, Progress, ReadSession
+from kept.ports import Clock, Ids, IndexEntry, Listing, Log, Progress, ReadSession
 
 FORMS: Final = ("jsonl", "markdown")
 
@@ -79,19 +77,13 @@ class Transfer:
         return report
 
     def lines(self, listing: Listing, form: str) -> Iterator[str]:
-        """An export, line by line, without line ends.
-
-        Raises:
-            InvalidInputError: An unknown form.
-        """
-        if form not in FORMS:
-            raise InvalidInputError(f"There is no export form {form!r}; there are {', '.join(FORMS)}.")
+        """An export in one of `FORMS`, line by line, without line ends."""
         if form == "markdown":
             yield from to_markdown(self._log.scan(listing))
             return
-        yield json.dumps(export_header(exported_at=self._clock()), ensure_ascii=False)
+        yield export_line(export_header(exported_at=self._clock())).rstrip("\n")
         for record in self._log.scan(listing):
-            yield json.dumps(to_export(record), ensure_ascii=False)
+            yield export_line(to_export(record)).rstrip("\n")
 
     def _session(self, scope: Scope, session: ReadSession, *, infer: bool, by: By) -> ImportReport:
         report = ImportReport()
@@ -132,30 +124,41 @@ class Transfer:
         )
         wanted = {}
         for mapping in exported:
-            fields = dict(from_export(mapping))
-            wanted[str(fields.pop("id", None) or uuid.uuid4())] = fields
+            fields = from_export(intake.parse_json(mapping, "memory"))
+            if fields.get("state") not in HIDDEN_STATES:
+                wanted[fields.pop("id")] = fields
         known = self._log.find_many(scope.project, set(wanted))
-        fresh = [(memory_id, fields) for memory_id, fields in wanted.items() if memory_id not in known]
-        if not fresh:
-            return ImportReport(skipped=len(wanted))
-        drafted = [self._draft(scope, memory_id, fields, operation) for memory_id, fields in fresh]
+        drafted = [
+            self._draft(scope, memory_id, fields, operation)
+            for memory_id, fields in wanted.items()
+            if memory_id not in known
+        ]
         entries = self._indexer.entries([record.text for record in drafted], [record.entity_refs for record in drafted])
+        added = self._append(operation, drafted, entries) if drafted else 0
+        operation_ids = (operation.id,) if added else ()
+        return ImportReport(added=added, skipped=len(exported) - added, operation_ids=operation_ids)
+
+    def _append(self, operation: Operation, drafted: Sequence[MemoryRecord], entries: Sequence[IndexEntry]) -> int:
+        """Write the memories that no other import brought meanwhile; how many."""
         with self._log.write() as transaction:
+            known = transaction.find_many(operation.project, [record.id for record in drafted])
+            fresh = [pair for pair in zip(drafted, entries, strict=True) if pair[0].id not in known]
+            if not fresh:
+                return 0
             transaction.put_operation(operation)
             records = []
-            for record in drafted:
+            for record, _ in fresh:
                 seq = transaction.next_seq()
                 records.append(replace(record, key=seq, seq=seq))
             revisions = [_added(record, operation) for record in records]
-            transaction.append(revisions, records, entries, identity=self._indexer.identity)
-        return ImportReport(
-            added=len(fresh), skipped=len(exported) - len(fresh), operation_ids=(operation.id,)
-        )
+            transaction.append(revisions, records, [entry for _, entry in fresh], identity=self._indexer.identity)
+        return len(records)
 
     def _draft(self, scope: Scope, memory_id: str, fields: dict[str, Any], operation: Operation) -> MemoryRecord:
         """A record as exported: its own ids unless the import names others; text and metadata pass the same checks."""
         stored = fields.pop("scope")
-        ids = {**stored.ids, **scope.ids}
+        owner = Scope(project=scope.project, **{**stored.ids, **scope.ids})
+        owner.require_writable()
         text = intake.parse_text(fields.pop("text"), f"memory {memory_id}").strip()
         if not text:
             raise InvalidInputError(f"Memory {memory_id} of the export has no text.")
@@ -164,11 +167,10 @@ class Transfer:
             id=memory_id,
             key=0,
             seq=0,
-            scope=Scope(project=scope.project, **ids),
+            scope=owner,
             text=text,
-            hash=text_hash(text),
             metadata=metadata,
-            **(fields | {"recorded_at": operation.recorded_at}),
+            **(fields | {"hash": text_hash(text), "recorded_at": operation.recorded_at}),
         )
 
 

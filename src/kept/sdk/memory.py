@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -139,6 +139,8 @@ class Memory:
             KeptError: What was wrong, and where; nothing was stored.
         """
         del prompt
+        if isinstance(related, bool) or not isinstance(related, int):
+            raise InvalidInputError(f"related is {related!r}; it must be a whole number.")
         if memory_type not in (None, "procedural_memory"):
             raise InvalidInputError(f"memory_type is {memory_type!r}; there is only 'procedural_memory'.")
         if supersedes is not None:
@@ -252,7 +254,7 @@ class Memory:
     def get(self, memory_id: str) -> dict[str, Any] | None:
         """A memory by its id, or None; expired and deleted ones are still there by id."""
         try:
-            return shapes.memory(self._service.get(self._settings.project, memory_id))
+            return shapes.memory(self._service.get(self._settings.project, memory_id)) | {"score": None}
         except NotFoundError:
             return None
 
@@ -368,7 +370,7 @@ class Memory:
 
     def erase(
         self,
-        memory_ids: str | Sequence[str] = (),
+        memory_ids: str | Sequence[str] | None = None,
         *,
         user_id: str | None = None,
         agent_id: str | None = None,
@@ -376,11 +378,19 @@ class Memory:
         run_id: str | None = None,
         filters: Mapping[str, Any] | None = None,
     ) -> dict[str, Any]:
-        """Remove content for good: memories by id, or everything of a scope with its sources. Cannot be undone."""
-        if memory_ids:
+        """Remove content for good: memories by id, or everything of a scope with its sources. Cannot be undone.
+
+        Raises:
+            InvalidInputError: Both ids and a scope are given.
+            NotFoundError: One of the ids is unknown; nothing was erased.
+            ScopeError: Neither is given.
+        """
+        scope = self._scope(user_id, agent_id, app_id, run_id)
+        if memory_ids is not None:
+            if filters or not scope.is_bare:
+                raise InvalidInputError("Erase by id, or by scope and filters, not by both.")
             listed = [memory_ids] if isinstance(memory_ids, str) else list(memory_ids)
             return shapes.erasure(self._service.erase(self._settings.project, listed, by=self._by))
-        scope = self._scope(user_id, agent_id, app_id, run_id)
         return shapes.erasure(self._service.erase_all(scope, filters=filters, by=self._by))
 
     def retain(
@@ -484,6 +494,12 @@ class Memory:
         )
 
 
+def _whole(method: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """What a method gives; lines (of an export) all at once, for reading them one by one would hold up the event loop."""
+    found = method(*args, **kwargs)
+    return list(found) if isinstance(found, Iterator) else found
+
+
 def _dispatched(method: Callable[..., Any]) -> Callable[..., Coroutine[Any, Any, Any]]:
     """The coroutine that runs a `Memory` method in a worker thread."""
 
@@ -491,7 +507,7 @@ def _dispatched(method: Callable[..., Any]) -> Callable[..., Coroutine[Any, Any,
     async def dispatch(self: AsyncMemory, *args: Any, **kwargs: Any) -> Any:
         from anyio import to_thread
 
-        return await to_thread.run_sync(functools.partial(method, self.sync, *args, **kwargs))
+        return await to_thread.run_sync(functools.partial(_whole, method, self.sync, *args, **kwargs))
 
     return dispatch
 

@@ -934,6 +934,8 @@ class LogConformance:
         erased = scribe.update(scribe.add("Erased."), "Erased, changed.")
         scribe.erase(erased)
         assert log.last_undoable("default", SCOPE) == undoable
+        scribe.revise(kept, "update", kind="erase", superseded_by=None, reinforced=1)
+        assert log.last_undoable("default", SCOPE) == undoable
         scribe.erase(kept)
         assert log.last_undoable("default", SCOPE) is None
 
@@ -1058,7 +1060,10 @@ class LogConformance:
 
     def test_a_memory_of_a_whole_episode_takes_it_along(self, log: Log, scribe: Scribe) -> None:
         """It came from no single message, so each may hold its words; other episodes are left."""
-        messages = (Message(role="user", content="A canary."), Message(role="assistant", content="Canary, noted."))
+        messages = (
+            Message(role="user", content="A canary.", name="Canary"),
+            Message(role="assistant", content="Canary, noted."),
+        )
         for name in ("episode-1", "episode-2"):
             episode = Episode(id=name, scope=SCOPE, connector="sdk", recorded_at=START, messages=messages)
             with log.write() as transaction:
@@ -1067,7 +1072,7 @@ class LogConformance:
         blank, kept = (log.episode("default", name) for name in ("episode-1", "episode-2"))
         assert blank is not None
         assert kept is not None
-        assert [message.content for message in blank.messages] == ["", ""]
+        assert [(message.content, message.name) for message in blank.messages] == [("", None), ("", None)]
         assert kept.messages == messages
 
     def test_several_are_erased_in_one_operation(self, log: Log, scribe: Scribe) -> None:
