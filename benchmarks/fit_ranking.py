@@ -12,8 +12,8 @@ into `kept.domain.ranking` by hand, rounded.
 from __future__ import annotations
 
 import argparse
-import lzma
 import json
+import lzma
 from collections import defaultdict
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -25,8 +25,8 @@ from scipy.optimize import minimize
 
 from kept.adapters.embedders import open_embedder
 from kept.domain import ranking
-from kept.domain.history import to_microseconds
 from kept.domain.entities import entities
+from kept.domain.history import to_microseconds
 from kept.domain.memory import EntityRef
 from kept.engine.candidates import Candidates, ask
 from kept.engine.indexing import Indexer
@@ -111,7 +111,8 @@ def collect(folder: Path, name: str, embedder: Any) -> list[Asked]:
                 Asked(
                     name,
                     name + conversation["id"],
-                    str(question["category"]), len(q.terms),
+                    str(question["category"]),
+                    len(q.terms),
                     np.stack([features[f] for f in NAMES], axis=1),
                     candidates.slots,
                     partition.column("session")[candidates.slots].copy(),
@@ -209,9 +210,7 @@ def main() -> None:
     ceiling = np.mean([np.mean([bool(e & set(q.slots.tolist())) for e in q.evidence]) for q in asked])
     print("share of evidence among the candidates", round(100 * float(ceiling), 1), len(reach), "questions")
     names = [name for name in NAMES if name not in FIXED]
-    present = [
-        ranking.contributions(dict(zip(NAMES, q.features.T, strict=True)), q.terms).sum(axis=0) for q in asked
-    ]
+    present = [ranking.contributions(dict(zip(NAMES, q.features.T, strict=True)), q.terms).sum(axis=0) for q in asked]
     show("present weights", measure(asked, present))
     w = fit(asked, names)
     show("in sample", measure(asked, apply(asked, names, w)))

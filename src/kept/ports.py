@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 from kept.domain.filters import Filter
 from kept.domain.history import Operation, Revision
@@ -145,6 +145,12 @@ class PartitionRow:
     entry: IndexEntry | None
 
 
+VISIBLE: Final[tuple[State, ...]] = ("active", "superseded", "invalidated")
+"""What lists and searches show: current facts, and closed ones, marked."""
+LATEST: Final[tuple[State, ...]] = ("active",)
+"""Only what still holds."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listing:
     """Which memories a list, count or export is about.
@@ -159,7 +165,7 @@ class Listing:
 
     scope: Scope
     condition: Filter | None = None
-    states: Collection[State] = ("active", "superseded", "invalidated")
+    states: Collection[State] = VISIBLE
     today: date | None = None
     newest_first: bool = True
 
@@ -300,7 +306,14 @@ class Transaction(LogReader, Protocol):
     def put_episode(self, episode: Episode) -> None:
         """Keep the source."""
 
-    def append(self, revisions: Sequence[Revision], records: Sequence[MemoryRecord], entries: Sequence[IndexEntry | None], *, identity: str) -> None:
+    def append(
+        self,
+        revisions: Sequence[Revision],
+        records: Sequence[MemoryRecord],
+        entries: Sequence[IndexEntry | None],
+        *,
+        identity: str,
+    ) -> None:
         """Append revisions and store the state after each, with its index entry.
 
         Args:

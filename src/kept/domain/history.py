@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final, Literal
@@ -111,7 +111,7 @@ def to_changes(record: MemoryRecord) -> dict[str, Any]:
     return {name: value for name, value in changes.items() if value not in _EMPTY}
 
 
-_EMPTY: Final = (None, [], {})
+_EMPTY: Final[tuple[Any, ...]] = (None, [], {})
 
 
 def difference(before: MemoryRecord, after: MemoryRecord) -> dict[str, Any]:
@@ -207,16 +207,18 @@ def _from_changes(changes: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _from_change(name: str, value: Any) -> dict[str, Any]:
-    if name in _TIMES:
-        return {name: None if value is None else from_microseconds(value)}
-    if name == "expires_on":
-        return {name: date.fromisoformat(value) if value else None}
-    if name == "metadata":
-        return {name: value or {}}
-    if name in {"categories", "supersedes"}:
-        return {name: tuple(value or ())}
     if name == "entities":
         return {"entity_refs": tuple(EntityRef(**entity) for entity in value or ())}
-    if name == "relations":
-        return {name: tuple(Relation(**relation) for relation in value or ())}
-    return {name: value}
+    read = _READ.get(name)
+    return {name: read(value) if read else value}
+
+
+_READ: Final[dict[str, Callable[[Any], Any]]] = {
+    **dict.fromkeys(_TIMES, lambda value: None if value is None else from_microseconds(value)),
+    "expires_on": lambda value: date.fromisoformat(value) if value else None,
+    "metadata": lambda value: value or {},
+    "categories": lambda value: tuple(value or ()),
+    "supersedes": lambda value: tuple(value or ()),
+    "relations": lambda value: tuple(Relation(**relation) for relation in value or ()),
+}
+"""Stored form to value, where the two differ."""

@@ -124,7 +124,9 @@ def average_length(lengths_sum: float, count: int) -> float:
 
 def saturated(tf: Floats, lengths: Floats, average: float) -> Floats:
     """BM25's part of a term, without its rarity: from 0 to `K1 + 1`."""
-    return tf * np.float32(K1 + 1) / (tf + np.float32(K1) * (np.float32(1 - B) + np.float32(B / average) * lengths))
+    norm = np.float32(K1) * (np.float32(1 - B) + np.float32(B / average) * lengths)
+    part: Floats = tf * np.float32(K1 + 1) / (tf + norm)
+    return part
 
 
 def date_nearness(days: NDArray[np.int64], spans: Sequence[DateSpan]) -> Floats:
@@ -146,9 +148,7 @@ def date_nearness(days: NDArray[np.int64], spans: Sequence[DateSpan]) -> Floats:
     return best
 
 
-def contributions(
-    features: Mapping[str, Floats], query_terms: int, *, skipped: frozenset[str] = frozenset()
-) -> Floats:
+def contributions(features: Mapping[str, Floats], query_terms: int, *, skipped: frozenset[str] = frozenset()) -> Floats:
     """What each feature adds to the logit: `(len(FEATURES), candidates)` float32, in the order of `FEATURES`.
 
     Args:
@@ -196,6 +196,5 @@ def _weight(feature: Feature, longness: float) -> float:
 
 def scores(parts: Floats) -> Floats:
     """Contributions to scores in [0, 1], higher is more relevant: the logistic function of their sum and the bias."""
-    return (1.0 / (1.0 + np.exp(-(parts.sum(axis=0) + np.float32(BIAS))))).astype(np.float32)
-
-
+    logits: Floats = parts.sum(axis=0) + np.float32(BIAS)
+    return np.float32(1) / (np.float32(1) + np.exp(-logits))

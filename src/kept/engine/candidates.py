@@ -35,6 +35,8 @@ SCAN_DENSE, SCAN_NEIGHBOUR, SCAN_HINT = 0.5, 0.4, 0.3
 """The rough mix that looks at every row: shares of the similarity, of a neighbour's words, of a named speaker or date."""
 SESSION_POSTINGS: Final = 50_000
 """A term held by more memories is too common to tell sessions apart, and would cost more than all others together."""
+_TINY: Final = float(np.finfo(np.float32).tiny)
+"""In place of zero under a division."""
 _DAY_MICROSECONDS: Final = 86_400_000_000
 _EPOCH_DAY: Final = 719_163
 """1970-01-01 as a proleptic day number."""
@@ -109,7 +111,7 @@ class Candidates:
         self._partition = partition
         self._question = question
         self._terms, self._rarity, scores = self._look_up()
-        self._bound = max(float(self._rarity.sum()) * (ranking.K1 + 1), np.finfo(np.float32).tiny)
+        self._bound = max(float(self._rarity.sum()) * (ranking.K1 + 1), _TINY)
         self._lexical = scores / np.float32(self._bound)
         self._dense = partition.vectors.similarities(question.vector)
         self._dates = self._date_nearness()
@@ -187,7 +189,7 @@ class Candidates:
         for (chunks, weight), telling in zip(chunk_hits, rarity, strict=True):
             scores[chunks] += telling * weight
         if partition.chunks != partition.slots:
-            scores = np.maximum.reduceat(scores, partition.column("first_chunk"))
+            scores = np.asarray(np.maximum.reduceat(scores, partition.column("first_chunk")), np.float32)
         return found, rarity, scores
 
     def _date_nearness(self) -> Floats:
@@ -204,7 +206,11 @@ class Candidates:
         lexical = np.where(admitted, self._lexical, np.float32(0))
         dense = np.where(admitted, self._dense, nothing)
         mixed = np.where(admitted, self._mixed(), nothing)
-        chosen = (_best(lexical, count, above=0.0), _best(dense, count, above=-1.0), _best(mixed, 2 * count, above=-1.0))
+        chosen = (
+            _best(lexical, count, above=0.0),
+            _best(dense, count, above=-1.0),
+            _best(mixed, 2 * count, above=-1.0),
+        )
         return np.unique(np.concatenate(chosen))
 
     def _mixed(self) -> Floats:
@@ -239,12 +245,12 @@ class Candidates:
             held_near[number] = _faded(around)
         held = own > 0
         alone = _weighted(rarity, own)
-        bound = np.float32(self._bound)
+        bound, whole = np.float32(self._bound), np.float32(max(float(rarity.sum()), _TINY))
         preceding = places[1]
         follows_question = (preceding != NOWHERE) & (partition.column("flags")[preceding] & IS_QUESTION != 0)
         return {
             "full_text": self._lexical[slots],
-            "coverage": _weighted(rarity, held) / np.float32(max(float(rarity.sum()), np.finfo(np.float32).tiny)),
+            "coverage": _weighted(rarity, held) / whole,
             "rarest": (rarity[:, None] * held).max(axis=0, initial=0.0) / np.float32(ranking.RAREST),
             "around": (_weighted(rarity, held_near) - alone) / bound * short,
             "session": (self._session_match() - alone) / bound * short,
@@ -286,7 +292,7 @@ class Candidates:
             neighbours = self._partition.column(name)[self.slots]
             linked = neighbours != NOWHERE
             mean[linked] += np.float32(ranking.NEIGHBOUR_SHARE) * vectors.at(neighbours[linked].astype(np.int64))
-        length = np.maximum(np.linalg.norm(mean, axis=1), np.finfo(np.float32).tiny)
+        length = np.maximum(np.linalg.norm(mean, axis=1), np.float32(_TINY))
         return {
             "dense": dot(vectors.at(self.slots), self._question.vector),
             "surroundings": dot(mean, self._question.vector) / length,

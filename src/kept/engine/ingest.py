@@ -257,9 +257,7 @@ class _Writing:
             repeated = self._now(known[key]) if key in known else None
             if repeated is not None and repeated.state == "active" and not draft.supersedes:
                 lasting = _later(repeated.expires_on, draft.expires_on)
-                known[key] = self._revise(
-                    repeated, "reinforce", reinforced=repeated.reinforced + 1, expires_on=lasting
-                )
+                known[key] = self._revise(repeated, "reinforce", reinforced=repeated.reinforced + 1, expires_on=lasting)
                 stored.append(Stored(memory=known[key], event="REINFORCE"))
                 continue
             known[key] = self._add(draft, entry)

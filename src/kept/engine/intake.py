@@ -13,7 +13,6 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, Final
 
-from kept.domain.filters import MAX_INTEGER_BITS
 from kept.domain.memory import Draft, EntityRef, Message, Relation
 from kept.domain.redaction import redact
 from kept.domain.temporal import parse_day, parse_when
@@ -172,7 +171,9 @@ def parse_metadata(raw: object, where: str = "metadata") -> dict[str, Any]:
     plain = _json_value(raw, where, MAX_METADATA_DEPTH)
     size = len(json.dumps(plain))
     if size > MAX_METADATA_CHARACTERS:
-        raise InvalidInputError(f"{where} is {size:,} characters of JSON; at most {MAX_METADATA_CHARACTERS:,} are taken.")
+        raise InvalidInputError(
+            f"{where} is {size:,} characters of JSON; at most {MAX_METADATA_CHARACTERS:,} are taken."
+        )
     return dict(plain)
 
 
@@ -188,24 +189,22 @@ def parse_json(value: object, where: str) -> Any:
 def _json_value(value: object, where: str, depth: int) -> Any:
     if depth == 0:
         raise InvalidInputError(f"{where} is nested deeper than {MAX_METADATA_DEPTH} levels.")
-    if value is None or isinstance(value, bool):
-        return value
-    if isinstance(value, int):
-        if value.bit_length() > MAX_INTEGER_BITS:
-            raise InvalidInputError(f"{where} is a whole number of more than {MAX_INTEGER_BITS} bits; give it as a text.")
-        return value
-    if isinstance(value, str):
-        return redact(clean(value)).text
-    if isinstance(value, float):
-        if not math.isfinite(value):
-            raise InvalidInputError(f"{where} is {value}, which JSON cannot hold.")
-        return value
-    if isinstance(value, (datetime, date)):
-        return value.isoformat()
     if isinstance(value, Mapping):
         return {_key(key, where): _json_value(item, f"{where}.{key}", depth - 1) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [_json_value(item, f"{where}[{number}]", depth - 1) for number, item in enumerate(value)]
+    return _json_scalar(value, where)
+
+
+def _json_scalar(value: object, where: str) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        raise InvalidInputError(f"{where} is {value}, which JSON cannot hold.")
+    if value is None or isinstance(value, (bool, int, float)):
+        return value
+    if isinstance(value, str):
+        return redact(clean(value)).text
+    if isinstance(value, (datetime, date)):
+        return value.isoformat()
     raise InvalidInputError(f"{where} is {_kind(value)}, which JSON cannot hold; give a text, number, list or mapping.")
 
 
@@ -291,7 +290,7 @@ def parse_ids(raw: object, where: str) -> tuple[str, ...]:
 def _entities(raw: object, where: str) -> tuple[EntityRef, ...]:
     if not isinstance(raw, Sequence) or isinstance(raw, str):
         raise InvalidInputError(f"{where}.entities must be a list of names or of {{'name', 'kind'}}.")
-    found = {}
+    found: dict[str, EntityRef] = {}
     for number, item in enumerate(raw):
         fields = {"name": item} if isinstance(item, str) else item
         if not isinstance(fields, Mapping) or not fields.get("name"):

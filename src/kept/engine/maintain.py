@@ -258,7 +258,9 @@ class Maintain:
         wanted = ALL_STATES[:1] if record.state in CLOSED_STATES else ("active", *CLOSED_STATES)
         earlier = next((state for state in reversed(states.values()) if state.state in wanted), None)
         if earlier is None:
-            raise ConflictError(f"Memory {record.id} was {record.state} when it was stored; there is nothing to go back to.")
+            raise ConflictError(
+                f"Memory {record.id} was {record.state} when it was stored; there is nothing to go back to."
+            )
         return earlier
 
     def _undoable(self, scope: Scope, operation_id: str | None) -> Operation:

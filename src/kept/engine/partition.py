@@ -277,4 +277,3 @@ class ResidentPartition:
 def code(text: str | None) -> int:
     """A text as a number that is equal for equal texts within this process; 0 for none."""
     return 0 if text is None else hash(text)
-

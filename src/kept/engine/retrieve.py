@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kept.domain import ranking
-from kept.domain.entities import KnownNames
 from kept.domain.filters import Filter, matches, pinned
 from kept.domain.history import fold, to_microseconds
 from kept.domain.memory import HIDDEN_STATES, MemoryRecord
@@ -141,7 +140,9 @@ class Retrieve:
             near = {record.id: _nearest(resident, record, eligible, limit) for record in records}
         known = self._log.by_keys([key for found in near.values() for key, _ in found])
         return {
-            memory_id: [Hit(memory=known[key], score=score, parts={"dense": score}) for key, score in found if key in known]
+            memory_id: [
+                Hit(memory=known[key], score=score, parts={"dense": score}) for key, score in found if key in known
+            ]
             for memory_id, found in near.items()
         }
 
@@ -243,9 +244,7 @@ class Retrieve:
     def _as_of(self, partition: Partition, seq: int) -> tuple[ResidentPartition, dict[int, MemoryRecord]]:
         """The partition as the log had it at `seq`, made for this search, and its records by key."""
         records = list(self._past_records(partition, seq))
-        entries = self._indexer.entries(
-            [record.text for record in records], [record.entity_refs for record in records]
-        )
+        entries = self._indexer.entries([record.text for record in records], [record.entity_refs for record in records])
         rows = sorted(
             (_row(record, entry) for record, entry in zip(records, entries, strict=True)), key=lambda row: row.seq
         )

@@ -28,6 +28,8 @@ from kept.engine.retrieve import Hit, Retrieve, SearchRequest
 from kept.engine.transfer import FORMS, ImportReport, Transfer
 from kept.errors import InvalidInputError, NotFoundError, ScopeError
 from kept.ports import (
+    LATEST,
+    VISIBLE,
     Clock,
     Embedder,
     EntitySummary,
@@ -244,24 +246,22 @@ class Service:
         limit, offset = _whole(limit, "limit", 0, 100_000), _whole(offset, "offset", 0, 2**53)
         return self._log.page(listing, limit=limit, offset=offset), self._log.count(listing)
 
-    def entities(self, project: str) -> list[EntitySummary]:
+    def entities(self, project: str) -> Sequence[EntitySummary]:
         """Users, agents, apps and runs that memories are stored under."""
         return self._log.entity_summaries(project)
 
-    def export(
-        self, scope: Scope, *, filters: Mapping[str, Any] | None = None, form: str = "jsonl"
-    ) -> Iterator[str]:
+    def export(self, scope: Scope, *, filters: Mapping[str, Any] | None = None, form: str = "jsonl") -> Iterator[str]:
         """Lines of an export: `jsonl` (whole, can be imported again) or `markdown` (to read)."""
         listing = self._listing(scope, filters, show_expired=True, newest_first=False)
         if form not in FORMS:
             raise InvalidInputError(f"There is no export form {form!r}; there are {', '.join(FORMS)}.")
         return self._transfer.lines(listing, form)
 
-    def history(self, project: str, memory_id: str) -> list[Step]:
+    def history(self, project: str, memory_id: str) -> Sequence[Step]:
         """Each revision of a memory, oldest first."""
         return self._maintain.history(project, self.whole_id(project, memory_id))
 
-    def operations(self, project: str, *, limit: int = 20) -> list[Operation]:
+    def operations(self, project: str, *, limit: int = 20) -> Sequence[Operation]:
         """What was done lately, newest first."""
         return self._log.operations(project, limit=_whole(limit, "limit", 1, 10_000))
 
@@ -321,9 +321,7 @@ class Service:
             raise InvalidInputError(f"feedback is {value!r}; it must be POSITIVE, NEGATIVE, VERY_NEGATIVE or nothing.")
         return self._maintain.feedback(project, self.whole_id(project, memory_id), verdict, by or By())
 
-    def delete(
-        self, project: str, memory_ids: Sequence[str], *, linked: bool = False, by: By | None = None
-    ) -> Change:
+    def delete(self, project: str, memory_ids: Sequence[str], *, linked: bool = False, by: By | None = None) -> Change:
         """Hide memories; `undo` and `restore` bring them back."""
         whole = [self.whole_id(project, memory_id) for memory_id in memory_ids]
         return self._maintain.delete(project, whole, by or By(), linked=linked)
@@ -352,9 +350,7 @@ class Service:
         whole = [self.whole_id(project, memory_id) for memory_id in memory_ids]
         return self._forgetting(self._maintain.erase(project, whole, by or By()))
 
-    def erase_all(
-        self, scope: Scope, *, filters: Mapping[str, Any] | None = None, by: By | None = None
-    ) -> Erasure:
+    def erase_all(self, scope: Scope, *, filters: Mapping[str, Any] | None = None, by: By | None = None) -> Erasure:
         """Erase all memories of a scope, in whatever state; without a filter also every message received under it."""
         condition = self._condition(scope, filters)
         listing = Listing(scope=scope, condition=condition, states=("active", "superseded", "invalidated", "deleted"))
@@ -455,7 +451,7 @@ class Service:
         return Listing(
             scope=scope,
             condition=self._condition(scope, filters),
-            states=("active",) if latest_only else ("active", "superseded", "invalidated"),
+            states=LATEST if latest_only else VISIBLE,
             today=None if show_expired else self._clock().date(),
             newest_first=newest_first,
         )

@@ -64,7 +64,7 @@ def _store(section: object) -> str | None:
         )
     unknown = set(options) - {"path", "url", "collection_name"}
     if unknown:
-        raise ConfigurationError(f"from_config: vector_store.config has no use for {sorted(unknown)[0]!r}; give 'path'.")
+        raise ConfigurationError(f"from_config: vector_store.config has no use for {min(unknown)!r}; give 'path'.")
     path = options.get("url") or options.get("path")
     return None if path is None else str(path)
 
@@ -73,7 +73,7 @@ def _embedder(section: object) -> str:
     provider, options = _section("embedder", section)
     unknown = set(options) - {"model", "embedding_dims"}
     if unknown:
-        raise ConfigurationError(f"from_config: embedder.config has no use for {sorted(unknown)[0]!r}; give 'model'.")
+        raise ConfigurationError(f"from_config: embedder.config has no use for {min(unknown)!r}; give 'model'.")
     if provider in _EMBEDDERS:
         return _EMBEDDERS[provider]
     if provider in _MODEL_EMBEDDERS and options.get("model"):

@@ -358,9 +358,7 @@ class Memory:
         run_id: str | None = None,
     ) -> dict[str, Any]:
         """Take back an operation: the given one, or the last one in the scope."""
-        undone, done = self._service.undo(
-            self._scope(user_id, agent_id, app_id, run_id), operation_id, by=self._by
-        )
+        undone, done = self._service.undo(self._scope(user_id, agent_id, app_id, run_id), operation_id, by=self._by)
         return shapes.change(f"Undone: {undone.kind}.", done) | {"undone": shapes.operation(undone)}
 
     def restore(self, memory_id: str, seq: int | None = None) -> dict[str, Any]:
@@ -440,7 +438,9 @@ class Memory:
         by = By(actor=self._by.actor, connector=reader.name)
         scope = self._scope(user_id, agent_id, app_id, run_id)
         report = self._service.import_sessions(scope, list(reader.read(Path(path))), infer=infer, by=by)
-        return {name: getattr(report, name) for name in report.__slots__} | {"operation_ids": list(report.operation_ids)}
+        return {name: getattr(report, name) for name in report.__slots__} | {
+            "operation_ids": list(report.operation_ids)
+        }
 
     def export(
         self,
@@ -486,9 +486,7 @@ class Memory:
     ) -> None:
         self.close()
 
-    def _scope(
-        self, user_id: str | None, agent_id: str | None, app_id: str | None, run_id: str | None
-    ) -> Scope:
+    def _scope(self, user_id: str | None, agent_id: str | None, app_id: str | None, run_id: str | None) -> Scope:
         return Scope.of(
             project=self._settings.project, user_id=user_id, agent_id=agent_id, app_id=app_id, run_id=run_id
         )

@@ -46,7 +46,7 @@ TEXTS: Final = (
     "[]",
     "1",
 )
-NEEDLES: Final = ("", "o", "O", "oslo", "ß", "ss", "i̇", "σ", "ς", "%", "_", "'", '"', "u1", "\U0001f9e0", "\\", "1")  # noqa: RUF001
+NEEDLES: Final = ("", "o", "O", "oslo", "ß", "ss", "i̇", "σ", "ς", "%", "_", "'", '"', "u1", "\U0001f9e0", "\\", "1")
 KEYS: Final = (
     "source",
     "n",

@@ -41,5 +41,3 @@ def _draft(statement: Statement, message: Message, position: int, said_at: datet
         metadata={"dates": dates} if dates else {},
         position=position,
     )
-
-

@@ -1,0 +1,43 @@
+"""Memories to index entries."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kept.domain.lexicon import pack_entities, pack_terms
+from kept.domain.memory import EntityRef
+from kept.engine.indexing import Indexer
+from kept.testing.fakes import FakeEmbedder
+
+TEXTS = st.lists(st.sampled_from(["I drink tea", "Do you?", "", "Paris in May", "日本"]), max_size=6)
+
+
+def test_the_identity_is_the_embedders():
+    """Entries of another model are not used."""
+    assert Indexer(FakeEmbedder(32)).identity == "fake:32:l2"
+    assert Indexer(FakeEmbedder(64)).identity != Indexer(FakeEmbedder(32)).identity
+
+
+@given(TEXTS)
+def test_entries_come_in_the_order_of_the_texts(texts):
+    """Each as if it had been made alone."""
+    indexer = Indexer(FakeEmbedder(32))
+    assert indexer.entries(texts, [()] * len(texts)) == [indexer.entries([text], [()])[0] for text in texts]
+
+
+def test_an_entry_holds_a_half_precision_vector_terms_and_entities():
+    """In the layouts that the partition reads."""
+    mentioned = [EntityRef(name="Paris", kind="place", key="paris")]
+    (entry,) = Indexer(FakeEmbedder(32)).entries(["Paris in May"], [mentioned])
+    vector = np.frombuffer(entry.embedding, "<f2")
+    assert vector.shape == (32,)
+    assert np.allclose(vector, FakeEmbedder(32).embed_query("Paris in May"), atol=1e-3)
+    assert entry.terms == pack_terms("Paris in May")
+    assert entry.entities == pack_entities(["paris"])
+
+
+def test_nothing_to_index_asks_no_embedder():
+    """An update of a date needs no model."""
+    assert Indexer(None).entries([], []) == []

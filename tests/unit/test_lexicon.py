@@ -1,0 +1,85 @@
+"""The blobs of an index entry."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kept.domain.lexicon import HAS_TIME, IS_QUESTION, MAX_CHUNKS, flags, pack_entities, pack_terms, posting_type
+from kept.domain.text import chunks, hashed_terms, term_hash
+
+TEXTS = st.lists(st.sampled_from(["tea", "Berlin", "the", "deploy", "v1.2", "日本", "née", "🍏", "."]), max_size=30).map(
+    " ".join
+)
+
+
+def postings(text):
+    """The postings of a text as (chunk, term) → occurrences."""
+    found = np.frombuffer(pack_terms(text), posting_type())
+    return {(int(row["chunk"]), int(row["term"])): int(row["tf"]) for row in found}
+
+
+@given(TEXTS)
+def test_postings_count_each_term_of_each_chunk(text):
+    """Nothing else is in them."""
+    expected = {
+        (number, term): tf for number, chunk in enumerate(chunks(text)) for term, tf in Counter(hashed_terms(chunk)).items()
+    }
+    assert postings(text) == expected
+
+
+@given(TEXTS)
+def test_the_same_text_packs_to_the_same_bytes(text):
+    """`verify` compares them."""
+    assert pack_terms(text) == pack_terms(text)
+    assert len(pack_terms(text)) % posting_type().itemsize == 0
+
+
+def test_occurrences_stop_at_what_a_byte_holds():
+    """A word said a thousand times counts as said 255 times."""
+    assert set(postings("tea " * 300).values()) <= set(range(1, 256))
+    assert postings("tea " * 40)[0, hashed_terms("tea")[0]] == 40
+
+
+def test_chunks_of_a_very_long_text_are_numbered_in_a_byte():
+    """What lies beyond counts towards the last."""
+    text = "\n\n".join(f"Paragraph {n} speaks of topic{n} at length, with words enough to fill a line." for n in range(4_000))
+    numbers = {chunk for chunk, _ in postings(text)}
+    assert max(numbers) == MAX_CHUNKS
+    assert (MAX_CHUNKS, hashed_terms("topic3999")[0]) in postings(text)
+
+
+@pytest.mark.parametrize("text", ["", " ", "!?", "\n"])
+def test_a_text_without_words_has_no_postings(text):
+    """And is no error."""
+    assert pack_terms(text) == b""
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Where do you live?", IS_QUESTION),
+        ('"Where?" ', IS_QUESTION),
+        ("どこですか？", IS_QUESTION),
+        ("I live here.", 0),
+        ("Is it? Yes.", 0),
+        ("We met in May 2024.", HAS_TIME),
+        ("Shall we meet tomorrow?", HAS_TIME | IS_QUESTION),
+        ("", 0),
+    ],
+)
+def test_flags_say_what_kind_of_text_it_is(text, expected):
+    """A question; one that speaks of time."""
+    assert flags(text) == expected
+
+
+@given(st.lists(st.text(max_size=5)))
+def test_entities_are_distinct_rising_hashes(keys):
+    """Four bytes each, whatever the order and repeats of the keys."""
+    found = np.frombuffer(pack_entities(keys), "<u4").tolist()
+    assert found == sorted({term_hash(key) for key in keys})
+    assert pack_entities(reversed(keys)) == pack_entities(keys)

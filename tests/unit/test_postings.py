@@ -1,0 +1,63 @@
+"""Which chunk holds which term how often."""
+
+from __future__ import annotations
+
+from unittest import mock
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kept.engine import postings as module
+from kept.engine.postings import Postings
+
+TERMS = (0, 1, 7, 2**31, 2**32 - 1)
+BATCHES = st.lists(
+    st.lists(st.dictionaries(st.sampled_from(TERMS), st.integers(1, 255), max_size=4), max_size=5), max_size=8
+)
+
+
+def filled(batches):
+    """The postings after appending batches of chunks, and the same as a plain dictionary."""
+    made, model, chunk = Postings(), {}, 0
+    for batch in batches:
+        terms, chunks, tf = [], [], []
+        for counts in batch:
+            for term, times in counts.items():
+                terms.append(term)
+                chunks.append(chunk)
+                tf.append(times)
+                model.setdefault(term, []).append((chunk, float(times)))
+            chunk += 1
+        made.append(np.array(terms, np.uint32), np.array(chunks, np.int32), np.array(tf, np.uint8))
+    return made, model
+
+
+def read(made, term):
+    chunks, tf = made.find(term)
+    return list(zip(chunks.tolist(), tf.tolist(), strict=True))
+
+
+@given(BATCHES, st.sampled_from([0, 3, 10_000]))
+def test_finding_gives_every_chunk_in_order_whenever_the_tail_is_merged(batches, tail):
+    """Merging after each append, now and then, or never gives the same answers."""
+    with mock.patch.object(module, "_TAIL_POSTINGS", tail):
+        made, model = filled(batches)
+        for term in (*TERMS, 3):
+            assert read(made, term) == model.get(term, [])
+
+
+def test_nothing_is_found_in_nothing():
+    """An empty partition answers too."""
+    chunks, tf = Postings().find(5)
+    assert (chunks.size, tf.size, tf.dtype) == (0, 0, np.float32)
+
+
+def test_merging_does_not_lose_the_account_of_memory():
+    """The byte budget counts main part and tail alike."""
+    batches = [[{1: 1, 7: 2}] * 100] * 3
+    with mock.patch.object(module, "_TAIL_POSTINGS", 0):
+        merged, _ = filled(batches)
+    tail, _ = filled(batches)
+    assert merged.size_bytes > 600 * 5
+    assert tail.size_bytes > 600 * 5
