@@ -125,8 +125,7 @@ def average_length(lengths_sum: float, count: int) -> float:
 def saturated(tf: Floats, lengths: Floats, average: float) -> Floats:
     """BM25's part of a term, without its rarity: from 0 to `K1 + 1`."""
     norm = np.float32(K1) * (np.float32(1 - B) + np.float32(B / average) * lengths)
-    part: Floats = tf * np.float32(K1 + 1) / (tf + norm)
-    return part
+    return np.asarray(tf * np.float32(K1 + 1) / (tf + norm), np.float32)
 
 
 def date_nearness(days: NDArray[np.int64], spans: Sequence[DateSpan]) -> Floats:

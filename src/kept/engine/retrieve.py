@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import islice
 from typing import Final
 
 import numpy as np
@@ -26,8 +27,8 @@ RELATED_SIMILARITY: Final = 0.5
 """Cosine similarity from which two statements may be about the same thing."""
 RERANKED: Final = 50
 """Hits that a reranker reads: they hold nine of ten answers, and a reranker's time grows with each."""
-HYDRATED_EXTRA: Final = 8
-"""More records read than wanted, for those that changed since the partition was read."""
+RANKED_EXTRA: Final = 8
+"""More candidates ranked than wanted, for those that change before their records are read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,7 +189,9 @@ class Retrieve:
         slots = candidates.slots
         closed = resident.column("state")[slots] != ACTIVE
         order = np.lexsort((-resident.column("key")[slots], -scores, closed))
-        wanted = order[scores[order] >= request.threshold][: max(request.top_k, RERANKED) + HYDRATED_EXTRA]
+        wanted = order[scores[order] >= request.threshold][
+            : (max(request.top_k, RERANKED) if request.rerank else request.top_k) + RANKED_EXTRA
+        ]
         return [
             _Ranked(bool(closed[n]), float(scores[n]), int(resident.column("key")[slots[n]]), parts[:, n])
             for n in wanted
@@ -218,18 +221,20 @@ class Retrieve:
     def _hydrate(
         self, ranked: Sequence[_Ranked], request: SearchRequest, past: Mapping[int, MemoryRecord] | None
     ) -> list[Hit]:
-        """Records of the best; one that was hidden or changed out of the scope since is left out."""
+        """Records of the best; one that was hidden or left the scope since it was ranked gives way to the next."""
         count = max(request.top_k, RERANKED) if request.rerank else request.top_k
-        best = ranked[: count + HYDRATED_EXTRA]
-        known = self._log.by_keys([candidate.key for candidate in best]) if past is None else past
-        hits = [
-            Hit(memory=record, score=candidate.score, parts=_parts(candidate.parts))
-            for candidate in best
-            if (record := known.get(candidate.key)) is not None
-            and record.state not in HIDDEN_STATES
-            and request.scope.admits(record.scope)
-        ]
-        return hits[:count]
+        waiting = iter(ranked)
+        hits: list[Hit] = []
+        while len(hits) < count and (best := list(islice(waiting, count - len(hits)))):
+            known = self._log.by_keys([candidate.key for candidate in best]) if past is None else past
+            hits += [
+                Hit(memory=record, score=candidate.score, parts=_parts(candidate.parts))
+                for candidate in best
+                if (record := known.get(candidate.key)) is not None
+                and record.state not in HIDDEN_STATES
+                and request.scope.admits(record.scope)
+            ]
+        return hits
 
     def _reranked(self, hits: list[Hit], request: SearchRequest) -> list[Hit]:
         assert self._reranker is not None  # noqa: S101 - checked when the search began

@@ -1,0 +1,168 @@
+"""Which partitions are in memory, and that they are never behind."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from kept.domain.scope import Scope
+from kept.engine import partition as partition_module
+from kept.engine.residents import Residents
+from kept.testing.fakes import FakeEmbedder
+
+USERS = [f"user-{n}" for n in range(4)]
+
+
+def scope(user):
+    return Scope(user_id=user)
+
+
+@pytest.fixture
+def filled(make_engine):
+    """Gives a function that makes an engine of four users with the same budget of memory."""
+
+    def make(**options):
+        engine = make_engine(**options)
+        for user in USERS:
+            engine.say(*(f"{user} notes {n} about tea" for n in range(20)), scope=scope(user))
+        return engine
+
+    return make
+
+
+def ids(engine):
+    return {partition.user_id: partition.id for partition in engine.log.partitions("default")}
+
+
+def test_a_partition_is_loaded_once_and_then_refreshed(filled):
+    """The same object answers until something makes it stale."""
+    engine = filled()
+    residents = Residents(engine.log, FakeEmbedder(64))
+    with residents.fresh(1) as first:
+        cursor = first.cursor
+    engine.say("one more", scope=scope(USERS[0]))
+    with residents.fresh(1) as second:
+        assert second is first
+        assert second.cursor > cursor
+
+
+def test_the_least_recently_used_partition_is_dropped_first(filled):
+    """Above the budget; the one in use never."""
+    engine = filled()
+    known = ids(engine)
+    one = Residents(engine.log, FakeEmbedder(64))
+    with one.fresh(known[USERS[0]]):
+        pass
+    residents = Residents(engine.log, FakeEmbedder(64), budget_bytes=one.size_bytes * 5 // 2)
+    kept = {}
+    for user in (USERS[0], USERS[1], USERS[0], USERS[2]):
+        with residents.fresh(known[user]) as partition:
+            kept[user] = partition
+    with residents.fresh(known[USERS[0]]) as used:
+        assert used is kept[USERS[0]]
+    with residents.fresh(known[USERS[1]]) as dropped:
+        assert dropped is not kept[USERS[1]]
+    assert residents.size_bytes <= one.size_bytes * 5 // 2
+
+
+def test_results_do_not_depend_on_the_budget(filled):
+    """Dropping a partition loses nothing."""
+    rich, poor = filled(), filled(cache_bytes=1)
+    for _ in range(2):
+        for user in USERS:
+            hits = [engine.service.search(scope(user), "tea notes 7") for engine in (rich, poor)]
+            assert [[(h.memory.text, h.score) for h in found] for found in hits][0] == [
+                (h.memory.text, h.score) for h in hits[1]
+            ]
+
+
+def test_another_writer_on_the_same_log_is_seen_by_the_next_search(make_engine):
+    """Also what it changes, hides and erases."""
+    reader = make_engine()
+    writer = make_engine(reader.log, series=1)
+    (memory,) = writer.say("I live in Rome")
+    assert reader.find("Rome") == ["I live in Rome"]
+    writer.service.update("default", memory.id, text="I live in Bonn")
+    assert reader.find("Rome") == ["I live in Bonn"]
+    writer.service.delete("default", [memory.id])
+    assert reader.find("Rome") == []
+    writer.service.restore("default", memory.id)
+    assert reader.find("Rome") == ["I live in Bonn"]
+    writer.service.erase("default", [memory.id])
+    assert reader.find("Rome") == []
+
+
+def test_an_erase_leaves_the_memory_of_every_resident_partition(make_engine):
+    """Vectors and terms of an erased memory go, not only its row."""
+    reader = make_engine()
+    writer = make_engine(reader.log, series=1)
+    secret, _ = writer.say("the canary sings", "tea")
+    residents = Residents(reader.log, FakeEmbedder(64))
+    with residents.fresh(1) as before:
+        assert before.slots == 2
+    writer.service.erase("default", [secret.id])
+    with residents.fresh(1) as after:
+        assert after is not before
+        assert after.slots == 1
+
+
+def test_rows_that_waited_are_found_once_another_process_indexed_them(make_engine):
+    """A rebuild writes entries without new places in the log."""
+    old = make_engine()
+    old.say("I drink tea")
+    embedder = FakeEmbedder(16, model="new")
+    reader, builder = (make_engine(old.log, embedder=embedder, series=n) for n in (1, 2))
+    assert reader.find("tea") == []
+    builder.service.rebuild()
+    assert reader.find("tea") == ["I drink tea"]
+
+
+def test_a_sparse_partition_is_loaded_anew(make_engine, monkeypatch):
+    """Dead slots do not pile up in a process that runs for months."""
+    monkeypatch.setattr(partition_module, "_SPARSE_SLOTS", 4)
+    engine = make_engine()
+    residents = Residents(engine.log, FakeEmbedder(64))
+    (memory,) = engine.say("note 0")
+    for n in range(1, 30):
+        with residents.fresh(1) as partition:
+            assert partition.slots <= 6
+        engine.service.update("default", memory.id, text=f"note {n}")
+
+
+def test_forgetting_drops_everything(filled):
+    """The next use loads what it needs."""
+    residents = Residents(filled().log, FakeEmbedder(64))
+    with residents.fresh(1) as before:
+        assert residents.size_bytes > 0
+    residents.forget()
+    assert residents.size_bytes == 0
+    with residents.fresh(1) as after:
+        assert after is not before
+
+
+def test_threads_get_partitions_one_at_a_time(filled):
+    """Nobody reads a partition while another refreshes it."""
+    engine = filled()
+    residents = Residents(engine.log, FakeEmbedder(64), budget_bytes=1)
+    inside, overlaps, failures = set(), [], []
+
+    def visit(number):
+        try:
+            for step in range(30):
+                place = (number + step) % 4 + 1
+                with residents.fresh(place) as partition:
+                    overlaps.append(id(partition) in inside)
+                    inside.add(id(partition))
+                    assert partition.slots == 20
+                    inside.discard(id(partition))
+        except Exception as error:  # noqa: BLE001 - told to the main thread
+            failures.append(error)
+
+    threads = [threading.Thread(target=visit, args=(n,)) for n in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    assert not any(overlaps)
