@@ -60,16 +60,16 @@ def ask(options: argparse.Namespace) -> dict[str, Any]:
         first_s = time.perf_counter() - STARTED
         searches = [_timed(lambda q=question: _search(memory, q)) for question in questions[1:]]
         resident_mib = _memory_mib("VmRSS")
-        adds = [
-            _timed(lambda t=text: memory.add(t, user_id=USER_ID))
-            for text in corpus.statements(options.adds, start=ADDS_FROM)
-        ]
+        texts = list(corpus.statements(2 * options.adds, start=ADDS_FROM))
+        adds = [_timed(lambda t=text: memory.add(t, user_id=USER_ID)) for text in texts[: options.adds]]
+        plain = [_timed(lambda t=text: memory.add(t, user_id=USER_ID, related=0)) for text in texts[options.adds :]]
     return {
         "first_search_ms": round(first_s * MILLISECONDS, 1),
         "search_p50_ms": _percentile_ms(searches, 50),
         "search_p95_ms": _percentile_ms(searches, 95),
         "add_p50_ms": _percentile_ms(adds, 50),
         "add_p95_ms": _percentile_ms(adds, 95),
+        "plain_add_p50_ms": _percentile_ms(plain, 50),
         "resident_mib": resident_mib,
         "peak_rss_mib": _memory_mib("VmHWM"),
     }

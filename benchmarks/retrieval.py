@@ -32,6 +32,7 @@ SETS = ("locomo", "beam", "realmem")
 DEPTH = 50  # hits asked for, and the deepest recall reported
 CUTS = (5, 10, 50)
 NEAR = 10  # where nDCG and MRR are cut, as in the sets' own papers
+DISTINCT = f"distinct recall@{NEAR}"  # among the first ten different ids: differs where memories share one (RealMem)
 ADVERSARIAL = "5"  # LoCoMo's category of questions about the wrong person; reported apart
 LOCOMO_CATEGORIES = {"1": "multi-hop", "2": "temporal", "3": "open-domain", "4": "single-hop", "5": "adversarial"}
 MILLISECONDS = 1_000.0
@@ -42,6 +43,7 @@ class Tally:
     """Figures of the questions of one category."""
 
     recall: dict[int, list[float]] = field(default_factory=lambda: {cut: [] for cut in CUTS})
+    distinct: list[float] = field(default_factory=list)
     ndcg: list[float] = field(default_factory=list)
     mrr: list[float] = field(default_factory=list)
 
@@ -55,6 +57,7 @@ class Tally:
         for cut in CUTS:
             self.recall[cut].append(len(evidence & set(ranked[:cut])) / len(evidence))
         distinct = list(dict.fromkeys(ranked))[:NEAR]
+        self.distinct.append(len(evidence.intersection(distinct)) / len(evidence))
         gains = [1 / math.log2(rank + 2) for rank, id_ in enumerate(distinct) if id_ in evidence]
         ideal = sum(1 / math.log2(rank + 2) for rank in range(min(len(evidence), NEAR)))
         self.ndcg.append(sum(gains) / ideal)
@@ -63,6 +66,7 @@ class Tally:
     def figures(self) -> dict[str, float]:
         """Means over the questions, in percent."""
         means = {f"recall@{cut}": statistics.fmean(self.recall[cut]) for cut in CUTS}
+        means[DISTINCT] = statistics.fmean(self.distinct)
         means |= {f"ndcg@{NEAR}": statistics.fmean(self.ndcg), f"mrr@{NEAR}": statistics.fmean(self.mrr)}
         return {"questions": len(self.mrr), **{name: round(100 * value, 1) for name, value in means.items()}}
 
@@ -180,7 +184,7 @@ def _label(name: str, category: str) -> str:
 
 
 def _table(name: str, result: Mapping[str, Any]) -> str:
-    columns = ["questions", *(f"recall@{cut}" for cut in CUTS), f"ndcg@{NEAR}", f"mrr@{NEAR}"]
+    columns = ["questions", *(f"recall@{cut}" for cut in CUTS), DISTINCT, f"ndcg@{NEAR}", f"mrr@{NEAR}"]
     rows = [("all but adversarial" if name == "locomo" else "all", result["overall"]), *result["categories"].items()]
     lines = [f"| {name} | {' | '.join(columns)} |", f"| --- |{' ---: |' * len(columns)}"]
     lines += [f"| {label} | {' | '.join(str(figures[column]) for column in columns)} |" for label, figures in rows]

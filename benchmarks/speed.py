@@ -47,6 +47,10 @@ MEASURES = {  # in both halves under the same key; less is better
     "bulk_seconds": "store them all, s",
     "peak_rss_mib": "peak memory, MiB",
 }
+OWN_MEASURES = {  # what the other half has no counterpart for
+    "add p50 without looking for related memories, ms": "plain_add_p50_ms",
+    "resident while searching, MiB": "resident_mib",
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -160,7 +164,8 @@ def _sizes(bench: _Bench, options: argparse.Namespace) -> str:
         for key, label in MEASURES.items():
             compared = (mem0[key], _ratio(mem0[key], kept[key])) if mem0 else ()
             rows.append((f"{size:,}", label, kept[key], *compared))
-        rows.append((f"{size:,}", "resident while searching, MiB", kept["resident_mib"], *(("", "") if mem0 else ())))
+        for label, key in OWN_MEASURES.items():
+            rows.append((f"{size:,}", label, kept[key], *(("", "") if mem0 else ())))
         print(f"{size:,} memories: done", file=sys.stderr, flush=True)
     head = ("memories", "", "Kept", *(("Mem0", "Mem0 / Kept") if options.mem0_python else ()))
     return _table(head, rows)

@@ -70,8 +70,8 @@ def _described(error: BaseException) -> tuple[int, str, str]:
         return next(code for kind, code in _KINDS if isinstance(error, kind)), error.code, str(error)
     if isinstance(error, click.exceptions.Abort):
         cause = error.__cause__ or error.__context__
-        if isinstance(cause, EOFError):
-            click.echo(err=True)  # the question stands there without an answer
+        if error.__cause__ is None and cause is not None:
+            click.echo(err=True)  # a question stands there without an answer
         return _INTERRUPTED if isinstance(cause, KeyboardInterrupt) else _NOT_CONFIRMED
     if isinstance(error, KeyboardInterrupt):
         return _INTERRUPTED

@@ -1,0 +1,310 @@
+"""What callers pass, checked and made into values."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timezone, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kept.domain.memory import EntityRef, Message, Relation
+from kept.engine import intake
+from kept.errors import InvalidInputError
+
+CANARY = "ghp_16C7e42F292c6912E7710c838347Ae178B4a"
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+def nested(levels):
+    value = "x"
+    for _ in range(levels):
+        value = {"a": value}
+    return value
+
+
+# --- messages ---
+
+
+@pytest.mark.parametrize(
+    ("raw", "expected"),
+    [
+        ("tea", [("user", "tea")]),
+        ({"role": "assistant", "content": "tea"}, [("assistant", "tea")]),
+        (["tea", {"role": "user", "content": "cake"}], [("user", "tea"), ("user", "cake")]),
+        ({"content": "tea"}, [("user", "tea")]),
+        ({"role": " USER ", "content": "tea"}, [("user", "tea")]),
+        ({"role": None, "content": None}, [("user", "")]),
+        ({"role": "user", "content": [{"type": "text", "text": "a"}, "b"]}, [("user", "a\nb")]),
+        ({"role": "user", "content": {"type": "text", "text": "a"}}, [("user", "a")]),
+        (
+            {"role": "user", "content": [{"type": "image_url", "image_url": {"url": "https://x.test/a.png"}}]},
+            [("user", "[image: https://x.test/a.png]")],
+        ),
+        ({"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:x"}}]}, [("user", "[image]")]),
+        ((), []),
+        ([Message(role="user", content="tea")], [("user", "tea")]),
+    ],
+)
+def test_messages_come_in_mem0s_forms(raw, expected):
+    """A text, one message, parts of several kinds, or a list of any."""
+    assert [(message.role, message.content) for message in intake.parse_messages(raw)] == expected
+
+
+def test_a_message_may_say_who_when_and_under_which_id():
+    """All of it optional."""
+    (message,) = intake.parse_messages(
+        {"role": "user", "content": "tea", "name": " Zoë ", "timestamp": "2026-01-02T03:04:05+01:00", "id": 7}
+    )
+    assert (message.name, message.source_id) == ("Zoë", "7")
+    assert message.at == datetime(2026, 1, 2, 2, 4, 5, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("raw", "named"),
+    [
+        (None, "messages"),
+        (5, "messages"),
+        (b"tea", "messages"),
+        ({1, 2}, "messages"),
+        ([5], r"messages\[0\]"),
+        (["x", None], r"messages\[1\]"),
+        ({"role": "user"}, "content"),
+        ({"role": "poet", "content": "x"}, "poet"),
+        ({"role": "user", "content": 5}, "content"),
+        ({"role": "user", "content": [5]}, "content"),
+        ({"role": "user", "content": "x", "timestamp": "soon"}, "soon"),
+        ({"role": "user", "content": "x", "name": ["a"]}, "name"),
+        ({"role": "user", "content": "x", "id": ["a"]}, "id"),
+        ("x" * (intake.MAX_TEXT_CHARACTERS + 1), "characters"),
+        (["x"] * (intake.MAX_MESSAGES + 1), "messages"),
+    ],
+)
+def test_what_is_no_message_is_refused_with_its_place(raw, named):
+    """And what would be right."""
+    with pytest.raises(InvalidInputError, match=named):
+        intake.parse_messages(raw)
+
+
+# --- text ---
+
+
+@pytest.mark.parametrize(
+    ("raw", "kept"),
+    [
+        ("a\x00b", "ab"),
+        ("\ud83d\ude00", "😀"),
+        ("\ud800", "\ufffd"),
+        ("\u202eאבג", "\u202eאבג"),
+        ("日本語", "日本語"),
+        (" a ", " a "),
+        ("", ""),
+    ],
+)
+def test_text_is_what_a_file_can_hold(raw, kept):
+    """Nothing else about it changes."""
+    assert intake.parse_text(raw, "text") == kept
+
+
+@given(st.text(st.characters()))
+def test_any_text_can_be_stored(raw):
+    """It encodes, and cleaning it again changes nothing."""
+    cleaned = intake.parse_text(raw, "text")
+    cleaned.encode()
+    assert "\x00" not in cleaned
+    assert intake.parse_text(cleaned, "text") == cleaned
+
+
+def test_secrets_are_redacted_wherever_a_text_is_taken():
+    """Content, names, facts, labels, entities, relations, metadata and its keys."""
+    facts = intake.parse_facts(
+        {
+            "text": f"the key is {CANARY}",
+            "speaker": CANARY,
+            "categories": [CANARY],
+            "entities": [CANARY, {"name": CANARY, "kind": CANARY}],
+            "relations": [{"source": CANARY, "relationship": CANARY, "target": CANARY}],
+            "metadata": {CANARY: [CANARY, {"deep": CANARY}]},
+        }
+    )
+    messages = intake.parse_messages(
+        [{"role": "user", "content": CANARY, "name": CANARY, "id": CANARY}, Message(role="user", content=CANARY, source_id=CANARY)]
+    )
+    assert CANARY not in repr((facts, messages))
+    assert CANARY.casefold() not in repr(facts).casefold()
+
+
+def test_two_ids_that_look_like_secrets_stay_two():
+    """Redacting both to the same mark would take one message for the other."""
+    first, second = (intake.parse_opaque_id(f"ghp_16C7e42F292c6912E7710c838347Ae178B{n}a", "id") for n in "45")
+    assert first != second
+    assert first == intake.parse_opaque_id("ghp_16C7e42F292c6912E7710c838347Ae178B4a", "id")
+    assert intake.parse_opaque_id("msg-1", "id") == "msg-1"
+
+
+@pytest.mark.parametrize("blank", [None, "", "  ", "\x00"])
+def test_a_blank_id_is_none(blank):
+    """Two messages without an id are not the same message."""
+    assert intake.parse_opaque_id(blank, "id") is None
+
+
+# --- metadata ---
+
+
+@given(st.dictionaries(st.text(), JSON, max_size=4))
+def test_metadata_comes_out_as_plain_json(raw):
+    """Parsing it again changes nothing."""
+    plain = intake.parse_metadata(raw)
+    assert intake.parse_metadata(plain) == plain
+
+
+def test_days_tuples_and_times_become_json():
+    """What JSON has a common form for."""
+    day = date(2026, 1, 2)
+    assert intake.parse_metadata({"a": (1, day), "b": datetime(2026, 1, 2, tzinfo=UTC)}) == {
+        "a": [1, "2026-01-02"],
+        "b": "2026-01-02T00:00:00+00:00",
+    }
+
+
+@pytest.mark.parametrize(
+    ("raw", "named"),
+    [
+        ("x", "metadata"),
+        ([1], "metadata"),
+        ({"a": {1, 2}}, r"metadata\.a"),
+        ({"a": [0, object()]}, r"metadata\.a\[1\]"),
+        ({"a": b"x"}, r"metadata\.a"),
+        ({"a": float("nan")}, "nan"),
+        ({"a": float("inf")}, "inf"),
+        ({"a": 2**1024}, r"metadata\.a"),
+        ({"a": 10**5_000}, r"metadata\.a"),
+        ({1: "x"}, "key 1"),
+        ({"a": "x" * intake.MAX_METADATA_CHARACTERS}, "characters"),
+        (nested(intake.MAX_METADATA_DEPTH), "deeper"),
+        (nested(5_000), "deeper"),
+    ],
+)
+def test_metadata_that_json_cannot_hold_is_refused_with_its_place(raw, named):
+    """Too deep, too large, not a number, not a text."""
+    with pytest.raises(InvalidInputError, match=named):
+        intake.parse_metadata(raw)
+
+
+def test_metadata_may_be_as_deep_as_the_limit():
+    """And no deeper."""
+    assert intake.parse_metadata(nested(intake.MAX_METADATA_DEPTH - 1))
+
+
+def test_metadata_that_holds_itself_is_too_deep():
+    """Not an endless loop."""
+    loop: dict[str, object] = {}
+    loop["a"] = loop
+    with pytest.raises(InvalidInputError, match="deeper"):
+        intake.parse_metadata(loop)
+
+
+# --- facts ---
+
+
+def test_a_fact_may_bring_all_that_is_known_of_it():
+    """In values."""
+    (fact,) = intake.parse_facts(
+        {
+            "text": " Alice lives in Bonn ",
+            "speaker": "Alice",
+            "role": "user",
+            "timestamp": "2026-01-02",
+            "valid_from": "2026-01-01",
+            "valid_to": "2026-02-01",
+            "expiration_date": "2026-03-01",
+            "metadata": {"a": 1},
+            "categories": ["home", "home", " "],
+            "entities": ["Bonn", {"name": "Alice", "type": "person"}],
+            "relations": [{"source": "Alice", "relationship": "lives_in", "destination": "Bonn"}],
+            "supersedes": ["a", "a", " b "],
+            "immutable": True,
+        }
+    )
+    assert (fact.text, fact.kind, fact.speaker, fact.role) == ("Alice lives in Bonn", "fact", "Alice", "user")
+    assert fact.created_at == datetime(2026, 1, 2, tzinfo=UTC)
+    assert (fact.valid_from, fact.valid_to) == (datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 2, 1, tzinfo=UTC))
+    assert (fact.expires_on, fact.categories, fact.immutable) == (date(2026, 3, 1), ("home",), True)
+    assert fact.entity_refs == (
+        EntityRef(name="Bonn", kind="entity", key="bonn"),
+        EntityRef(name="Alice", kind="person", key="alice"),
+    )
+    assert fact.relations == (Relation(source="Alice", relationship="lives_in", target="Bonn"),)
+    assert fact.supersedes == ("a", "b")
+
+
+def test_no_entities_is_not_the_same_as_none_given():
+    """An empty list says that there are none; the rules look otherwise."""
+    bare, empty = intake.parse_facts(["x", {"text": "x", "entities": []}])
+    assert bare.entity_refs is None
+    assert empty.entity_refs == ()
+
+
+@pytest.mark.parametrize(
+    ("raw", "named"),
+    [
+        (None, "facts"),
+        (5, "facts"),
+        ([5], r"facts\[0\]"),
+        ({"text": " "}, "blank"),
+        ({}, "text"),
+        ({"text": "x", "colour": 1}, "colour"),
+        ({"text": "x", "valid_from": "2026-02-01", "valid_to": "2026-02-01"}, "valid_to"),
+        ({"text": "x", "valid_from": "soon"}, "soon"),
+        ({"text": "x", "expiration_date": "soon"}, "soon"),
+        ({"text": "x", "entities": "Bonn"}, "entities"),
+        ({"text": "x", "entities": [5]}, r"entities\[0\]"),
+        ({"text": "x", "relations": "a"}, "relations"),
+        ({"text": "x", "relations": [{"source": "a"}]}, r"relations\[0\]"),
+        ({"text": "x", "supersedes": 5}, "supersedes"),
+        ({"text": "x", "supersedes": [" "]}, "supersedes"),
+        ({"text": "x", "metadata": {"a": object()}}, "metadata"),
+        ({"text": "x", "categories": 5}, "categories"),
+        (["x"] * (intake.MAX_MESSAGES + 1), "facts"),
+    ],
+)
+def test_what_is_no_fact_is_refused_with_its_place(raw, named):
+    """And nothing of the call is stored."""
+    with pytest.raises(InvalidInputError, match=named):
+        intake.parse_facts(raw)
+
+
+# --- times ---
+
+
+@pytest.mark.parametrize(
+    ("raw", "expected"),
+    [
+        ("2026-01-02T03:04:05", datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)),
+        ("2026-01-02T03:04:05Z", datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)),
+        ("2026-01-02T03:04:05+02:00", datetime(2026, 1, 2, 1, 4, 5, tzinfo=UTC)),
+        ("2026-01-02", datetime(2026, 1, 2, tzinfo=UTC)),
+        (1_767_322_800, datetime(2026, 1, 2, 3, 0, tzinfo=UTC)),
+        (0, datetime(1970, 1, 1, tzinfo=UTC)),
+        (-1.5, datetime(1969, 12, 31, 23, 59, 58, 500_000, tzinfo=UTC)),
+        (datetime(2026, 1, 2), datetime(2026, 1, 2, tzinfo=UTC)),  # noqa: DTZ001 - naive on purpose
+        (datetime(2026, 1, 2, 2, tzinfo=timezone(timedelta(hours=2))), datetime(2026, 1, 2, tzinfo=UTC)),
+        ("0001-01-01", datetime(1, 1, 1, tzinfo=UTC)),
+        ("9999-12-31T23:59:59.999999Z", datetime(9999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)),
+    ],
+)
+def test_times_come_in_many_forms_and_are_utc(raw, expected):
+    """Naive ones are UTC; far away ones are as good as any."""
+    (message,) = intake.parse_messages({"role": "user", "content": "x", "timestamp": raw})
+    assert message.at == expected
+
+
+@pytest.mark.parametrize("bad", ["", "soon", "2026-13-01", "10000-01-01", 1e300, float("nan"), "0001-01-01T00:00:00+01:00", True, []])
+def test_what_is_no_time_is_refused(bad):
+    """Never a traceback."""
+    with pytest.raises(InvalidInputError):
+        intake.parse_messages({"role": "user", "content": "x", "timestamp": bad})
