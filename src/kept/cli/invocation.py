@@ -74,13 +74,15 @@ class Invocation:
 
     def scope(self) -> Scope:
         """The scope that the options name."""
-        from kept.domain.scope import ANY, Scope
+        from kept.domain.scope import Scope
 
         if self.all_users and self.user is not None:
             raise click.UsageError("--user and --all-users exclude each other.")
+        if self.all_users and not (self.agent or self.app or self.run):
+            return Scope.everything(self.settings.project)
         return Scope.of(
             project=self.settings.project,
-            user_id=ANY if self.all_users else self.user if self.user is not None else self.settings.user_id,
+            user_id=None if self.all_users else self.user if self.user is not None else self.settings.user_id,
             agent_id=self.agent,
             app_id=self.app,
             run_id=self.run,

@@ -160,15 +160,18 @@ def show(invocation: Invocation, /, memory_id: str) -> None:
     """
     with invocation.service() as service:
         record = service.get(invocation.project_name, memory_id)
+        source = service.source(invocation.project_name, record.id)
     if invocation.as_json:
         from kept.sdk import shapes
 
-        render.emit(shapes.memory(record))
+        render.emit(shapes.memory(record) | ({"source": source.content} if source else {}))
         return
     columns = render.width()
     render.say(printable(record.text))
     render.say("")
     render.say("\n".join(render.fields(_details(record), columns=columns)))
+    if source and source.content.strip() != record.text:
+        render.say(f"\ntaken from:\n{printable(source.content)}")
 
 
 def _details(record: MemoryRecord) -> Iterator[tuple[str, str]]:

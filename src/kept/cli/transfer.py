@@ -21,6 +21,7 @@ from kept.errors import KeptError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
+    from kept.domain.scope import Scope
     from kept.engine.service import Service
     from kept.engine.transfer import ImportReport
     from kept.ports import Progress, ReadSession
@@ -142,13 +143,23 @@ def _import_one(
         report = None
         if service is not None:
             by = By(actor=invocation.settings.user_id, connector=reader.name)
-            report = service.import_sessions(invocation.scope(), sessions, infer=infer, by=by, progress=advance)
+            scope = _owner(invocation, sessions)
+            report = service.import_sessions(scope, sessions, infer=infer, by=by, progress=advance)
     except ScopeError:
         raise  # not the file's fault
     except (InvalidInputError, NotFoundError, OSError) as error:
         return FileOutcome(path=path, error=error)
     warnings = tuple(getattr(reader, "warnings", ()))
     return FileOutcome(path=path, format=reader.name, read=_counts(sessions), report=report, warnings=warnings)
+
+
+def _owner(invocation: Invocation, sessions: Sequence[ReadSession]) -> Scope:
+    """Whose the import becomes: of an export the users' it was made of, unless one is named here."""
+    from kept.domain.scope import Scope
+
+    if invocation.user is None and all(session.records and not session.messages for session in sessions):
+        return Scope(project=invocation.project_name)
+    return invocation.scope()
 
 
 def _counts(sessions: Sequence[ReadSession]) -> tuple[int, int, int]:

@@ -25,6 +25,9 @@ class Scope:
 
     Of a memory: the ids it was stored under. Of a read: each id that is set must be equal (`"*"`: must be set);
     an id that is not set does not constrain.
+
+    Attributes:
+        whole_project: Of a read without ids: that everything in the project is meant, and no id was forgotten.
     """
 
     project: str = DEFAULT_PROJECT
@@ -32,6 +35,12 @@ class Scope:
     agent_id: str | None = None
     app_id: str | None = None
     run_id: str | None = None
+    whole_project: bool = False
+
+    @classmethod
+    def everything(cls, project: object = DEFAULT_PROJECT) -> Self:
+        """All of a project, asked for by name."""
+        return cls(project=_identifier("project", project) or DEFAULT_PROJECT, whole_project=True)
 
     @classmethod
     def of(

@@ -39,6 +39,8 @@ class AddRequest:
         messages: What was said; may be empty when facts are handed over.
         facts: Finished memories.
         infer: Whether messages are made into statements (else stored verbatim).
+        stated: Whether somebody handed over one text to be remembered: then it is kept whole where the rules find
+            nothing in it worth keeping. Of a chat, small talk is left out.
         at: When messages without a time of their own were said; None means now.
     """
 
@@ -46,6 +48,7 @@ class AddRequest:
     messages: Sequence[Message] = ()
     facts: Sequence[Draft] = ()
     infer: bool = True
+    stated: bool = False
     at: datetime | None = None
     expires_on: date | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
@@ -160,21 +163,9 @@ class Ingest:
 
     def _drafts(self, request: AddRequest, messages: Sequence[Message], now: datetime) -> list[Draft]:
         reference = request.at or now
-        if request.infer:
-            drafts = self._extractor.extract(messages, reference)
-        else:
-            drafts = [
-                Draft(
-                    text=message.content,
-                    kind="message",
-                    role=message.role,
-                    speaker=speaker_of(message.role, message.name),
-                    created_at=message.at,
-                    position=position,
-                )
-                for position, message in enumerate(messages)
-                if message.content.strip() and message.role not in SOURCE_ROLES
-            ]
+        drafts = self._extractor.extract(messages, reference) if request.infer else []
+        if not request.infer or (request.stated and not drafts):
+            drafts = _verbatim(messages)
         return [replace(draft, created_at=draft.created_at or reference) for draft in drafts]
 
     def _episode(self, request: AddRequest, messages: Sequence[Message], now: datetime) -> Episode:
@@ -355,6 +346,22 @@ def _source_ids(messages: Sequence[Message]) -> set[str]:
 def _later(left: date | None, right: date | None) -> date | None:
     """The later of two last days; None is for ever. What is said again stays as long as it would when it were new."""
     return None if left is None or right is None else max(left, right)
+
+
+def _verbatim(messages: Sequence[Message]) -> list[Draft]:
+    """Each message as one memory, whole."""
+    return [
+        Draft(
+            text=message.content,
+            kind="message",
+            role=message.role,
+            speaker=speaker_of(message.role, message.name),
+            created_at=message.at,
+            position=position,
+        )
+        for position, message in enumerate(messages)
+        if message.content.strip() and message.role not in SOURCE_ROLES
+    ]
 
 
 def _complete(draft: Draft, request: AddRequest) -> Draft:

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, Final
 
+from kept.domain.filters import MAX_INTEGER_BITS
 from kept.domain.memory import Draft, EntityRef, Message, Relation
 from kept.domain.redaction import redact
 from kept.domain.temporal import parse_day, parse_when
@@ -199,6 +200,8 @@ def _json_value(value: object, where: str, depth: int) -> Any:
 def _json_scalar(value: object, where: str) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         raise InvalidInputError(f"{where} is {value}, which JSON cannot hold.")
+    if isinstance(value, int) and value.bit_length() > MAX_INTEGER_BITS:
+        raise InvalidInputError(f"{where} is a whole number of more than {MAX_INTEGER_BITS} bits; give it as a text.")
     if value is None or isinstance(value, (bool, int, float)):
         return value
     if isinstance(value, str):

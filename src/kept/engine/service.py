@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from kept.domain.filters import Filter, parse_filter, positive_entities
 from kept.domain.history import Operation
-from kept.domain.memory import Draft, MemoryRecord
+from kept.domain.memory import Draft, MemoryRecord, Message
 from kept.domain.scope import Scope
 from kept.domain.temporal import parse_day, parse_when
 from kept.domain.text import clean
@@ -123,6 +123,7 @@ class Service:
             messages=intake.parse_messages(messages),
             facts=[self._with_whole_ids(scope.project, fact) for fact in intake.parse_facts(facts)],
             infer=infer,
+            stated=isinstance(messages, str),
             at=None if timestamp is None else parse_when(timestamp),
             expires_on=None if expiration_date is None else parse_day(expiration_date),
             metadata=intake.parse_metadata(metadata),
@@ -260,6 +261,15 @@ class Service:
     def history(self, project: str, memory_id: str) -> Sequence[Step]:
         """Each revision of a memory, oldest first."""
         return self._maintain.history(project, self.whole_id(project, memory_id))
+
+    def source(self, project: str, memory_id: str) -> Message | None:
+        """The message that a memory was taken from, secrets redacted; None when it came from no single one, or erased."""
+        record = self.get(project, memory_id)
+        if record.episode_id is None or record.position is None:
+            return None
+        episode = self._log.episode(project, record.episode_id)
+        message = episode.messages[record.position] if episode else None
+        return message if message and message.content else None
 
     def operations(self, project: str, *, limit: int = 20) -> Sequence[Operation]:
         """What was done lately, newest first."""
@@ -432,7 +442,8 @@ class Service:
     def _condition(self, scope: Scope, filters: Mapping[str, Any] | None) -> Filter | None:
         """The caller's filter; and the check that somebody is named."""
         condition = parse_filter(filters) if filters else None
-        if scope.is_bare and (condition is None or not positive_entities(condition)):
+        named = not scope.is_bare or scope.whole_project
+        if not named and (condition is None or not positive_entities(condition)):
             raise ScopeError(
                 "Name whose memories: user_id, agent_id, app_id or run_id, as an argument or in filters "
                 "('*' means all of them)."

@@ -408,11 +408,7 @@ class Memory:
 
     def reset(self) -> None:
         """Hide every memory of the project, in one operation that one undo takes back."""
-        self._service.delete_all(
-            self._scope(None, None, None, None),
-            filters={"OR": [{name: "*"} for name in ("user_id", "agent_id", "app_id", "run_id")]},
-            by=self._by,
-        )
+        self._service.delete_all(Scope.everything(self._settings.project), by=self._by)
 
     # --- move and operate ---
 
