@@ -56,6 +56,7 @@ class Asked:
 
 
 def rows_of(conversation: dict[str, Any], indexer: Indexer) -> list[PartitionRow]:
+    """The rows of a conversation, one for each turn, as the log would give them."""
     texts = [t["text"] + (f" [shares {t['caption']}]" if t.get("caption") else "") for t in conversation["turns"]]
     found = [[EntityRef(name=e.name, kind=e.kind, key=e.key) for e in entities(text)] for text in texts]
     rows = []
@@ -89,6 +90,7 @@ def rows_of(conversation: dict[str, Any], indexer: Indexer) -> list[PartitionRow
 
 
 def collect(folder: Path, name: str, embedder: Any) -> list[Asked]:
+    """Ask every question of a set and keep its candidates' features."""
     asked = []
     indexer = Indexer(embedder)
     with lzma.open(folder / f"{FILES[name]}.jsonl.xz", "rt") as file:
@@ -123,6 +125,7 @@ def collect(folder: Path, name: str, embedder: Any) -> list[Asked]:
 
 
 def measure(asked: list[Asked], scores: list[np.ndarray]) -> dict[str, tuple[float, ...]]:
+    """Recall at 5, 10 and 50 (RealMem: also over the first ten distinct sessions), and nDCG at 10, by group, in percent."""
     found = defaultdict(list)
     for q, score in zip(asked, scores, strict=True):
         order = np.argsort(-score, kind="stable")
@@ -146,12 +149,14 @@ def measure(asked: list[Asked], scores: list[np.ndarray]) -> dict[str, tuple[flo
 
 
 def show(label: str, figures: dict[str, tuple[float, ...]]) -> None:
+    """Print one line of figures."""
     print(
         label.ljust(26), "  ".join(f"{g} " + "/".join(f"{v:.1f}" for v in vs) for g, vs in figures.items()), flush=True
     )
 
 
 def fit(asked: list[Asked], names: list[str]) -> np.ndarray:
+    """Weights of the named features: the softmax over a question's candidates should fall on its evidence."""
     columns = [NAMES.index(name) for name in names]
     kept = [q for q in asked if not (q.set == "locomo" and q.category == "5")]
     blocks, targets, weights = [], [], []
@@ -184,21 +189,23 @@ def fit(asked: list[Asked], names: list[str]) -> np.ndarray:
 
 
 def apply(asked: list[Asked], names: list[str], w: np.ndarray) -> list[np.ndarray]:
+    """Each question's candidates, scored."""
     columns = [NAMES.index(name) for name in names]
     return [q.features[:, columns] @ w for q in asked]
 
 
 def cross_validated(asked: list[Asked], names: list[str], groups: dict[str, int]) -> list[np.ndarray]:
+    """Scores of each group of conversations with weights fitted on the others."""
     scores: dict[int, np.ndarray] = {}
     for fold in sorted(set(groups.values())):
         w = fit([q for q in asked if groups[q.conversation] != fold], names)
         held = [n for n, q in enumerate(asked) if groups[q.conversation] == fold]
-        for n, score in zip(held, apply([asked[n] for n in held], names, w), strict=True):
-            scores[n] = score
+        scores |= dict(zip(held, apply([asked[n] for n in held], names, w), strict=True))
     return [scores[n] for n in range(len(asked))]
 
 
 def main() -> None:
+    """Fit, report, print the weights."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
     parser.add_argument("--embedder", default="wordllama")
@@ -206,9 +213,8 @@ def main() -> None:
     options = parser.parse_args()
     embedder = open_embedder(options.embedder)
     asked = [q for name in options.sets.split(",") for q in collect(options.data, name, embedder)]
-    reach = [np.zeros(len(q.slots)) for q in asked]
     ceiling = np.mean([np.mean([bool(e & set(q.slots.tolist())) for e in q.evidence]) for q in asked])
-    print("share of evidence among the candidates", round(100 * float(ceiling), 1), len(reach), "questions")
+    print("share of evidence among the candidates", round(100 * float(ceiling), 1), len(asked), "questions")
     names = [name for name in NAMES if name not in FIXED]
     present = [ranking.contributions(dict(zip(NAMES, q.features.T, strict=True)), q.terms).sum(axis=0) for q in asked]
     show("present weights", measure(asked, present))

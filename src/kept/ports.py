@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Protocol
 
 from kept.domain.filters import Filter
 from kept.domain.history import Operation, Revision
@@ -93,8 +93,7 @@ class Extractor(Protocol):
 # --- the log -----------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IndexEntry:
+class IndexEntry(NamedTuple):
     """What the resident partition stores beside a memory's row, as compact blobs (layout: `domain.lexicon`).
 
     Attributes:
@@ -119,9 +118,10 @@ class Partition:
     user_id: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class PartitionRow:
+class PartitionRow(NamedTuple):
     """A memory as the resident partition sees it: ranking's columns and blobs, no text.
+
+    A plain tuple, like `IndexEntry`: a partition of a million of them is read at once.
 
     Times are whole microseconds since 1970 UTC, `expires_on` a proleptic day number (`date.toordinal`). `entry` is None
     while the row waits for an index (`rebuild`).

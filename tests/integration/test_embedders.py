@@ -13,13 +13,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Whitespace
 
 from kept.adapters.embedders import open_embedder
 from kept.adapters.embedders.fastembed import FastembedEmbedder
-from kept.adapters.embedders.onnx import BATCH_ROWS, OnnxEmbedder
+from kept.adapters.embedders.onnx import MAX_TOKENS, OnnxEmbedder
 from kept.adapters.embedders.wordllama import WordLlamaEmbedder
 from kept.errors import ConfigurationError
 
@@ -166,19 +168,24 @@ def test_an_onnx_vector_is_the_unit_mean_of_its_token_vectors(model_folder):
     np.testing.assert_allclose(embedder.embed_query("red blue"), [1 / 5**0.5, 2 / 5**0.5, 0], rtol=1e-6)
 
 
-def test_padding_beside_longer_texts_does_not_change_an_onnx_vector(model_folder):
-    embedder = OnnxEmbedder(model_folder)
-    rows = embedder.embed_documents(["red", "red blue green green", "blue"])
-    np.testing.assert_allclose(rows[0], [1, 0, 0], atol=1e-6)
-    np.testing.assert_allclose(rows[2], [0, 1, 0], atol=1e-6)
+def test_onnx_rows_keep_the_order_of_the_texts_and_a_blank_one_is_zero(model_folder):
+    rows = OnnxEmbedder(model_folder).embed_documents(["green", " ", "red", "blue blue"])
+    np.testing.assert_allclose(rows, [[0, 0, 1], [0, 0, 0], [1, 0, 0], [0, 1, 0]], atol=1e-6)
 
 
-def test_onnx_rows_keep_the_order_of_the_texts_over_several_batches(model_folder):
+@given(st.lists(st.sampled_from(["red", "red blue", "green green red blue", "", "red " * 90]), max_size=6))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_text_has_the_same_onnx_vector_alone_and_among_others(model_folder, texts):
     embedder = OnnxEmbedder(model_folder)
-    texts = [" ".join(["red"] * (number % 7) + ["green"] * (number % 5)) for number in range(2 * BATCH_ROWS + 3)]
-    rows = embedder.embed_documents(texts)
-    np.testing.assert_allclose(rows, [embedder.embed_query(text) for text in texts], atol=1e-6)
-    assert not rows[0].any()  # the blank one
+    for row, text in zip(embedder.embed_documents(texts), texts, strict=True):
+        np.testing.assert_array_equal(row, embedder.embed_query(text))
+
+
+def test_padding_that_a_tokenizer_asks_for_does_not_reach_an_onnx_vector(model_folder):
+    tokenizer = Tokenizer.from_file(str(model_folder / "tokenizer.json"))
+    tokenizer.enable_padding(length=8)
+    tokenizer.save(str(model_folder / "tokenizer.json"))
+    np.testing.assert_allclose(OnnxEmbedder(model_folder).embed_query("red"), [1, 0, 0], atol=1e-6)
 
 
 def test_no_texts_give_no_onnx_rows(model_folder):
@@ -194,6 +201,20 @@ def test_an_onnx_model_may_lie_in_its_onnx_folder_and_name_its_longest_input(mod
     (model_folder / "model.onnx").rename(model_folder / "onnx" / "model.onnx")
     (model_folder / "sentence_bert_config.json").write_text('{"max_seq_length": 2}')
     np.testing.assert_allclose(OnnxEmbedder(model_folder).embed_query("red red blue"), [1, 0, 0], atol=1e-6)
+
+
+def test_an_onnx_folder_that_names_no_longest_input_is_cut_at_that_of_bert(model_folder):
+    embedder = OnnxEmbedder(model_folder)
+    head = "red " * MAX_TOKENS
+    np.testing.assert_array_equal(embedder.embed_query(head + "blue " * 99), embedder.embed_query(head))
+
+
+def test_another_longest_input_has_another_onnx_identity(model_folder):
+    """Vectors of long texts differ, so they must not meet in one index."""
+    before = OnnxEmbedder(model_folder).identity
+    (model_folder / "sentence_bert_config.json").write_text('{"max_seq_length": 2}')
+    after = OnnxEmbedder(model_folder).identity
+    assert (before.model.endswith("-512t"), after.model.endswith("-2t")) == (True, True)
 
 
 def test_other_weights_have_another_onnx_identity(model_folder):
@@ -213,9 +234,21 @@ def test_other_weights_have_another_onnx_identity(model_folder):
         ("tokenizer.json", b"{}", "not a tokenizer"),
         ("sentence_bert_config.json", b"{", "cannot be read"),
         ("sentence_bert_config.json", b"[]", "JSON object"),
+        ("sentence_bert_config.json", b'{"max_seq_length": "long"}', "a number of tokens above 0"),
+        ("sentence_bert_config.json", b'{"max_seq_length": 0}', "a number of tokens above 0"),
         ("1_Pooling/config.json", b'{"pooling_mode_cls_token": true}', "pooling_mode_cls_token"),
     ],
-    ids=["garbage", "picture input", "pooled output", "tokenizer", "bad json", "no object", "cls pooling"],
+    ids=[
+        "garbage",
+        "picture input",
+        "pooled output",
+        "tokenizer",
+        "bad json",
+        "no object",
+        "no limit",
+        "limit 0",
+        "cls pooling",
+    ],
 )
 def test_an_onnx_folder_that_cannot_be_used_is_refused_with_the_file_at_fault(model_folder, file, content, complaint):
     (model_folder / file).parent.mkdir(exist_ok=True)

@@ -165,8 +165,8 @@ class Candidates:
         """The query's terms, their rarity, and the full-text score of every slot: its best chunk's."""
         partition = self._partition
         live = partition.column("live")
-        memories = int(live.sum())
-        all_live = memories == len(live)
+        memories = partition.live
+        all_live = memories == partition.slots
         lengths = partition.chunk_length.astype(np.float32)
         average = ranking.average_length(float(partition.live_length), partition.live_chunks)
         found, chunk_hits = [], []

@@ -7,7 +7,7 @@ slot dead and takes a new one.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from typing import Any, Final
 
@@ -62,6 +62,7 @@ _COLUMNS: Final[dict[str, Any]] = {
     "distinct": np.int32,
 }
 
+_HASH_BYTES: Final = 4
 _FEEDBACK: Final = {None: 0, "POSITIVE": 1, "NEGATIVE": -1, "VERY_NEGATIVE": -2}
 GENERIC_USERS: Final = frozenset({"user", "human"})
 """Speakers that stand for the user of a chat with an assistant. A person who is named speaks for themselves."""
@@ -81,6 +82,9 @@ class ResidentPartition:
         cursor: The last `seq` applied.
         speakers: Names of speakers in the partition, by the code in column `speaker`.
         waiting: Rows without an index entry (they wait for a rebuild).
+        live: Slots in use.
+        live_length: Terms in all live memories.
+        live_chunks: Chunks of all live memories.
     """
 
     def __init__(self, dimensions: int) -> None:
@@ -90,6 +94,9 @@ class ResidentPartition:
         self.vectors = Vectors(dimensions)
         self.speakers: dict[int, str] = {}
         self.waiting = 0
+        self.live = 0
+        self.live_length = 0
+        self.live_chunks = 0
         self.chunks = 0
         self._columns = {name: np.zeros(0, dtype) for name, dtype in _COLUMNS.items()}
         self._chunk_slot = np.zeros(0, np.int32)
@@ -100,16 +107,6 @@ class ResidentPartition:
     def column(self, name: str) -> NDArray[Any]:
         """A column, `(slots,)`; a view that the next refresh may leave behind."""
         return self._columns[name][: self.slots]
-
-    @property
-    def live_length(self) -> int:
-        """Terms in all live memories."""
-        return int(self.column("length")[self.column("live")].sum())
-
-    @property
-    def live_chunks(self) -> int:
-        """Chunks of all live memories."""
-        return int(self.column("live")[self.chunk_slot].sum())
 
     @property
     def chunk_slot(self) -> NDArray[np.int32]:
@@ -136,7 +133,7 @@ class ResidentPartition:
     @property
     def is_sparse(self) -> bool:
         """Whether most slots are dead, so that loading anew saves memory and time."""
-        return self.slots > _SPARSE_SLOTS and int(self.column("live").sum()) * 2 < self.slots
+        return self.slots > _SPARSE_SLOTS and self.live * 2 < self.slots
 
     def known_names(self, user_id: str | None) -> KnownNames:
         """The names that a query may use for somebody: speakers and the partition's user, generic ones left out."""
@@ -160,6 +157,13 @@ class ResidentPartition:
         else:
             for session in touched:
                 self._relink(session)
+        self._count()
+
+    def _count(self) -> None:
+        live = self.column("live")
+        self.live = int(np.count_nonzero(live))
+        self.live_length = int(self.column("length")[live].sum())
+        self.live_chunks = int(np.count_nonzero(live[self.chunk_slot]))
 
     def slots_of(self, keys: NDArray[np.int64]) -> NDArray[np.int64]:
         """Live slots of the given keys, in no order; keys without one are left out."""
@@ -190,37 +194,38 @@ class ResidentPartition:
         first, count = self.slots, len(rows)
         self._reserve(first + count)
         span = slice(first, first + count)
-        for name, values in self._values(rows).items():
+        columns = dict(zip(PartitionRow._fields, zip(*rows, strict=True), strict=True))
+        embeddings, terms, entities, flags = zip(*columns["entry"], strict=True)
+        for name, values in self._values(columns).items():
             self._columns[name][span] = values
-        entries = [row.entry for row in rows if row.entry is not None]
-        self.vectors.append([entry.embedding for entry in entries])
-        self._append_terms([entry.terms for entry in entries], first)
-        sizes = np.fromiter((len(entry.entities) // 4 for entry in entries), np.int64, count)
-        hashes = np.frombuffer(b"".join(entry.entities for entry in entries), "<u4")
+        self._columns["flags"][span] = flags
+        self.vectors.append(embeddings)
+        self._append_terms(terms, first)
+        sizes = np.fromiter(map(len, entities), np.int64, count) // _HASH_BYTES
+        hashes = np.frombuffer(b"".join(entities), "<u4")
         owners = np.repeat(np.arange(first, first + count, dtype=np.int32), sizes)
         self._entities.append(hashes, owners, np.ones(len(hashes), np.uint8))
         self.slots = first + count
 
-    def _values(self, rows: Sequence[PartitionRow]) -> dict[str, Any]:
-        for row in rows:
-            if row.speaker:
-                self.speakers.setdefault(code(row.speaker), row.speaker)
+    def _values(self, columns: Mapping[str, tuple[Any, ...]]) -> dict[str, Any]:
+        speakers = list(map(code, columns["speaker"]))
+        self.speakers |= {known: name for known, name in zip(speakers, columns["speaker"], strict=True) if name}
+        since = zip(columns["valid_from"], columns["created_at"], strict=True)
         return {
-            "key": [row.key for row in rows],
-            "state": [ACTIVE if row.state == "active" else CLOSED for row in rows],
+            "key": columns["key"],
+            "state": [ACTIVE if state == "active" else CLOSED for state in columns["state"]],
             "live": True,
-            "agent": [code(row.agent_id) for row in rows],
-            "app": [code(row.app_id) for row in rows],
-            "run": [code(row.run_id) for row in rows],
-            "session": [code(row.session) for row in rows],
-            "speaker": [code(row.speaker) for row in rows],
-            "user": [(row.speaker or "user").lower() in GENERIC_USERS for row in rows],
-            "created_at": [row.created_at for row in rows],
-            "valid_from": [row.created_at if row.valid_from is None else row.valid_from for row in rows],
-            "valid_to": [FOREVER if row.valid_to is None else row.valid_to for row in rows],
-            "expires_on": [FOREVER if row.expires_on is None else row.expires_on for row in rows],
-            "feedback": [_FEEDBACK.get(row.feedback, 0) for row in rows],
-            "flags": [row.entry.flags if row.entry else 0 for row in rows],
+            "agent": list(map(code, columns["agent_id"])),
+            "app": list(map(code, columns["app_id"])),
+            "run": list(map(code, columns["run_id"])),
+            "session": list(map(code, columns["session"])),
+            "speaker": speakers,
+            "user": [name is None or name.lower() in GENERIC_USERS for name in columns["speaker"]],
+            "created_at": columns["created_at"],
+            "valid_from": [created if start is None else start for start, created in since],
+            "valid_to": [FOREVER if end is None else end for end in columns["valid_to"]],
+            "expires_on": [FOREVER if day is None else day for day in columns["expires_on"]],
+            "feedback": [_FEEDBACK.get(verdict, 0) for verdict in columns["feedback"]],
             "previous": NOWHERE,
             "next": NOWHERE,
         }

@@ -3,6 +3,10 @@
 The folder is what sentence-transformers publish: `model.onnx` (at the top or in `onnx/`) and `tokenizer.json`. A vector is
 the mean of the token vectors under the attention mask, scaled to unit length; a folder that says its model pools in
 another way is refused, because its vectors would be quietly wrong.
+
+A text longer than the model's longest input has the vector of its first tokens: those are what the model was trained on, and
+the words of the rest are still found by full text. The limit is `max_seq_length` in the folder's `sentence_bert_config.json`
+(256 for all-MiniLM-L6-v2) and part of the identity, so two limits never share an index.
 """
 
 from __future__ import annotations
@@ -26,9 +30,6 @@ if TYPE_CHECKING:
 MAX_TOKENS: Final = 512
 """Longest input when the folder names no limit: the position table of BERT-sized models."""
 
-BATCH_ROWS: Final = 32
-"""Texts per run of the model, the default of sentence-transformers; with `MAX_TOKENS` it bounds the memory of a run."""
-
 _MODEL_FILES: Final = ("model.onnx", "onnx/model.onnx")
 _INPUTS: Final = frozenset({"input_ids", "attention_mask", "token_type_ids"})
 _TOKEN_RANK: Final = 3
@@ -48,23 +49,23 @@ class OnnxEmbedder:
             folder: A local folder; nothing is downloaded.
 
         Raises:
-            ConfigurationError: If onnxruntime is not installed, a file is missing or unreadable, or the model is not one
-                that turns token ids into token vectors to be averaged.
+            ConfigurationError: If onnxruntime is not installed, a file is missing or unreadable, the longest input is no
+                usable number, or the model is not one that turns token ids into token vectors to be averaged.
         """
         model_file = _find_model(folder)
         _require_mean_pooling(folder)
-        self._tokenizer = _load_tokenizer(folder)
+        self._tokenizer, limit = _load_tokenizer(folder)
         self._session = _open_session(model_file)
         self._inputs = {node.name for node in self._session.get_inputs()}
         if not {"input_ids"} <= self._inputs <= _INPUTS:
             raise ConfigurationError(f"{model_file} takes {sorted(self._inputs)}; a text model takes {sorted(_INPUTS)}")
         self._output, dimensions = _find_token_vectors(self._session, model_file)
-        name = f"onnx-{folder.resolve().name}-{_digest(model_file)}"
+        name = f"onnx-{folder.resolve().name}-{_digest(model_file)}-{limit}t"
         self._identity = EmbedderIdentity(model=name, dimensions=dimensions, normalised=True)
 
     @property
     def identity(self) -> EmbedderIdentity:
-        """What the vectors are: the folder's name and a digest of the weights."""
+        """What the vectors are: the folder's name, a digest of the weights and the longest input in tokens."""
         return self._identity
 
     def embed_documents(self, texts: Sequence[str]) -> NDArray[np.float32]:
@@ -79,16 +80,9 @@ class OnnxEmbedder:
         import numpy as np
 
         rows = np.zeros((len(texts), self._identity.dimensions), dtype=np.float32)
-        encoded = [
-            (index, self._tokenizer.encode(tokenizable(text)))
-            for index, text in enumerate(texts)
-            if text and not text.isspace()
-        ]
-        # Texts of like length share a run: a short one beside a long one is paid for as a long one.
-        encoded.sort(key=lambda pair: len(pair[1].ids))
-        for start in range(0, len(encoded), BATCH_ROWS):
-            batch = encoded[start : start + BATCH_ROWS]
-            rows[[index for index, _ in batch]] = self._run([encoding for _, encoding in batch])
+        for row, text in zip(rows, texts, strict=True):
+            if text and not text.isspace():
+                row[:] = self._run(self._tokenizer.encode(tokenizable(text)))
         return rows
 
     def embed_query(self, text: str) -> NDArray[np.float32]:
@@ -96,22 +90,25 @@ class OnnxEmbedder:
         row: NDArray[np.float32] = self.embed_documents([text])[0]
         return row
 
-    def _run(self, encodings: Sequence[Encoding]) -> NDArray[np.float32]:
-        """Return the unit vectors of one batch, `(len(encodings), dimensions)` float32."""
+    def _run(self, encoding: Encoding) -> NDArray[np.float32]:
+        """Return the unit vector of one text, `(dimensions,)` float32.
+
+        One text a run: on one thread a batch of usual memories gains a quarter at most and loses where they are long, and
+        a model quantised to 8 bits scales its numbers by the whole batch, so that a text's vector would depend on its
+        neighbours.
+        """
         import numpy as np
 
-        width = max(len(encoding.ids) for encoding in encodings)
-        feed = {name: np.zeros((len(encodings), width), dtype=np.int64) for name in _INPUTS}
-        for row, encoding in enumerate(encodings):
-            length = len(encoding.ids)
-            feed["input_ids"][row, :length] = encoding.ids
-            feed["attention_mask"][row, :length] = encoding.attention_mask
-            feed["token_type_ids"][row, :length] = encoding.type_ids
-        wanted = {name: feed[name] for name in self._inputs}
-        tokens = np.asarray(self._session.run([self._output], wanted)[0], dtype=np.float32)
-        sums = np.einsum("rtd,rt->rd", tokens, feed["attention_mask"].astype(np.float32))
-        lengths = np.linalg.norm(sums, axis=1, keepdims=True)  # the sum and the mean point the same way
-        unit: NDArray[np.float32] = np.divide(sums, lengths, out=np.zeros_like(sums), where=lengths > 0)
+        feed = {
+            "input_ids": encoding.ids,
+            "attention_mask": encoding.attention_mask,
+            "token_type_ids": encoding.type_ids,
+        }
+        wanted = {name: np.array([feed[name]], dtype=np.int64) for name in self._inputs}
+        tokens = np.asarray(self._session.run([self._output], wanted)[0], dtype=np.float32)[0]
+        total = tokens.sum(axis=0)  # nothing is padded, and the sum and the mean point the same way
+        length = np.linalg.norm(total)
+        unit: NDArray[np.float32] = total / length if length > 0 else total
         return unit
 
 
@@ -132,7 +129,8 @@ def _require_mean_pooling(folder: Path) -> None:
         raise ConfigurationError(f"{path} asks for {', '.join(modes)}; only pooling_mode_mean_tokens can be used")
 
 
-def _load_tokenizer(folder: Path) -> Tokenizer:
+def _load_tokenizer(folder: Path) -> tuple[Tokenizer, int]:
+    """Return the tokenizer, set to cut at the longest input, and that limit in tokens."""
     from tokenizers import Tokenizer
 
     path = folder / "tokenizer.json"
@@ -140,10 +138,16 @@ def _load_tokenizer(folder: Path) -> Tokenizer:
         tokenizer = Tokenizer.from_file(str(path))
     except Exception as error:  # tokenizers raises plain Exception for a missing or malformed file
         raise ConfigurationError(f"{path} is missing or not a tokenizer: {error}") from error
-    limit = _read_settings(folder / "sentence_bert_config.json").get("max_seq_length") or MAX_TOKENS
-    tokenizer.enable_truncation(int(limit))
-    tokenizer.no_padding()  # batches are padded to their own longest text
-    return tokenizer
+    settings = folder / "sentence_bert_config.json"
+    limit = _read_settings(settings).get("max_seq_length", MAX_TOKENS)
+    marks = tokenizer.num_special_tokens_to_add(is_pair=False)
+    if not isinstance(limit, int) or limit <= marks:
+        raise ConfigurationError(
+            f"{settings} sets max_seq_length to {limit!r}; a number of tokens above {marks} is needed"
+        )
+    tokenizer.enable_truncation(limit)
+    tokenizer.no_padding()  # the file of MiniLM asks for padding to 128 tokens
+    return tokenizer, limit
 
 
 def _read_settings(path: Path) -> dict[str, Any]:

@@ -189,11 +189,14 @@ def to_episode(row: sqlite3.Row, messages: Sequence[sqlite3.Row]) -> Episode:
 
 def to_partition_row(row: tuple[Any, ...]) -> PartitionRow:
     """A plain row of `partition_rows` as the resident partition takes it."""
-    *columns, flags, entities, terms, embedding = row
-    expires_on = columns[12]
-    columns[12] = None if expires_on is None else date.fromisoformat(expires_on).toordinal()
-    entry = None if terms is None else IndexEntry(embedding=embedding, terms=terms, entities=entities, flags=flags)
-    return PartitionRow(*(*columns, entry))
+    expires_on, (flags, entities, terms, embedding) = row[_EXPIRES_ON], row[_ENTRY:]
+    expires_on = None if expires_on is None else date.fromisoformat(expires_on).toordinal()
+    entry = None if terms is None else IndexEntry(embedding, terms, entities, flags)
+    return PartitionRow._make((*row[:_EXPIRES_ON], expires_on, *row[_EXPIRES_ON + 1 : _ENTRY], entry))
+
+
+_EXPIRES_ON: Final = PartitionRow._fields.index("expires_on")
+_ENTRY: Final = PartitionRow._fields.index("entry")
 
 
 def to_entity_summary(row: sqlite3.Row) -> EntitySummary:
