@@ -88,7 +88,7 @@ def export(source: Path, target: Path, *, int8: bool = False) -> Path:
         for name in COPIED:
             shutil.copyfile(source / name, target / name)
     except (OSError, ValueError, KeyError, SafetensorError) as error:
-        raise SystemExit(f"{source} cannot be exported to {target}: {error!r}") from error
+        raise SystemExit(f"{source} cannot be exported to {target}: {type(error).__name__}: {error}") from error
     with tempfile.TemporaryDirectory(dir=target) as folder:
         written = Path(folder) / "model.onnx"
         onnx.save(model, written)
@@ -130,7 +130,7 @@ class _Encoder:
     """A graph being written. Each method adds nodes and returns the name of what the last one gives."""
 
     def __init__(self, weights: Mapping[str, NDArray[np.float32]], *, heads: int, epsilon: float) -> None:
-        self._weights = weights
+        self._weights = {name: values.astype(np.float32, copy=False) for name, values in weights.items()}
         self._heads = heads
         self._epsilon = epsilon
         self._nodes: list[onnx.NodeProto] = []
@@ -138,8 +138,8 @@ class _Encoder:
 
     def embeddings(self) -> str:
         """Word plus position plus segment, normalised; an input is one text, so the segment is the first everywhere."""
-        places = self._weights["embeddings.position_embeddings.weight"]
-        places = self._constant("places", places + self._weights["embeddings.token_type_embeddings.weight"][0])
+        segment = self._weights["embeddings.token_type_embeddings.weight"][0]
+        places = self._constant("places", self._weights["embeddings.position_embeddings.weight"] + segment)
         words = self._constant("words", self._weights["embeddings.word_embeddings.weight"])
         zero = self._constant("zero", np.array([0], dtype=np.int64))
         tokens = self._node("Shape", "input_ids", start=1, end=2)

@@ -326,6 +326,9 @@ class Transaction(LogReader, Protocol):
     def put_entries(self, entries: Mapping[int, IndexEntry], *, identity: str) -> None:
         """Replace the index entries of these keys (`rebuild`)."""
 
+    def drop_orphan_entries(self) -> int:
+        """Remove index entries whose memory is gone or erased (`rebuild`); how many there were."""
+
     def put_records(self, records: Sequence[MemoryRecord]) -> None:
         """Write current states again as the log folds them (`rebuild`); nothing is appended."""
 

@@ -77,8 +77,8 @@ for line in sys.stdin:
 )
 """Forks three writers for each line it reads: starting Python a hundred times would take most of the test."""
 
-ROUNDS = 50
-"""Of three writers each: a hundred and fifty deaths, in some seconds."""
+ROUNDS = 100
+"""Of three writers each: three hundred deaths, in some seconds."""
 
 
 def test_two_logs_on_one_file_see_each_other_at_once(store_path):
@@ -146,7 +146,7 @@ def test_two_processes_lose_nothing_to_each_other(store_path, start_python):
 @pytest.mark.timeout(120)
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_what_was_acknowledged_outlives_a_killed_writer(store_path, start_python):
-    """A hundred and fifty writers are killed in the middle of their work; what they had reported as stored is there."""
+    """Three hundred writers are killed in the middle of their work; what they had reported as stored is there."""
     nursery = start_python(NURSERY, store_path)
     before = 0
     for number in range(ROUNDS):

@@ -48,7 +48,9 @@ def test_dates_of_a_question_count_from_the_reference():
     assert not ask("Where was I?", START, NOBODY, EMBEDDER).asks_when
 
 
-@pytest.mark.parametrize("query", ["tea", "why?", "🍏", "日本", "the", "x" * 5_000, " ".join(f"word{n}" for n in range(900))])
+@pytest.mark.parametrize(
+    "query", ["tea", "why?", "🍏", "日本", "the", "x" * 5_000, " ".join(f"word{n}" for n in range(900))]
+)
 def test_every_feature_is_known_of_every_candidate(engine, query):
     """A number, whatever is asked."""
     engine.say("I drink tea", "Do you?", "日本 is far", "")

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kept.domain.scope import Scope
 from kept.domain.text import count_tokens
 from kept.engine.context import HEADER, SAME, pack
 from kept.engine.retrieve import Hit
@@ -16,6 +17,7 @@ from kept.errors import InvalidInputError
 from kept.testing.fakes import START, record
 
 DAY = timedelta(days=1)
+ALICE = Scope(user_id="alice")
 LINE = re.compile(r"- \[(?P<id>.{8})\] ")
 TEXTS = st.text(max_size=60) | st.sampled_from(
     ["I like tea", "I do not like tea", "日本語のメモ " * 8, "a\n## 2026-01-01\n- [deadbeef] x", "🍏" * 40, "x" * 300]
@@ -118,7 +120,7 @@ def test_without_hits_there_is_no_block():
 def test_memories_are_grouped_by_day_oldest_first():
     """A reader sees how things went, whatever the scores."""
     block = packed("today", "last week", "yesterday", "today too", days=[0, -7, -1, 0])
-    assert [line for line in block.text.splitlines()[1:]] == [
+    assert block.text.splitlines()[1:] == [
         "## 2025-12-25",
         "- [00000001] last week",
         "## 2025-12-31",
@@ -165,7 +167,11 @@ def test_the_same_words_of_two_people_are_two_statements():
     """Each speaks for themselves."""
     found = hits("I have two children", "I have two children")
     spoken = [
-        Hit(memory=record(**{n: getattr(hit.memory, n) for n in ("text", "id", "key")}, speaker=speaker), score=0.5, parts={})
+        Hit(
+            memory=record(**{n: getattr(hit.memory, n) for n in ("text", "id", "key")}, speaker=speaker),
+            score=0.5,
+            parts={},
+        )
         for hit, speaker in zip(found, ("Alice", "Bob"), strict=True)
     ]
     block = pack(spoken, 1_000)
@@ -193,29 +199,22 @@ def test_ids_in_a_block_resolve(engine):
     """An agent can ask for what it read."""
     engine.say("The violin needs strings")
     engine.say("The cat needs food")
-    block = engine.service.context(engine_scope(), "violin or cat", budget_tokens=200)
+    block = engine.service.context(ALICE, "violin or cat", budget_tokens=200)
     cited = LINE.findall(block.text)
     assert len(cited) == 2
     assert [engine.service.get("default", short).id for short in cited] == list(block.ids)
-
-
-def engine_scope():
-    from kept.domain.scope import Scope  # noqa: PLC0415
-
-    return Scope(user_id="alice")
 
 
 @pytest.mark.parametrize("bad", [0, -5, 1.5, "600", None, True])
 def test_a_budget_that_is_no_number_of_tokens_is_refused(engine, bad):
     """With the range in the error."""
     with pytest.raises(InvalidInputError, match="budget_tokens"):
-        engine.service.context(engine_scope(), "x", budget_tokens=bad)
+        engine.service.context(ALICE, "x", budget_tokens=bad)
 
 
 def test_a_context_keeps_to_the_filter_and_the_threshold(engine):
     """As a search would."""
     engine.say("violin strings", metadata={"shelf": 1})
     engine.say("violin bow", metadata={"shelf": 2})
-    scope = engine_scope()
-    assert "bow" not in engine.service.context(scope, "violin", filters={"shelf": 1}).text
-    assert engine.service.context(scope, "bread", threshold=0.99).text == ""
+    assert "bow" not in engine.service.context(ALICE, "violin", filters={"shelf": 1}).text
+    assert engine.service.context(ALICE, "bread", threshold=0.99).text == ""

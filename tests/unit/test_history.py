@@ -37,9 +37,9 @@ FIELDS = st.fixed_dictionaries(
         "metadata": st.dictionaries(WORDS, st.none() | st.integers() | WORDS | st.lists(WORDS), max_size=2),
         "categories": st.lists(WORDS, max_size=2).map(tuple),
         "entity_refs": st.lists(st.builds(EntityRef, name=WORDS, kind=WORDS, key=WORDS), max_size=2).map(tuple),
-        "relations": st.lists(
-            st.builds(Relation, source=WORDS, relationship=WORDS, target=WORDS), max_size=2
-        ).map(tuple),
+        "relations": st.lists(st.builds(Relation, source=WORDS, relationship=WORDS, target=WORDS), max_size=2).map(
+            tuple
+        ),
         "supersedes": st.lists(WORDS, max_size=2).map(tuple),
         "created_at": MOMENTS,
         "valid_from": st.none() | MOMENTS,

@@ -159,11 +159,12 @@ def test_what_was_closed_and_is_said_again_is_new(engine):
     """It is true again, from now on."""
     (old,) = engine.say("I live in Rome")
     engine.service.invalidate("default", old.id)
-    assert [event for event in events(add(engine, "I live in Rome", infer=False))] == ["ADD"]
+    assert events(add(engine, "I live in Rome", infer=False)) == ["ADD"]
 
 
 @pytest.mark.xfail(
-    strict=True, reason="Log.find_repeat gives the oldest visible memory, closed or not; it should give current ones only"
+    strict=True,
+    reason="Log.find_repeat gives the oldest visible memory, closed or not; it should give current ones only",
 )
 def test_what_came_back_after_it_was_closed_is_reinforced(engine):
     """A third time is a repeat of the second, not of the closed first."""
@@ -227,7 +228,9 @@ def test_superseding_closes_the_old_fact(engine):
 
 def test_superseding_does_not_lengthen_what_ended_before(engine):
     """A fact that was over stays over."""
-    (old,) = add(engine, facts=[{"text": "I live in Rome", "valid_from": "2020-01-01", "valid_to": "2024-01-01"}]).stored
+    (old,) = add(
+        engine, facts=[{"text": "I live in Rome", "valid_from": "2020-01-01", "valid_to": "2024-01-01"}]
+    ).stored
     add(engine, facts=[{"text": "I live in Bonn", "supersedes": [old.memory.id]}])
     assert engine.service.get("default", old.memory.id).valid_to == datetime(2024, 1, 1, tzinfo=UTC)
 

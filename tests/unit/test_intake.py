@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timezone, timedelta
+from datetime import UTC, date, datetime, timedelta, timezone
 
 import pytest
 from hypothesis import given
@@ -14,7 +14,11 @@ from kept.errors import InvalidInputError
 
 CANARY = "ghp_16C7e42F292c6912E7710c838347Ae178B4a"
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**70), 2**70)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
     max_leaves=8,
 )
@@ -132,7 +136,10 @@ def test_secrets_are_redacted_wherever_a_text_is_taken():
         }
     )
     messages = intake.parse_messages(
-        [{"role": "user", "content": CANARY, "name": CANARY, "id": CANARY}, Message(role="user", content=CANARY, source_id=CANARY)]
+        [
+            {"role": "user", "content": CANARY, "name": CANARY, "id": CANARY},
+            Message(role="user", content=CANARY, source_id=CANARY),
+        ]
     )
     assert CANARY not in repr((facts, messages))
     assert CANARY.casefold() not in repr(facts).casefold()
@@ -303,7 +310,9 @@ def test_times_come_in_many_forms_and_are_utc(raw, expected):
     assert message.at == expected
 
 
-@pytest.mark.parametrize("bad", ["", "soon", "2026-13-01", "10000-01-01", 1e300, float("nan"), "0001-01-01T00:00:00+01:00", True, []])
+@pytest.mark.parametrize(
+    "bad", ["", "soon", "2026-13-01", "10000-01-01", 1e300, float("nan"), "0001-01-01T00:00:00+01:00", True, []]
+)
 def test_what_is_no_time_is_refused(bad):
     """Never a traceback."""
     with pytest.raises(InvalidInputError):

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from kept.domain.lexicon import HAS_TIME, IS_QUESTION, MAX_CHUNKS, flags, pack_entities, pack_terms, posting_type
 from kept.domain.text import chunks, hashed_terms, term_hash
 
-TEXTS = st.lists(st.sampled_from(["tea", "Berlin", "the", "deploy", "v1.2", "日本", "née", "🍏", "."]), max_size=30).map(
-    " ".join
-)
+TEXTS = st.lists(
+    st.sampled_from(["tea", "Berlin", "the", "deploy", "v1.2", "日本", "née", "🍏", "."]), max_size=30
+).map(" ".join)
 
 
 def postings(text):
@@ -27,7 +27,9 @@ def postings(text):
 def test_postings_count_each_term_of_each_chunk(text):
     """Nothing else is in them."""
     expected = {
-        (number, term): tf for number, chunk in enumerate(chunks(text)) for term, tf in Counter(hashed_terms(chunk)).items()
+        (number, term): tf
+        for number, chunk in enumerate(chunks(text))
+        for term, tf in Counter(hashed_terms(chunk)).items()
     }
     assert postings(text) == expected
 
@@ -47,7 +49,9 @@ def test_occurrences_stop_at_what_a_byte_holds():
 
 def test_chunks_of_a_very_long_text_are_numbered_in_a_byte():
     """What lies beyond counts towards the last."""
-    text = "\n\n".join(f"Paragraph {n} speaks of topic{n} at length, with words enough to fill a line." for n in range(4_000))
+    text = "\n\n".join(
+        f"Paragraph {n} speaks of topic{n} at length, with words enough to fill a line." for n in range(4_000)
+    )
     numbers = {chunk for chunk, _ in postings(text)}
     assert max(numbers) == MAX_CHUNKS
     assert (MAX_CHUNKS, hashed_terms("topic3999")[0]) in postings(text)

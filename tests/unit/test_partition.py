@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kept.domain.entities import KnownNames
+from kept.domain.entities import KnownNames, names_in
+from kept.domain.scope import Scope
 from kept.domain.text import hashed_terms, term_hash
 from kept.engine import partition as module
 from kept.engine.candidates import Candidates, ask
@@ -130,8 +131,6 @@ def act(engine, known, step):
 @given(st.lists(OPS, min_size=4, max_size=25), st.sampled_from([32, 32, 1]))
 def test_refreshing_step_by_step_is_loading_anew(make_engine, steps, sessions):
     """Every column, neighbour, posting, entity and feature, whatever happened and however often it was looked at."""
-    from kept.domain.scope import Scope  # noqa: PLC0415
-
     engine = make_engine()
     engine.scope = Scope(user_id="alice")
     known: list[str] = []
@@ -179,8 +178,6 @@ def chain(partition, start):
 
 def test_neighbours_follow_the_time_of_saying_within_a_session(engine):
     """Also when a message is told late, and never across sessions."""
-    from kept.domain.scope import Scope  # noqa: PLC0415
-
     run, other = Scope(user_id="alice", run_id="r"), Scope(user_id="alice", run_id="s")
     second = engine.say("second", scope=run, timestamp=START)[0]
     third = engine.say("third", scope=run, timestamp=START + timedelta(hours=1))[0]
@@ -216,7 +213,7 @@ def test_a_closed_memory_stays_and_a_hidden_one_goes(engine):
     assert dead.key not in seen
 
 
-def test_rows_without_an_entry_wait(engine, make_engine):
+def test_rows_without_an_entry_wait(engine):
     """A row of another embedder is no candidate, and is counted."""
     engine.say("tea", "Berlin")
     other = ResidentPartition(8)
@@ -243,8 +240,6 @@ def test_known_names_leave_generic_speakers_out(engine):
 
 
 def mentions(partition, text):
-    from kept.domain.entities import names_in  # noqa: PLC0415
-
     return names_in(text, partition.known_names("alice"))
 
 

@@ -69,12 +69,12 @@ def test_the_least_recently_used_partition_is_dropped_first(filled):
 def test_results_do_not_depend_on_the_budget(filled):
     """Dropping a partition loses nothing."""
     rich, poor = filled(), filled(cache_bytes=1)
-    for _ in range(2):
-        for user in USERS:
-            hits = [engine.service.search(scope(user), "tea notes 7") for engine in (rich, poor)]
-            assert [[(h.memory.text, h.score) for h in found] for found in hits][0] == [
-                (h.memory.text, h.score) for h in hits[1]
-            ]
+    for user in USERS * 2:
+        found = [
+            [(hit.memory.text, hit.score) for hit in engine.service.search(scope(user), "tea notes 7")]
+            for engine in (rich, poor)
+        ]
+        assert found[0] == found[1]
 
 
 def test_another_writer_on_the_same_log_is_seen_by_the_next_search(make_engine):

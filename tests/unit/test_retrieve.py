@@ -45,7 +45,9 @@ def test_scores_lie_between_zero_and_one_and_fall(make_engine, texts, query):
 
 @settings(max_examples=60)
 @given(
-    st.lists(SENTENCES, min_size=1, max_size=6, unique=True), st.lists(UNRELATED, min_size=1, max_size=40, unique=True), SENTENCES
+    st.lists(SENTENCES, min_size=1, max_size=6, unique=True),
+    st.lists(UNRELATED, min_size=1, max_size=40, unique=True),
+    SENTENCES,
 )
 def test_storing_something_unrelated_moves_no_score_by_much(make_engine, texts, unrelated, query):
     """So that a threshold means the same tomorrow."""
@@ -283,7 +285,7 @@ def library(make_engine):
         ("Alice drinks Tea.", "alice", {"stars": 3, "done": True, "tags": ["a", "b"]}, ("food",)),
         ("Bob hates tea in Berlin.", "bob", {"stars": "3", "note": "Hauptstraße 5"}, ()),
         ("I moved to Oslo in May", "u1", {"n": 1, "source": "u2", "a.b": "x"}, ("travel", "food")),
-        ("100% of it", "u2", {"n": 1.5, "it's \"quoted\"": "yes"}, ("u1",)),
+        ("100% of it", "u2", {"n": 1.5, 'it\'s "quoted"': "yes"}, ("u1",)),
         ("ΣΊΣΥΦΟΣ", "Ünal", {"n": None, "tags": ["u1"]}, ()),
     )
     for number, (text, user, metadata, categories) in enumerate(rows):
@@ -387,7 +389,9 @@ def test_an_add_names_the_memories_close_to_what_it_stored(engine):
     """So that the agent can settle conflicts; the new one itself and the call's others are not among them."""
     (old,) = engine.say("Alice lives in a house in Rome")
     engine.say("bread and butter")
-    result = engine.service.add(ALICE, ["Alice lives in a house in Bonn", "Alice lives in a house in Oslo"], infer=False)
+    result = engine.service.add(
+        ALICE, ["Alice lives in a house in Bonn", "Alice lives in a house in Oslo"], infer=False
+    )
     related = engine.service.related(result)
     for stored in result.stored:
         (close,) = related[stored.memory.id]

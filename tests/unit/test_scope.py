@@ -12,9 +12,7 @@ from kept.domain.scope import ANY, ENTITY_IDS, MAX_ID_LENGTH, Scope
 from kept.errors import ScopeError
 
 IDS = st.sampled_from([None, "a", "b"])
-STORED = st.builds(
-    Scope, project=st.sampled_from(["p", "q"]), user_id=IDS, agent_id=IDS, app_id=IDS, run_id=IDS
-)
+STORED = st.builds(Scope, project=st.sampled_from(["p", "q"]), user_id=IDS, agent_id=IDS, app_id=IDS, run_id=IDS)
 READ_IDS = st.sampled_from([None, "a", "b", ANY])
 READ = st.builds(
     Scope, project=st.sampled_from(["p", "q"]), user_id=READ_IDS, agent_id=READ_IDS, app_id=READ_IDS, run_id=READ_IDS
@@ -27,7 +25,9 @@ def test_ids_become_trimmed_text(given, kept):
     assert Scope.of(user_id=given).user_id == kept
 
 
-@pytest.mark.parametrize("bad", ["", "  ", "a\nb", "a\x00", "\ud800", "x" * (MAX_ID_LENGTH + 1), b"u", ["u"], {}, 1.0, True])
+@pytest.mark.parametrize(
+    "bad", ["", "  ", "a\nb", "a\x00", "\ud800", "x" * (MAX_ID_LENGTH + 1), b"u", ["u"], {}, 1.0, True]
+)
 @pytest.mark.parametrize("name", ["project", *ENTITY_IDS])
 def test_an_id_that_is_none_is_refused_by_name(name, bad):
     """A blank id or a whole message as one is a mistake of the caller, and the error says which."""

@@ -13,7 +13,9 @@ from kept.testing.fakes import START
 ALICE, BOB = Scope(user_id="alice"), Scope(user_id="bob")
 
 READS = {
-    "search": lambda service, scope, filters: [hit.memory.text for hit in service.search(scope, "note", filters=filters)],
+    "search": lambda service, scope, filters: [
+        hit.memory.text for hit in service.search(scope, "note", filters=filters)
+    ],
     "context": lambda service, scope, filters: service.context(scope, "note", filters=filters).text,
     "list": lambda service, scope, filters: [memory.text for memory in service.list(scope, filters=filters)[0]],
     "export": lambda service, scope, filters: list(service.export(scope, filters=filters))[1:],
@@ -74,12 +76,16 @@ def test_a_wildcard_does_not_admit_what_has_no_id(engine):
     """Any value, but not none."""
     engine.say("of an agent", scope=Scope(agent_id="planner"))
     engine.say("of alice")
-    assert engine.find("of") == engine.texts(Scope(user_id="*")) == engine.find("of", Scope(user_id="*")) == ["of alice"]
+    assert (
+        engine.find("of") == engine.texts(Scope(user_id="*")) == engine.find("of", Scope(user_id="*")) == ["of alice"]
+    )
     assert engine.find("of", Scope(agent_id="*")) == engine.texts(Scope(agent_id="*")) == ["of an agent"]
 
 
 @pytest.mark.parametrize("name", READS)
-@pytest.mark.parametrize("filters", [{"OR": []}, {"AND": 5}, {"user_id": {"near": 1}}, {"a": object()}, ["x"], "x"], ids=str)
+@pytest.mark.parametrize(
+    "filters", [{"OR": []}, {"AND": 5}, {"user_id": {"near": 1}}, {"a": object()}, ["x"], "x"], ids=str
+)
 def test_a_malformed_filter_is_refused_before_anything_happens(shared, name, filters):
     """By every call that takes one."""
     with pytest.raises(FilterError):
@@ -143,7 +149,9 @@ def test_lists_are_pages_in_order(engine):
 
 
 @pytest.mark.parametrize(
-    "options", [{"limit": -1}, {"limit": 1.5}, {"offset": -1}, {"limit": 100_001}, {"offset": "1"}, {"limit": None}], ids=str
+    "options",
+    [{"limit": -1}, {"limit": 1.5}, {"offset": -1}, {"limit": 100_001}, {"offset": "1"}, {"limit": None}],
+    ids=str,
 )
 def test_a_page_that_is_none_is_refused(engine, options):
     """With the range in the error."""

@@ -19,7 +19,9 @@ from kept.testing.fakes import START
 
 ALICE = Scope(user_id="alice")
 CANARY = "ghp_16C7e42F292c6912E7710c838347Ae178B4a"
-TEXTS = st.lists(st.text(min_size=1, max_size=20).filter(str.strip), min_size=1, max_size=5, unique_by=lambda t: " ".join(t.split()))
+TEXTS = st.lists(
+    st.text(min_size=1, max_size=20).filter(str.strip), min_size=1, max_size=5, unique_by=lambda t: " ".join(t.split())
+)
 
 
 def exported(engine, scope=ALICE):
@@ -85,7 +87,9 @@ def test_any_text_survives_the_trip(make_engine, texts):
     lines = "\n".join(source.service.export(ALICE))
     assert len(lines.splitlines()) == len(source.texts()) + 1
     bring(target, [json.loads(line) for line in lines.splitlines()[1:]])
-    assert memories(target) == [replace(m, text=m.text.strip(), hash=n.hash) for m, n in zip(memories(source), memories(target), strict=True)]
+    assert memories(target) == [
+        replace(m, text=m.text.strip(), hash=n.hash) for m, n in zip(memories(source), memories(target), strict=True)
+    ]
 
 
 def test_the_same_export_twice_adds_nothing(engine, make_engine):

@@ -51,7 +51,7 @@ class _Contents:
     partitions: dict[tuple[str, str | None], Partition] = field(default_factory=dict)
     operations: list[Operation] = field(default_factory=list)
     revisions: list[Revision] = field(default_factory=list)
-    memories: dict[str, MemoryRecord] = field(default_factory=dict)
+    memories: dict[int, MemoryRecord] = field(default_factory=dict)
     entries: dict[int, tuple[str, IndexEntry]] = field(default_factory=dict)
     episodes: dict[str, Episode] = field(default_factory=dict)
 
@@ -76,17 +76,15 @@ class InMemoryReader:
         return self.find_many(project, [memory_id]).get(memory_id)
 
     def find_many(self, project: str, memory_ids: Collection[str]) -> dict[str, MemoryRecord]:
-        memories = self._readable().memories
-        found = (memories[memory_id] for memory_id in memory_ids if memory_id in memories)
-        return {memory.id: _own(memory) for memory in found if memory.project == project}
+        wanted = set(memory_ids)
+        return {memory.id: _own(memory) for memory in self._memories(project) if memory.id in wanted}
 
     def ids_with_prefix(self, project: str, prefix: str, *, limit: int = 2) -> list[str]:
         return sorted(memory.id for memory in self._memories(project) if memory.id.startswith(prefix))[:limit]
 
     def by_keys(self, keys: Sequence[int]) -> dict[int, MemoryRecord]:
-        wanted = {int(key) for key in keys}
-        memories = self._readable().memories.values()
-        return {memory.key: _own(memory) for memory in memories if memory.key in wanted}
+        memories = self._readable().memories
+        return {key: _own(memories[key]) for key in map(int, keys) if key in memories}
 
     def find_repeat(self, project: str, repeat_keys: Collection[str]) -> dict[str, MemoryRecord]:
         wanted = set(repeat_keys)
@@ -235,7 +233,8 @@ class InMemoryReader:
 
     def _revisions(self, project: str) -> list[Revision]:
         contents = self._readable()
-        return [found for found in contents.revisions if contents.memories[found.memory_id].project == project]
+        own = {operation.id for operation in contents.operations if operation.project == project}
+        return [found for found in contents.revisions if found.operation_id in own]
 
     def _operations(self, project: str) -> list[Operation]:
         return [operation for operation in self._readable().operations if operation.project == project]
@@ -281,13 +280,20 @@ class InMemoryTransaction(InMemoryReader):
         made = zip(records, entries, strict=True)
         self.put_entries({record.key: entry for record, entry in made if entry is not None}, identity=identity)
 
+    def drop_orphan_entries(self) -> int:
+        visible = {memory.key for memory in self._contents.memories.values() if memory.state != "erased"}
+        orphans = self._contents.entries.keys() - visible
+        for key in orphans:
+            del self._contents.entries[key]
+        return len(orphans)
+
     def put_entries(self, entries: Mapping[int, IndexEntry], *, identity: str) -> None:
         self._contents.entries.update({key: (identity, entry) for key, entry in entries.items()})
 
     def put_records(self, records: Sequence[MemoryRecord]) -> None:
         for record in records:
             self._partition(record.scope)
-            self._contents.memories[record.id] = _own(record)
+            self._contents.memories[record.key] = _own(record)
 
     def erase(self, revisions: Sequence[Revision], records: Sequence[MemoryRecord]) -> None:
         for revision, record in zip(revisions, records, strict=True):
@@ -295,8 +301,10 @@ class InMemoryTransaction(InMemoryReader):
             if before is None:
                 raise NotFoundError(f"No memory {record.id} in project {record.project!r}.")
             self._blank_messages(before.episode_id, before.position)
+            own = self._revisions(record.project)
             self._contents.revisions[:] = [
-                blank(known) if known.memory_id == record.id else known for known in self._contents.revisions
+                blank(known) if known.memory_id == record.id and known in own else known
+                for known in self._contents.revisions
             ]
             self._contents.entries.pop(record.key, None)
             self._append_log([revision], [record])
@@ -313,8 +321,8 @@ class InMemoryTransaction(InMemoryReader):
                 raise StoreError(f"Revision {revision.seq} belongs to an operation that was not recorded.")
             if revision.seq <= _last_seq(self._contents.revisions):
                 raise ConflictError(f"Position {revision.seq} of the log is taken.")
-            known = self._contents.memories.get(record.id)
-            if known is not None and (known.key, known.project) != (record.key, record.project):
+            known = self.find(record.project, record.id)
+            if known is not None and known.key != record.key:
                 raise ConflictError(f"The id {record.id} belongs to another memory.")
             self._contents.revisions.append(deepcopy(revision))
             self.put_records([record])

@@ -13,7 +13,7 @@ from kept.domain.text import count_tokens
 from kept.engine.retrieve import Hit
 
 DEFAULT_BUDGET_TOKENS: Final = 1_000
-"""Where a reader had nine of ten answers in the measurements of docs/explanation/retrieval.md."""
+"""Some thirty short statements: room for the evidence of a question with several parts, and little in a model's window."""
 SHORT_ID: Final = 8
 """Characters of an id in the block: unique among millions in practice, and a quarter of the tokens of a whole one."""
 SAME: Final = 0.8

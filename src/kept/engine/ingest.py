@@ -300,7 +300,8 @@ class _Writing:
                 raise NotFoundError(f"supersedes names memory {memory_id}, which is not stored for this user.")
             if old.immutable:
                 raise ConflictError(f"Memory {memory_id} is immutable and cannot be superseded.")
-        return [current for old in found.values() if (current := self._now(old)).state == "active"]
+        named = (self._now(found[memory_id]) for memory_id in draft.supersedes)
+        return [current for current in named if current.state == "active"]
 
     def _now(self, record: MemoryRecord) -> MemoryRecord:
         """The record as this transaction left it so far; its own writes are appended at the end."""

@@ -408,6 +408,8 @@ class Maintain:
         Reading and writing go on meanwhile; a memory that changes during the rebuild keeps its newer state.
         """
         written = 0
+        with self._log.write() as transaction:
+            transaction.drop_orphan_entries()
         for name in self._log.all_projects() if project is None else [project]:
             seen = iter(list(self._memory_ids(name)))
             while batch := list(islice(seen, BATCH_RECORDS)):

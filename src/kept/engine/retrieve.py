@@ -187,7 +187,8 @@ class Retrieve:
         parts = ranking.without_echoes(weighed, candidates.lenders(features))
         scores = ranking.scores(parts)
         slots = candidates.slots
-        closed = resident.column("state")[slots] != ACTIVE
+        # Of a day in the past, a fact that was closed since was as true as any other.
+        closed = (resident.column("state")[slots] != ACTIVE) & (request.valid_as_of is None)
         order = np.lexsort((-resident.column("key")[slots], -scores, closed))
         wanted = order[scores[order] >= request.threshold][
             : (max(request.top_k, RERANKED) if request.rerank else request.top_k) + RANKED_EXTRA
@@ -243,7 +244,8 @@ class Retrieve:
             replace(hit, score=float(score), parts={**hit.parts, "rerank": float(score)})
             for hit, score in zip(hits, scores, strict=True)
         ]
-        rescored.sort(key=lambda hit: (hit.memory.is_closed, -hit.score, -hit.memory.key))
+        current_first = request.valid_as_of is None
+        rescored.sort(key=lambda hit: (current_first and hit.memory.is_closed, -hit.score, -hit.memory.key))
         return rescored[: request.top_k]
 
     def _as_of(self, partition: Partition, seq: int) -> tuple[ResidentPartition, dict[int, MemoryRecord]]:

@@ -39,16 +39,16 @@ def settings_from_mem0(config: Mapping[str, Any]) -> Settings:
         raise ConfigurationError(f"from_config takes a mapping, not {type(config).__name__}.")
     known: dict[str, Any] = {}
     for key, value in config.items():
+        if value is None or key == "version":
+            continue
         if key == "vector_store":
-            known["database"] = _store(value)
+            known["database"] = _store(value) or known.get("database")
         elif key == "embedder":
             known["embedder"] = _embedder(value)
         elif key == "history_db_path":
-            known.setdefault("database", str(Path(str(value)).with_name(DATABASE_FILE)))
+            known["database"] = known.get("database") or str(Path(str(value)).with_name(DATABASE_FILE))
         elif key == "project":
             known["project"] = value
-        elif key == "version" or value is None:
-            continue
         else:
             advice = _INSTEAD.get(key, f"there are {_KNOWN}.")
             raise ConfigurationError(f"from_config: Kept has nothing for {key!r}: {advice}")

@@ -503,6 +503,27 @@ class LogConformance:
         assert log.last_undoable("default", Scope(project="default")) == log.operations("default")[0]
         assert "ecret" not in repr(_observe_project(log, "default", [str(other.episode_id)], IDENTITY))
 
+    def test_an_id_is_unique_within_its_project_only(self, log: Log, scribe: Scribe) -> None:
+        """An export of one project can be imported into another, and neither learns of the other's ids."""
+        mine = scribe.add("Mine.")
+        theirs = scribe.add("Theirs.", scope=OTHER_PROJECT, id=mine.id)
+        assert (log.find("default", mine.id), log.find("other", mine.id)) == (mine, theirs)
+        assert [change.seq for change in log.revisions("other", memory_id=mine.id)] == [theirs.seq]
+        scribe.erase(theirs)
+        assert log.find("default", mine.id) == mine
+        with pytest.raises(ConflictError):
+            scribe.add("Mine again.", id=mine.id)
+
+    def test_entries_without_a_memory_are_dropped(self, log: Log, scribe: Scribe) -> None:
+        """Entries of visible memories stay; a second call finds nothing."""
+        kept, gone = scribe.add("Kept."), scribe.add("Gone.")
+        scribe.erase(gone)
+        with log.write() as transaction:
+            transaction.put_entries({gone.key: entry("Gone.")}, identity=IDENTITY)
+            assert transaction.drop_orphan_entries() == 1
+            assert transaction.drop_orphan_entries() == 0
+        assert [row.entry for row in _rows(log)] == [entry(kept.text), None]
+
     def test_a_page_of_operations_goes_on_inside_its_project(self, log: Log, scribe: Scribe) -> None:
         """An id of another project, or an unknown one, is no place to go on from that shows anything foreign."""
         scribe.add("Mine.")

@@ -27,6 +27,7 @@ _WRITE_CACHE_KIB: Final = 16384
 """Pages of a bulk import that wait in memory; the default of 2 MB spills in the middle of one."""
 _CHECKPOINT_PAGES: Final = 4000
 """Some 16 MB of write-ahead log between checkpoints: a bulk import pays for fewer of them."""
+_OWNER_ONLY: Final = 0o600
 _SWITCH_PAUSE_S: Final = 0.01
 """Between attempts to switch a new file to WAL, for which SQLite does not use its busy handler."""
 
@@ -73,13 +74,22 @@ def prepare(path: Path, *, busy_timeout_s: float) -> None:
         version = _inspect(path, busy_timeout_s) if _has_content(path) else 0
     if version == schema_version():
         return
+    _create(path)
+    with translated(str(path)), closing(connect(path, busy_timeout_s=busy_timeout_s, writable=True)) as connection:
+        _use_wal(connection, busy_timeout_s)
+        migrate(connection)
+
+
+def _create(path: Path) -> None:
+    """A new file is its owner's alone; what SQLite puts beside it takes over the mode. One that exists keeps its own."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise StoreReadOnlyError(f"The folder {path.parent} cannot be created: {error.strerror}.") from error
-    with translated(str(path)), closing(connect(path, busy_timeout_s=busy_timeout_s, writable=True)) as connection:
-        _use_wal(connection, busy_timeout_s)
-        migrate(connection)
+    try:
+        path.touch(mode=_OWNER_ONLY, exist_ok=True)
+    except OSError as error:
+        raise StoreReadOnlyError(f"The store {path} cannot be written: {error.strerror}.") from error
 
 
 def migrate(connection: sqlite3.Connection, *, upto: int | None = None) -> None:

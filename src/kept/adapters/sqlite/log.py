@@ -305,6 +305,11 @@ class SqliteTransaction(SqliteReader):
             ),
         )
 
+    def drop_orphan_entries(self) -> int:
+        orphans = [(row["key"],) for row in self._named("orphan_entries", {})]
+        self._many("delete_entry", orphans)
+        return len(orphans)
+
     def put_records(self, records: Sequence[MemoryRecord]) -> None:
         self._many("upsert_memory", (rows.memory_row(record, self._partition(record.scope)) for record in records))
 
@@ -317,7 +322,7 @@ class SqliteTransaction(SqliteReader):
             place = {"episode_id": before.episode_id, "position": before.position}
             self._connection.execute(queries()[name], place)
             self._blank_revisions(record)
-            self._connection.execute(queries()["delete_entry"], {"key": record.key})
+            self._connection.execute(queries()["delete_entry"], (record.key,))
             self._append_log([revision], [record])
 
     def forget_sources(self, scope: Scope) -> int:

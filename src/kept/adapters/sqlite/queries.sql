@@ -113,7 +113,8 @@ INSERT INTO memory (
     position, reinforced, immutable, feedback, hash, repeat_key, categories, entities, relations, metadata, text)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (key) DO UPDATE SET
-    seq = excluded.seq, state = excluded.state, kind = excluded.kind, speaker = excluded.speaker, role = excluded.role,
+    partition = excluded.partition, project = excluded.project, user_id = excluded.user_id,
+    agent_id = excluded.agent_id, app_id = excluded.app_id, run_id = excluded.run_id, seq = excluded.seq, state = excluded.state, kind = excluded.kind, speaker = excluded.speaker, role = excluded.role,
     connector = excluded.connector, created_at = excluded.created_at, updated_at = excluded.updated_at,
     valid_from = excluded.valid_from, valid_to = excluded.valid_to, expires_on = excluded.expires_on,
     superseded_by = excluded.superseded_by, supersedes = excluded.supersedes, episode_id = excluded.episode_id,
@@ -158,7 +159,7 @@ SELECT id FROM index_identity WHERE name = :name
 INSERT OR REPLACE INTO index_entry (key, identity, flags, entities, terms, embedding) VALUES (?, ?, ?, ?, ?, ?)
 
 -- name: delete_entry
-DELETE FROM index_entry WHERE key = :key
+DELETE FROM index_entry WHERE key = ?
 
 -- name: state_counts
 SELECT state, count(*) AS memories FROM memory WHERE :project IS NULL OR project = :project GROUP BY state
