@@ -6,7 +6,8 @@ The tree::
     ├── InvalidInputError (also ValueError)   the caller's argument cannot be used
     │   ├── FilterError                       a filter is malformed or names an unknown field
     │   └── ScopeError                        no scope was given, or an id in it is malformed
-    ├── NotFoundError (also LookupError)      no such memory, operation, revision or file
+    ├── NotFoundError (also LookupError,      no such memory, operation, revision or file
+    │                  ValueError)
     ├── ConflictError                         the request contradicts what is stored
     ├── ConfigurationError (also ValueError)  a setting, an adapter or an extra is missing or wrong
     └── StoreError                            the store cannot do what was asked
@@ -52,7 +53,7 @@ class ScopeError(InvalidInputError):
     code = "invalid-scope"
 
 
-class NotFoundError(KeptError, LookupError):
+class NotFoundError(KeptError, LookupError, ValueError):
     """Nothing is stored under that id."""
 
     code = "not-found"

@@ -229,7 +229,7 @@ class LogReader(Protocol):
         """Those that exist, by key. For keys that a scoped read gave; any project."""
 
     def find_repeat(self, project: str, repeat_keys: Collection[str]) -> dict[str, MemoryRecord]:
-        """Visible memories (active or closed) by `repeat_key`; the oldest where several share one."""
+        """Current memories by `repeat_key`; the oldest where several share one."""
 
     def page(self, listing: Listing, *, limit: int, offset: int = 0) -> list[MemoryRecord]:
         """A page of a listing. `offset` counts rows."""

@@ -162,10 +162,6 @@ def test_what_was_closed_and_is_said_again_is_new(engine):
     assert events(add(engine, "I live in Rome", infer=False)) == ["ADD"]
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="Log.find_repeat gives the oldest visible memory, closed or not; it should give current ones only",
-)
 def test_what_came_back_after_it_was_closed_is_reinforced(engine):
     """A third time is a repeat of the second, not of the closed first."""
     (old,) = engine.say("I live in Rome")

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 from kept.domain.filters import matches
 from kept.domain.history import Operation, Revision, blank, to_microseconds
-from kept.domain.memory import HIDDEN_STATES, Episode, MemoryRecord, repeat_key
+from kept.domain.memory import CURRENT, HIDDEN_STATES, Episode, MemoryRecord, repeat_key
 from kept.errors import ConflictError, NotFoundError, StoreError
 from kept.ports import (
     EntitySummary,
@@ -91,7 +91,7 @@ class InMemoryReader:
         found: dict[str, MemoryRecord] = {}
         for memory in sorted(self._memories(project), key=_key):
             own_key = repeat_key(memory.scope, memory.speaker, memory.text)
-            if memory.state not in HIDDEN_STATES and own_key in wanted:
+            if memory.state == CURRENT and own_key in wanted:
                 found.setdefault(own_key, _own(memory))
         return found
 
@@ -300,7 +300,7 @@ class InMemoryTransaction(InMemoryReader):
             before = self.find(record.project, record.id)
             if before is None:
                 raise NotFoundError(f"No memory {record.id} in project {record.project!r}.")
-            self._blank_messages(before.episode_id, before.position)
+            self._blank_messages(before)
             own = self._revisions(record.project)
             self._contents.revisions[:] = [
                 blank(known) if known.memory_id == record.id and known in own else known
@@ -312,7 +312,7 @@ class InMemoryTransaction(InMemoryReader):
     def forget_sources(self, scope: Scope) -> int:
         inside = [episode for episode in self._contents.episodes.values() if scope.admits(episode.scope)]
         for episode in inside:
-            self._blank_messages(episode.id, None)
+            self._blank(episode, None)
         return sum(1 for episode in inside for message in episode.messages if message.content)
 
     def _append_log(self, revisions: Sequence[Revision], records: Sequence[MemoryRecord]) -> None:
@@ -327,17 +327,21 @@ class InMemoryTransaction(InMemoryReader):
             self._contents.revisions.append(deepcopy(revision))
             self.put_records([record])
 
-    def _blank_messages(self, episode_id: str | None, position: int | None) -> None:
-        """One message of an episode; all of them when there is no position."""
-        episode = self._contents.episodes.get(episode_id or "")
-        if episode is not None:
-            self._contents.episodes[episode.id] = replace(
-                episode,
-                messages=tuple(
-                    replace(message, content="", name=None) if position in {None, place} else message
-                    for place, message in enumerate(episode.messages)
-                ),
-            )
+    def _blank_messages(self, memory: MemoryRecord) -> None:
+        """The message that a memory came from; all of its episode's when it came from no single one."""
+        episode = self._contents.episodes.get(memory.episode_id or "")
+        if episode is not None and (episode.scope.project, episode.scope.user_id) == (memory.project, memory.user_id):
+            self._blank(episode, memory.position)
+
+    def _blank(self, episode: Episode, position: int | None) -> None:
+        """One message of an episode, or all of them."""
+        self._contents.episodes[episode.id] = replace(
+            episode,
+            messages=tuple(
+                replace(message, content="", name=None) if position in {None, place} else message
+                for place, message in enumerate(episode.messages)
+            ),
+        )
 
     def _partition(self, scope: Scope) -> None:
         owner = (scope.project, scope.user_id)

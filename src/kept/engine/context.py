@@ -6,7 +6,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Final
+from itertools import pairwise
+from typing import Final, TypeVar
 
 from kept.domain.memory import MemoryRecord
 from kept.domain.text import count_tokens
@@ -18,6 +19,9 @@ SHORT_ID: Final = 8
 """Characters of an id in the block: unique among millions in practice, and a quarter of the tokens of a whole one."""
 SAME: Final = 0.8
 """Share of common words from which two hits say the same; the better one stands for both."""
+SAME_ORDER: Final = 0.5
+"""The same of pairs of neighbouring words, of which each differing word takes two."""
+T = TypeVar("T")
 _WORD: Final = re.compile(r"\w+(?:['’]\w+)?")
 _DIGIT: Final = re.compile(r"\d")
 _NEGATIONS: Final = frozenset(
@@ -89,9 +93,9 @@ def pack(hits: Sequence[Hit], budget_tokens: int) -> Context:
 def _distinct(hits: Sequence[Hit]) -> list[Hit]:
     """The hits without those that say what a better one says already."""
     kept: list[Hit] = []
-    said: dict[str | None, list[frozenset[str]]] = {}
+    said: dict[str | None, list[list[str]]] = {}
     for hit in hits:
-        words = frozenset(_WORD.findall(hit.memory.text.casefold()))
+        words = _WORD.findall(hit.memory.text.casefold())
         by_speaker = said.setdefault(hit.memory.speaker, [])
         if not any(_alike(words, other) for other in by_speaker):
             by_speaker.append(words)
@@ -99,12 +103,18 @@ def _distinct(hits: Sequence[Hit]) -> list[Hit]:
     return kept
 
 
-def _alike(left: frozenset[str], right: frozenset[str]) -> bool:
-    """Whether two texts say the same. A differing number or a "not" makes another statement of the same words."""
-    union = len(left | right)
-    if not union or len(left & right) < SAME * union:
+def _alike(left: Sequence[str], right: Sequence[str]) -> bool:
+    """Whether two texts say the same: nearly the same words, mostly in the same order.
+
+    A differing number or a "not" makes another statement of the same words, and so does their order ("A uses B").
+    """
+    if _shared(set(left), set(right)) < SAME or any(_turns(word) for word in {*left} ^ {*right}):
         return False
-    return not any(_turns(word) for word in left ^ right)
+    return left == right or _shared(set(pairwise(left)), set(pairwise(right))) >= SAME_ORDER
+
+
+def _shared(left: set[T], right: set[T]) -> float:
+    return len(left & right) / len(left | right) if left | right else 0.0
 
 
 def _turns(word: str) -> bool:

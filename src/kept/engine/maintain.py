@@ -83,6 +83,7 @@ class Maintain:
         self._indexer = indexer
         self._clock = clock
         self._ids = ids
+        self._scrub_is_due = False
 
     # --- reading the past ---
 
@@ -197,7 +198,7 @@ class Maintain:
         """
         limit = self._clock() - timedelta(days=days)
         yesterday = self._clock().date() - timedelta(days=1)
-        old = [record for record in self._log.scan(listing) if record.created_at < limit]
+        old = [record for record in self._log.scan(listing) if record.created_at < limit and not record.immutable]
         return self._revise(listing.scope.project, "retain", "expire", old, lambda _: {"expires_on": yesterday}, by)
 
     # --- taking back ---
@@ -323,7 +324,14 @@ class Maintain:
                 erased.append(memory_id)
             if sources is not None:
                 messages = transaction.forget_sources(sources)
-        return Erasure(memory_ids=tuple(erased), messages=messages, scrubbed=self._log.scrub())
+        self._scrub_is_due = True
+        return Erasure(memory_ids=tuple(erased), messages=messages, scrubbed=self.scrub())
+
+    def scrub(self) -> bool:
+        """Clean the files if an erase could not, because another process was reading; whether they are clean."""
+        if self._scrub_is_due:
+            self._scrub_is_due = not self._log.scrub()
+        return not self._scrub_is_due
 
     def _erase_one(self, transaction: Transaction, operation: Operation, record: MemoryRecord) -> None:
         revision = Revision(

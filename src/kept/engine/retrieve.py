@@ -175,6 +175,11 @@ class Retrieve:
         request: SearchRequest,
         allowed: NDArray[np.int64] | None,
     ) -> list[_Ranked]:
+        if resident.waiting:
+            raise ConfigurationError(
+                f"{resident.waiting} memories were indexed by another embedder than {self._indexer.identity}. "
+                "Open the store with that one, or run `kept rebuild` (Memory.rebuild) once."
+            )
         admitted = self._admitted(resident, request, allowed)
         if not admitted.any() or not request.top_k:
             return []

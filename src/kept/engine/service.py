@@ -7,6 +7,7 @@ the work to ingest, retrieve, maintain and transfer. Arguments are as callers gi
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -26,7 +27,7 @@ from kept.engine.maintain import By, Change, Erasure, Maintain, Step
 from kept.engine.residents import DEFAULT_BUDGET_BYTES, Residents
 from kept.engine.retrieve import Hit, Retrieve, SearchRequest
 from kept.engine.transfer import FORMS, ImportReport, Transfer
-from kept.errors import InvalidInputError, NotFoundError, ScopeError
+from kept.errors import InvalidInputError, NotFoundError, ScopeError, StoreError
 from kept.ports import (
     LATEST,
     VISIBLE,
@@ -382,7 +383,7 @@ class Service:
 
     def verify(self, project: str | None = None, progress: Progress | None = None) -> Iterator[Finding]:
         """Check that log, state, hashes and index agree; nothing is yielded when they do."""
-        self._log.scrub()
+        self._maintain.scrub()
         return self._maintain.verify(project, progress)
 
     def rebuild(self, project: str | None = None, progress: Progress | None = None) -> int:
@@ -402,6 +403,8 @@ class Service:
     def close(self) -> None:
         """Give back files and memory. Closing twice is harmless."""
         self._residents.forget()
+        with suppress(StoreError):
+            self._maintain.scrub()  # closed before, or still being read: the next erase cleans up
         self._log.close()
 
     def whole_id(self, project: str, memory_id: object) -> str:

@@ -266,7 +266,7 @@ class Memory:
         app_id: str | None = None,
         run_id: str | None = None,
         filters: Mapping[str, Any] | None = None,
-        top_k: int = 100,
+        top_k: int = DEFAULT_TOP_K,
         offset: int = 0,
         show_expired: bool = False,
         latest_only: bool = False,

@@ -319,7 +319,12 @@ class SqliteTransaction(SqliteReader):
             if before is None:
                 raise NotFoundError(f"No memory {record.id} in project {record.project!r}.")
             name = "blank_episode" if before.position is None else "blank_message"
-            place = {"episode_id": before.episode_id, "position": before.position}
+            place = {
+                "episode_id": before.episode_id,
+                "position": before.position,
+                "project": before.project,
+                "user_id": before.user_id,
+            }
             self._connection.execute(queries()[name], place)
             self._blank_revisions(record)
             self._connection.execute(queries()["delete_entry"], (record.key,))

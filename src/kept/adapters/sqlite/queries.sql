@@ -101,10 +101,15 @@ SELECT position, source_id, role, name, at, content FROM message WHERE episode =
 
 -- name: blank_message
 UPDATE message SET content = '', name = NULL
-WHERE episode = (SELECT key FROM episode WHERE id = :episode_id) AND position = :position
+WHERE position = :position AND episode = (
+    SELECT e.key FROM episode AS e JOIN partition AS p ON p.id = e.partition
+    WHERE e.id = :episode_id AND p.project = :project AND p.user_id IS :user_id)
 
 -- name: blank_episode
-UPDATE message SET content = '', name = NULL WHERE episode = (SELECT key FROM episode WHERE id = :episode_id)
+UPDATE message SET content = '', name = NULL
+WHERE episode = (
+    SELECT e.key FROM episode AS e JOIN partition AS p ON p.id = e.partition
+    WHERE e.id = :episode_id AND p.project = :project AND p.user_id IS :user_id)
 
 -- name: upsert_memory
 INSERT INTO memory (

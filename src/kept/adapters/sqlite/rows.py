@@ -17,7 +17,7 @@ from kept.domain.history import (
     to_microseconds,
 )
 from kept.domain.memory import (
-    HIDDEN_STATES,
+    CURRENT,
     EntityRef,
     Episode,
     MemoryRecord,
@@ -34,7 +34,7 @@ UNREADABLE: Final = (ValueError, TypeError, OverflowError)
 
 def memory_row(record: MemoryRecord, partition: int) -> tuple[Any, ...]:
     """A memory as parameters of `upsert_memory`."""
-    repeatable = record.state not in HIDDEN_STATES
+    repeatable = record.state == CURRENT
     return (
         record.key,
         record.id,
