@@ -182,15 +182,6 @@ class EntitySummary:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StoredMessage:
-    """A message of an episode with its place; `content` is empty after an erase."""
-
-    episode_id: str
-    position: int
-    message: Message
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
     """Something `verify` found wrong: which check, where, and what it means."""
 
@@ -252,6 +243,9 @@ class LogReader(Protocol):
     def partition_rows(self, partition: int, after: int, identity: str) -> Iterator[PartitionRow]:
         """Rows whose last revision came after `after`, by rising `seq`. Hidden rows are included (to be forgotten).
 
+        Revisions become visible in the order of their `seq`: whoever has seen one has been able to see all before it, and
+        reads on after it without a gap.
+
         `entry` is given only when it was made under `identity`.
         """
 
@@ -264,7 +258,11 @@ class LogReader(Protocol):
         """Revisions by rising `seq`, `after < seq <= upto`."""
 
     def seq_at(self, project: str, moment: datetime) -> int:
-        """The last `seq` recorded at or before `moment`, 0 when none was."""
+        """The project's last `seq` before its first revision recorded after `moment`, 0 when there is none.
+
+        A clock may step back, so that a revision has an earlier time than one before it. What this position shows holds
+        nothing that was recorded later; it may leave out what followed with an earlier time.
+        """
 
     def operation(self, project: str, operation_id: str) -> Operation | None:
         """The operation under this id."""
@@ -298,7 +296,11 @@ class Transaction(LogReader, Protocol):
     """A write, seen by its own reads, invisible to others until it commits, and gone without trace if it fails."""
 
     def next_seq(self) -> int:
-        """Reserve the next position in the log."""
+        """Reserve the next position in the log.
+
+        Revisions become visible in the order of their `seq`: a store whose writes run side by side lets none end before
+        those with lower positions, or reserves positions one write at a time (SQLite does).
+        """
 
     def put_operation(self, operation: Operation) -> None:
         """Record the call that the following revisions belong to. A used idempotency key is a `ConflictError`."""

@@ -213,5 +213,5 @@ def _login() -> str:
     """The login name; a fixed one where the system knows none (containers without a user database)."""
     try:
         return getpass.getuser() or _ANONYMOUS
-    except (KeyError, OSError):
+    except (ImportError, KeyError, OSError):  # ImportError: Windows without a user variable, before Python 3.13
         return _ANONYMOUS

@@ -176,7 +176,7 @@ def test_add_keeps_what_the_options_say(shape, remember):
 def test_add_supersedes_by_short_id(run, shape, remember):
     old = remember("Nora lives in Leipzig.")
     assert shape("add", "Nora lives in Halle.", "--supersedes", old[:8])["superseded"] == [old]
-    assert "no longer true: superseded" in run("list").stdout
+    assert ": superseded" in run("list").stdout
 
 
 def test_same_idempotency_key_stores_once(run, shape, remember):

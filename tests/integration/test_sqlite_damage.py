@@ -13,6 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from kept import Memory
+from kept.adapters import embedders
+from kept.adapters.sqlite.connections import connect, migrate
 from kept.adapters.sqlite.log import SqliteLog
 from kept.domain.memory import Message
 from kept.domain.scope import Scope
@@ -24,7 +27,7 @@ from kept.errors import (
     StoreReadOnlyError,
 )
 from kept.ports import Listing
-from kept.testing.fakes import IDENTITY, Scribe
+from kept.testing.fakes import IDENTITY, FakeEmbedder, Scribe
 from kept.testing.log_conformance import ALL_STATES, observe
 
 NOBODY = 65534
@@ -261,6 +264,87 @@ def test_what_verify_finds_in_the_current_state(filled):
     assert "index" in {check for check, _ in found}
 
 
+def test_a_failure_that_is_kept_holds_no_read_open(filled):
+    """Whoever keeps the error keeps its frames; the state that they read must still be free to be written over."""
+    with closing(sqlite3.connect(filled)) as connection:
+        connection.execute("UPDATE memory SET expires_on = 'yesterday'")
+        connection.execute("UPDATE revision SET changes = '[]'")
+        connection.commit()
+    with closing(SqliteLog(filled)) as log:
+        (partition,) = log.partitions("default")
+        everything = Listing(scope=Scope(), states=ALL_STATES)
+        failures = []
+        for read in (
+            lambda: log.partition_rows(partition.id, 0, IDENTITY),
+            lambda: log.scan(everything),
+            lambda: log.revisions("default"),
+        ):
+            with pytest.raises(StoreCorruptError) as caught:
+                list(read())
+            failures.append(caught)
+            Scribe(log, series=len(failures)).add()
+            assert log.scrub() is True
+
+
+# --- what a rebuild repairs ------------------------------------------------------------------------------------------
+
+FORGED_NUMBER = 7
+FORGED_DAY = "2001-02-03"
+UNTOUCHED = {"key", "id"}
+"""What a memory is known by; without them it is another."""
+
+
+@pytest.fixture
+def embedded(monkeypatch):
+    """Opening a store takes no weights."""
+    monkeypatch.setattr(embedders, "open_embedder", lambda _: FakeEmbedder())
+
+
+def columns_of_memory():
+    """Name and forged value of each column, as the migrations make them."""
+    with closing(connect(Path(":memory:"), busy_timeout_s=1, writable=True)) as connection:
+        migrate(connection)
+        columns = connection.execute("SELECT name, type FROM pragma_table_info('memory')").fetchall()
+    forged = {"INTEGER": FORGED_NUMBER, "TEXT": "[]"} | {"expires_on": FORGED_DAY, "metadata": "{}"}
+    return [(name, forged.get(name, forged[kind])) for name, kind in columns if name not in UNTOUCHED]
+
+
+def memories_of(path):
+    with closing(sqlite3.connect(path)) as connection:
+        return connection.execute("SELECT * FROM memory ORDER BY key").fetchall()
+
+
+@pytest.mark.parametrize(("column", "forged"), columns_of_memory())
+@pytest.mark.usefixtures("embedded")
+def test_a_rebuild_repairs_every_column(store_path, column, forged):
+    with Memory(store_path) as memory:
+        memory.add(["I live in Rome", "I drink tea"], user_id="u1", infer=False, metadata={"a": 1})
+    before = memories_of(store_path)
+    with closing(sqlite3.connect(store_path)) as connection:
+        connection.execute(f"UPDATE memory SET {column} = ? WHERE key = 1", [forged])  # noqa: S608 - a column
+        connection.commit()
+    assert memories_of(store_path) != before
+    with Memory(store_path) as memory:
+        memory.rebuild()
+        assert memory.verify() == []
+    assert memories_of(store_path) == before
+
+
+@pytest.mark.usefixtures("embedded")
+def test_a_rebuild_brings_back_every_memory(store_path):
+    """Projects are found by their log, also when nothing else of them is left."""
+    with Memory(store_path) as memory:
+        memory.add(["I live in Rome", "I drink tea"], user_id="u1", infer=False)
+    before = memories_of(store_path)
+    with closing(sqlite3.connect(store_path)) as connection:
+        connection.execute("DELETE FROM memory")
+        connection.commit()
+    with Memory(store_path) as memory:
+        memory.rebuild()
+        assert memory.verify() == []
+    assert memories_of(store_path) == before
+
+
 # --- no rights -------------------------------------------------------------------------------------------------------
 
 VISITOR = """
@@ -387,13 +471,15 @@ def test_a_full_disk_loses_nothing(filled):
         scribe = Scribe(log, series=1)
         scribe.add("Still room.")
         before = observe(log)
-        pages = log._writer.execute("PRAGMA page_count").fetchone()[0]
-        log._writer.execute(f"PRAGMA max_page_count = {pages}")
+        with log._pool.writer() as connection:
+            pages = connection.execute("PRAGMA page_count").fetchone()[0]
+            connection.execute(f"PRAGMA max_page_count = {pages}")
         with pytest.raises(StoreFullError, match=r"kept\.db.*nothing was written"):
             scribe.add("No room. " * 10_000)
         assert observe(log) == before
         assert list(log.verify()) == []
-        log._writer.execute(f"PRAGMA max_page_count = {pages + 1000}")
+        with log._pool.writer() as connection:
+            connection.execute(f"PRAGMA max_page_count = {pages + 1000}")
         assert scribe.add("Room again. " * 10_000).seq == before["head"] + 1
 
 

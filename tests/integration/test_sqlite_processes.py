@@ -9,6 +9,7 @@ import signal
 import sqlite3
 import threading
 from contextlib import closing
+from functools import partial
 
 import pytest
 
@@ -126,6 +127,149 @@ def test_a_read_that_was_given_up_outlives_its_log(store_path):
     del given_up, read, cycle
     gc.collect()
     assert [file.name for file in store_path.parent.iterdir()] == ["kept.db"]
+
+
+def test_a_log_that_was_never_closed_leaves_no_connection(store_path, monkeypatch):
+    """Each is closed by name, at once: since Python 3.13 one that is merely dropped is a warning."""
+    opened, ended = set(), set()
+
+    class Watched(sqlite3.Connection):
+        def __init__(self, *arguments, **options):
+            super().__init__(*arguments, **options)
+            opened.add(id(self))
+
+        def close(self):
+            ended.add(id(self))
+            super().close()
+
+    monkeypatch.setattr(sqlite3, "connect", partial(sqlite3.connect, factory=Watched))
+    log = SqliteLog(store_path)
+    Scribe(log).add("Kept.")
+    opened.clear()
+    ended.clear()
+    log.head()
+    Scribe(log, series=1).add("Kept too.")
+    given_up = log.revisions("default")
+    next(given_up)
+    log.head()
+    in_use = {*opened, *map(id, log._pool._own().idle), *map(id, log._pool._own().lent), id(log._pool._own().writer)}
+    del given_up, log
+    assert len(in_use) == 3
+    assert ended == in_use
+    assert [file.name for file in store_path.parent.iterdir()] == ["kept.db"]
+
+
+FORKED = """
+import os, sqlite3, sys
+from functools import partial
+from pathlib import Path
+
+class Owned(sqlite3.Connection):
+    def __init__(self, *arguments, **options):
+        super().__init__(*arguments, **options)
+        self.process = os.getpid()
+
+    def _mine(self):
+        if os.getpid() != self.process:
+            os.write(1, b"used by a child\\n")
+
+    def execute(self, *arguments):
+        self._mine()
+        return super().execute(*arguments)
+
+    def cursor(self, *arguments):
+        self._mine()
+        return super().cursor(*arguments)
+
+    def close(self):
+        self._mine()
+        super().close()
+
+sqlite3.connect = partial(sqlite3.connect, factory=Owned)
+from kept.adapters.sqlite.log import SqliteLog
+from kept.errors import StoreError
+from kept.testing.fakes import Scribe
+
+def wait_for(end):
+    assert os.read(end, 1) == b"x"
+
+log = SqliteLog(Path(sys.argv[1]))
+scribe = Scribe(log)
+scribe.add("Of the parent.")
+log.head()
+"""
+
+
+FORKED_AT_REST = (
+    FORKED
+    + """
+told, tell = os.pipe()
+asked, ask = os.pipe()
+child = os.fork()
+if not child:
+    Scribe(log, series=1).add("Of the child.")
+    os.write(tell, b"x")
+    wait_for(asked)
+    Scribe(log, series=2).add("Of the child, alone.")
+    log.close()
+    os._exit(0)
+wait_for(told)
+scribe.add("Of the parent, later.")
+log.close()
+os.write(ask, b"x")
+print(os.waitpid(child, 0)[1])
+"""
+)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_child_has_connections_of_its_own(store_path, start_python):
+    """It goes on with the log it inherited, also after its parent closed it, and nothing of either is lost."""
+    output, _ = start_python(FORKED_AT_REST, store_path).communicate()
+    assert output == "0\n"
+    with closing(SqliteLog(store_path)) as log:
+        assert {memory.text for memory in log.scan(Listing(scope=Scope()))} == {
+            "Of the parent.",
+            "Of the child.",
+            "Of the parent, later.",
+            "Of the child, alone.",
+        }
+        _assert_sound(log)
+
+
+FORKED_AT_WORK = (
+    FORKED
+    + """
+reading = log.revisions("default")
+next(reading)
+try:
+    with log.write() as transaction:
+        operation = scribe.operation("add", "default", scribe.clock())
+        transaction.put_operation(operation)
+        scribe.put(transaction, operation, "Of the parent, at the fork.")
+        child = os.fork()
+except StoreError as error:
+    assert not child
+    os.write(1, f"{error}\\n".encode())
+    log.head()
+    log.close()
+    del reading
+    os._exit(0)
+print(os.waitpid(child, 0)[1], len(list(reading)), log.head())
+log.close()
+"""
+)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_write_does_not_go_over_a_fork(store_path, start_python):
+    """The parent ends what it began; its child is refused, and leaves connections in use alone."""
+    output, _ = start_python(FORKED_AT_WORK, store_path).communicate()
+    refused, rest = output.splitlines()
+    assert "fork" in refused
+    assert rest == "0 0 2"
+    with closing(SqliteLog(store_path)) as log:
+        _assert_sound(log)
 
 
 def test_two_processes_lose_nothing_to_each_other(store_path, start_python):

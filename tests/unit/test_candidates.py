@@ -13,6 +13,7 @@ from kept.domain import ranking
 from kept.domain.entities import KnownNames
 from kept.domain.scope import Scope
 from kept.engine.candidates import MAX_TERMS, Candidates, _best, ask
+from kept.engine.indexing import Indexer
 from kept.engine.partition import ResidentPartition, code
 from kept.testing.fakes import START, FakeEmbedder
 
@@ -22,7 +23,7 @@ NOBODY = KnownNames([])
 
 def loaded(engine):
     partition = ResidentPartition(64)
-    partition.refresh(engine.log.partition_rows(1, 0, str(EMBEDDER.identity)))
+    partition.refresh(engine.log.partition_rows(1, 0, Indexer(EMBEDDER).identity))
     return partition
 
 

@@ -190,7 +190,7 @@ def test_the_share_of_common_words_decides():
 def test_what_no_longer_holds_is_marked():
     """With its end, if that is known."""
     assert packed("Lives in Rome", state="invalidated", valid_to=START).text.endswith(
-        "Lives in Rome (no longer true: invalidated until 2026-01-01)"
+        "Lives in Rome (no longer true since 2026-01-01: invalidated)"
     )
     assert packed("Lives in Rome", state="superseded").text.endswith("Lives in Rome (no longer true: superseded)")
 

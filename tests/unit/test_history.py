@@ -19,6 +19,7 @@ from kept.domain.history import (
     encode_changes,
     fold,
     from_microseconds,
+    permits,
     to_changes,
     to_microseconds,
 )
@@ -187,3 +188,23 @@ def test_a_checksum_covers_every_field(other):
     assert checksum(first, encoded) != checksum(replace(first, **other), encoded)
     assert checksum(first, encoded) != checksum(first, encoded + " ")
     assert checksum(first, encoded) == checksum(replace(first), encoded)
+
+
+@pytest.mark.parametrize("immutable", [True, False])
+@pytest.mark.parametrize(
+    ("op", "changes_what_was_said"),
+    [
+        ("update", True),
+        ("supersede", True),
+        ("invalidate", True),
+        ("expire", True),
+        ("delete", True),
+        ("reinforce", False),
+        ("feedback", False),
+        ("restore", False),
+        ("erase", False),
+    ],
+)
+def test_an_immutable_memory_permits_what_changes_nothing_said_and_an_erase(op, changes_what_was_said, immutable):
+    """Any other memory permits all."""
+    assert permits(record("tea", immutable=immutable), op) is not (immutable and changes_what_was_said)

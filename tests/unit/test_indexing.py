@@ -8,15 +8,15 @@ from hypothesis import strategies as st
 
 from kept.domain.lexicon import pack_entities, pack_terms
 from kept.domain.memory import EntityRef
-from kept.engine.indexing import Indexer
+from kept.engine.indexing import TERMS_VERSION, Indexer
 from kept.testing.fakes import FakeEmbedder
 
 TEXTS = st.lists(st.sampled_from(["I drink tea", "Do you?", "", "Paris in May", "日本"]), max_size=6)
 
 
-def test_the_identity_is_the_embedders():
-    """Entries of another model are not used."""
-    assert Indexer(FakeEmbedder(32)).identity == "fake:32:l2"
+def test_the_identity_names_the_embedder_and_the_terms():
+    """Entries of another model, or with terms of another making, are not used."""
+    assert Indexer(FakeEmbedder(32)).identity == f"fake:32:l2:terms{TERMS_VERSION}"
     assert Indexer(FakeEmbedder(64)).identity != Indexer(FakeEmbedder(32)).identity
 
 

@@ -9,7 +9,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kept.domain.lexicon import HAS_TIME, IS_QUESTION, MAX_CHUNKS, flags, pack_entities, pack_terms, posting_type
+from kept.domain.lexicon import (
+    HAS_TIME,
+    HASH_BYTES,
+    IS_QUESTION,
+    MAX_CHUNKS,
+    POSTING_BYTES,
+    flags,
+    is_finite,
+    layout_fault,
+    pack_entities,
+    pack_terms,
+    posting_type,
+)
 from kept.domain.text import chunks, hashed_terms, term_hash
 
 TEXTS = st.lists(
@@ -87,3 +99,23 @@ def test_entities_are_distinct_rising_hashes(keys):
     found = np.frombuffer(pack_entities(keys), "<u4").tolist()
     assert found == sorted({term_hash(key) for key in keys})
     assert pack_entities(reversed(keys)) == pack_entities(keys)
+
+
+@given(TEXTS, st.integers(1, 8))
+def test_what_is_packed_has_no_fault(text, dimensions):
+    """And what lost its last byte has one."""
+    blobs = {"embedding": b"\x00\x3c" * dimensions, "terms": pack_terms(text), "entities": pack_entities([text, "x"])}
+    assert posting_type().itemsize == POSTING_BYTES
+    assert len(blobs["entities"]) % HASH_BYTES == 0
+    assert layout_fault(**blobs, dimensions=dimensions) is None
+    for name, word in (("embedding", "embedding"), ("terms", "postings"), ("entities", "entities")):
+        cut = blobs | {name: blobs[name][:-1]}
+        assert cut == blobs or f"its {word}" in layout_fault(**cut, dimensions=dimensions)
+
+
+@pytest.mark.parametrize(
+    ("value", "finite"), [(1.5, True), (0, True), (np.inf, False), (-np.inf, False), (np.nan, False)]
+)
+def test_an_embedding_is_of_finite_numbers(value, finite):
+    """One that is none is enough."""
+    assert is_finite(np.array([0.5, value], "<f2").tobytes()) is finite

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
@@ -12,19 +13,46 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kept.adapters.inmemory import InMemoryLog
 from kept.domain.history import fold
 from kept.domain.memory import EntityRef
 from kept.domain.scope import Scope
 from kept.engine.maintain import By
-from kept.errors import ConflictError, InvalidInputError, NotFoundError
+from kept.errors import ConflictError, InvalidInputError, NotFoundError, StoreCorruptError
 from kept.ports import IndexEntry, Listing
-from kept.testing.fakes import START
+from kept.testing.fakes import START, FakeEmbedder
 
 DAY = timedelta(days=1)
 ALICE = Scope(user_id="alice")
 BOB = Scope(user_id="bob")
 P = "default"
 UNKNOWN = "00000000-0000-4000-8000-00000000ffff"
+
+
+class Interrupted(InMemoryLog):
+    """Lets somebody else do something just before the next write begins."""
+
+    meanwhile = None
+
+    @contextmanager
+    def write(self):
+        act, self.meanwhile = self.meanwhile, None
+        if act:
+            act()
+        with super().write() as transaction:
+            yield transaction
+
+
+class Attentive(FakeEmbedder):
+    """Lets somebody else do something while it embeds."""
+
+    meanwhile = None
+
+    def embed_documents(self, texts):
+        act, self.meanwhile = self.meanwhile, None
+        if act:
+            act()
+        return super().embed_documents(texts)
 
 
 def state(engine, memory):
@@ -128,6 +156,30 @@ def test_an_immutable_memory_is_not_changed(engine):
     assert engine.texts() == []
 
 
+def test_an_immutable_memory_keeps_its_dates(engine):
+    """Retention and linked deletes pass it by, and nothing supersedes it."""
+    (memory,) = engine.say("tea", immutable=True, timestamp=START - 400 * DAY)
+    assert engine.service.retain(ALICE, 30).operation_id is None
+    with pytest.raises(ConflictError, match="immutable"):
+        engine.say(facts=[{"text": "coffee", "supersedes": [memory.id]}])
+    engine.say("tea")
+    now = engine.service.get(P, memory.id)
+    assert replace(now, seq=memory.seq, reinforced=0, updated_at=memory.updated_at) == memory
+    assert now.reinforced == 1
+
+
+def test_an_immutable_memory_goes_with_the_add_that_stored_it_and_comes_back(engine):
+    """But no restore of the revision that hid it is a delete by another name."""
+    (memory,) = engine.say("tea", immutable=True)
+    undo(engine)
+    assert engine.texts() == []
+    hidden = engine.service.history(P, memory.id)[-1].revision.seq
+    engine.service.restore(P, memory.id)
+    with pytest.raises(ConflictError, match="immutable"):
+        engine.service.restore(P, memory.id, seq=hidden)
+    assert engine.texts() == ["tea"]
+
+
 def test_a_deleted_memory_is_there_by_id_only(engine):
     """It must be restored before it can be changed, and is deleted once."""
     (memory,) = engine.say("tea")
@@ -213,6 +265,26 @@ def test_threads_that_update_one_memory_lose_nothing_unsaid(engine):
     for thread in threads:
         thread.join()
     assert sorted(engine.service.get(P, memory.id).metadata) == sorted(succeeded)
+
+
+@pytest.mark.parametrize("name", ["delete_all", "retain"])
+def test_a_listing_is_changed_as_it_is_when_the_change_is_written(make_engine, name):
+    """A repeat in between is kept, not a reason to refuse all; what was deleted in between is passed over."""
+    engine = make_engine(Interrupted())
+    tea, cake, _ = engine.say("tea", "cake", "rum", timestamp=START - 400 * DAY)
+
+    def meanwhile():
+        engine.say("tea")
+        engine.service.delete(P, [cake.id])
+
+    engine.log.meanwhile = meanwhile
+    done = {"delete_all": engine.service.delete_all, "retain": lambda who: engine.service.retain(who, 30)}[name](ALICE)
+    assert sorted(memory.text for memory in done.memories) == ["rum", "tea"]
+    assert engine.texts() == []
+    assert engine.service.get(P, tea.id).reinforced == 1
+    undo(engine, done.operation_id)
+    assert sorted(engine.texts()) == ["rum", "tea"]
+    assert engine.findings() == []
 
 
 # --- retention ---
@@ -364,6 +436,19 @@ def test_an_operation_is_undone_once(engine):
     assert engine.texts() == ["one"]
 
 
+def test_an_operation_is_undone_once_even_where_the_memory_is_as_it_left_it(engine):
+    """By its id, however long ago, when the same was asked for again since."""
+    (memory,) = engine.say("one")
+    first = engine.service.feedback(P, memory.id, "POSITIVE").operation_id
+    undo(engine, first)
+    for number in range(120):
+        engine.say(f"other {number}")
+    engine.service.feedback(P, memory.id, "POSITIVE")
+    with pytest.raises(ConflictError, match="undone before"):
+        undo(engine, first)
+    assert engine.service.get(P, memory.id).feedback == "POSITIVE"
+
+
 @pytest.mark.parametrize("operation_id", [UNKNOWN, "", "\ud800"])
 def test_an_unknown_operation_is_not_undone(engine, operation_id):
     """Nor is another instead."""
@@ -506,6 +591,16 @@ def test_erasing_by_a_filter_takes_what_it_means(engine):
     assert engine.texts() == ["two"]
 
 
+def test_what_is_added_while_a_scope_is_erased_is_erased_with_its_source_or_not_at_all(make_engine):
+    """Never a memory without the message that it came from."""
+    engine = make_engine(Interrupted())
+    engine.say("one")
+    engine.log.meanwhile = lambda: engine.say("two")
+    assert len(engine.service.erase_all(ALICE).memory_ids) == 2
+    assert engine.texts() == []
+    assert not any(m.content for e in engine.log._contents.episodes.values() for m in e.messages)
+
+
 # --- proving and repairing ---
 
 
@@ -523,6 +618,23 @@ def damage_state(contents, memory):
 
 def damage_entities(contents, memory):
     contents.memories[memory.key] = replace(memory, entity_refs=(EntityRef(name="x", kind="x", key="x"),))
+
+
+def damage_entry(contents, memory, **blobs):
+    identity, entry = contents.entries[memory.key]
+    contents.entries[memory.key] = identity, entry._replace(**blobs)
+
+
+def shorten_embedding(contents, memory):
+    damage_entry(contents, memory, embedding=b"\x00" * 3)
+
+
+def infinite_embedding(contents, memory):
+    damage_entry(contents, memory, embedding=b"\x00\x7c" * 64)
+
+
+def odd_entities(contents, memory):
+    damage_entry(contents, memory, entities=b"\x00")
 
 
 def drop_entry(contents, memory):
@@ -544,6 +656,9 @@ DAMAGE = {
     damage_hash: {"fold", "hash"},
     damage_state: {"fold"},
     damage_entities: {"fold"},
+    shorten_embedding: {"index"},
+    infinite_embedding: {"index"},
+    odd_entities: {"index"},
     drop_entry: {"index"},
     foreign_entry: {"index"},
     other_identity: {"index"},
@@ -561,6 +676,36 @@ def test_damage_is_found_and_repaired_by_a_rebuild(engine, damage):
     assert engine.service.rebuild() == 2
     assert engine.findings() == []
     assert engine.service.search(ALICE, "Rome") == found
+
+
+def test_a_search_in_a_damaged_index_is_refused_until_a_rebuild(engine):
+    """Each time, with what to do: never answered from a part of the memories."""
+    memory, _ = engine.say("I live in Rome", "I drink tea")
+    shorten_embedding(engine.log._contents, memory)
+    for _ in range(2):
+        with pytest.raises(StoreCorruptError, match=r"3 bytes instead of 128.*kept rebuild"):
+            engine.find("Rome")
+    engine.service.rebuild()
+    assert "I live in Rome" in engine.find("Rome")
+
+
+def test_a_rebuild_embeds_before_it_writes(make_engine):
+    """Others write meanwhile; what they changed is taken in another round, as they left it."""
+    embedder = Attentive(64)
+    engine = make_engine(embedder=embedder)
+    one, two, three = engine.say("one", "two", "three")
+
+    def meanwhile():
+        assert not engine.log._write_lock.locked()
+        engine.service.update(P, one.id, text="another")
+        engine.service.erase(P, [two.id])
+
+    embedder.meanwhile = meanwhile
+    assert engine.service.rebuild() == 3
+    assert sorted(engine.texts()) == ["another", "three"]
+    assert engine.service.get(P, three.id) == three
+    assert engine.find("another")[0] == "another"
+    assert engine.findings() == []
 
 
 def test_content_left_of_an_erased_memory_is_found(engine):

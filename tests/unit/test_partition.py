@@ -19,6 +19,7 @@ from kept.engine.candidates import Candidates, ask
 from kept.engine.growth import grown
 from kept.engine.indexing import Indexer
 from kept.engine.partition import CLOSED, NOWHERE, ResidentPartition, code
+from kept.errors import StoreCorruptError
 from kept.ports import PartitionRow
 from kept.testing.fakes import START, FakeEmbedder
 
@@ -217,7 +218,7 @@ def test_rows_without_an_entry_wait(engine):
     """A row of another embedder is no candidate, and is counted."""
     engine.say("tea", "Berlin")
     other = ResidentPartition(8)
-    other.refresh(engine.log.partition_rows(1, 0, str(FakeEmbedder(8).identity)))
+    other.refresh(engine.log.partition_rows(1, 0, Indexer(FakeEmbedder(8)).identity))
     assert (other.waiting, other.slots, other.cursor) == (2, 0, engine.log.head())
 
 
@@ -271,3 +272,26 @@ def test_a_row_that_was_never_added_is_not_retired_twice():
     partition = ResidentPartition(16)
     partition.refresh([row])
     assert (partition.slots, partition.waiting, partition.cursor) == (0, 0, 2)
+
+
+@pytest.mark.parametrize(
+    ("blob", "value", "named"),
+    [
+        ("embedding", b"\x00" * 127, "embedding has 127 bytes instead of 128"),
+        ("embedding", b"", "embedding has 0 bytes instead of 128"),
+        ("terms", b"\x00" * 7, "postings have 7 bytes"),
+        ("entities", b"\x00" * 5, "entities have 5 bytes"),
+    ],
+)
+def test_a_damaged_entry_is_refused_each_time(engine, blob, value, named):
+    """With what repairs it; its row is not taken for applied, and the sound one beside it is not applied alone."""
+    engine.say("tea", "Berlin")
+    sound, damaged = engine.log.partition_rows(1, 0, INDEXER.identity)
+    damaged = damaged._replace(entry=damaged.entry._replace(**{blob: value}))
+    partition = ResidentPartition(64)
+    for _ in range(2):
+        with pytest.raises(StoreCorruptError, match=f"{named}.*kept rebuild"):
+            partition.refresh([sound, damaged])
+        assert (partition.cursor, partition.slots) == (0, 0)
+    partition.refresh(engine.log.partition_rows(1, 0, INDEXER.identity))
+    assert view(partition) == view(loaded(engine.log))

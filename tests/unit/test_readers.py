@@ -231,7 +231,7 @@ def test_discover_enters_a_hidden_folder_that_was_named(tmp_path):
 
 def questions():
     """Rows of the table in the samples' own README: question, file, statement."""
-    lines = (EXAMPLES / "README.md").read_text(encoding="utf-8").splitlines()
+    lines = (EXAMPLES.parent / "docs" / "how-to" / "sample-sessions.md").read_text(encoding="utf-8").splitlines()
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if "`" in line and "?" in line]
     return [(question, file.strip("`"), statement) for question, file, statement in rows]
 

@@ -8,7 +8,9 @@ import pytest
 
 from kept.domain.scope import Scope
 from kept.engine import partition as partition_module
+from kept.engine.indexing import Indexer
 from kept.engine.residents import Residents
+from kept.errors import ConfigurationError
 from kept.testing.fakes import FakeEmbedder
 
 USERS = [f"user-{n}" for n in range(4)]
@@ -38,7 +40,7 @@ def ids(engine):
 def test_a_partition_is_loaded_once_and_then_refreshed(filled):
     """The same object answers until something makes it stale."""
     engine = filled()
-    residents = Residents(engine.log, FakeEmbedder(64))
+    residents = Residents(engine.log, Indexer(FakeEmbedder(64)))
     with residents.fresh(1) as first:
         cursor = first.cursor
     engine.say("one more", scope=scope(USERS[0]))
@@ -51,10 +53,10 @@ def test_the_least_recently_used_partition_is_dropped_first(filled):
     """Above the budget; the one in use never."""
     engine = filled()
     known = ids(engine)
-    one = Residents(engine.log, FakeEmbedder(64))
+    one = Residents(engine.log, Indexer(FakeEmbedder(64)))
     with one.fresh(known[USERS[0]]):
         pass
-    residents = Residents(engine.log, FakeEmbedder(64), budget_bytes=one.size_bytes * 5 // 2)
+    residents = Residents(engine.log, Indexer(FakeEmbedder(64)), budget_bytes=one.size_bytes * 5 // 2)
     kept = {}
     for user in (USERS[0], USERS[1], USERS[0], USERS[2]):
         with residents.fresh(known[user]) as partition:
@@ -98,7 +100,7 @@ def test_an_erase_leaves_the_memory_of_every_resident_partition(make_engine):
     reader = make_engine()
     writer = make_engine(reader.log, series=1)
     secret, _ = writer.say("the canary sings", "tea")
-    residents = Residents(reader.log, FakeEmbedder(64))
+    residents = Residents(reader.log, Indexer(FakeEmbedder(64)))
     with residents.fresh(1) as before:
         assert before.slots == 2
     writer.service.erase("default", [secret.id])
@@ -113,7 +115,8 @@ def test_rows_that_waited_are_found_once_another_process_indexed_them(make_engin
     old.say("I drink tea")
     embedder = FakeEmbedder(16, model="new")
     reader, builder = (make_engine(old.log, embedder=embedder, series=n) for n in (1, 2))
-    assert reader.find("tea") == []
+    with pytest.raises(ConfigurationError, match="kept rebuild"):
+        reader.find("tea")
     builder.service.rebuild()
     assert reader.find("tea") == ["I drink tea"]
 
@@ -122,7 +125,7 @@ def test_a_sparse_partition_is_loaded_anew(make_engine, monkeypatch):
     """Dead slots do not pile up in a process that runs for months."""
     monkeypatch.setattr(partition_module, "_SPARSE_SLOTS", 4)
     engine = make_engine()
-    residents = Residents(engine.log, FakeEmbedder(64))
+    residents = Residents(engine.log, Indexer(FakeEmbedder(64)))
     (memory,) = engine.say("note 0")
     for n in range(1, 30):
         with residents.fresh(1) as partition:
@@ -132,7 +135,7 @@ def test_a_sparse_partition_is_loaded_anew(make_engine, monkeypatch):
 
 def test_forgetting_drops_everything(filled):
     """The next use loads what it needs."""
-    residents = Residents(filled().log, FakeEmbedder(64))
+    residents = Residents(filled().log, Indexer(FakeEmbedder(64)))
     with residents.fresh(1) as before:
         assert residents.size_bytes > 0
     residents.forget()
@@ -144,7 +147,7 @@ def test_forgetting_drops_everything(filled):
 def test_threads_get_partitions_one_at_a_time(filled):
     """Nobody reads a partition while another refreshes it."""
     engine = filled()
-    residents = Residents(engine.log, FakeEmbedder(64), budget_bytes=1)
+    residents = Residents(engine.log, Indexer(FakeEmbedder(64)), budget_bytes=1)
     inside, overlaps, failures = set(), [], []
 
     def visit(number):

@@ -448,3 +448,19 @@ def test_reranking_without_a_reranker_is_refused(engine):
     """Rather than ignored."""
     with pytest.raises(ConfigurationError, match="reranker"):
         engine.service.search(ALICE, "x", rerank=True)
+
+
+def test_a_month_without_a_year_is_that_of_a_history_that_ended_long_ago(make_engine):
+    """Whoever asks about an old import means its May, not the coming one; a given reference date is taken at its word."""
+    engine = make_engine()
+    for month in (3, 5, 7):
+        engine.service.add(
+            Scope(user_id="alice"), f"We met in room {month}", infer=False, timestamp=f"2019-0{month}-10", by=None
+        )
+    found = engine.service.search(Scope(user_id="alice"), "where did we meet in May?", top_k=1)
+    assert found[0].parts["date"] > 0
+    assert found[0].memory.text == "We met in room 5"
+    other = engine.service.search(
+        Scope(user_id="alice"), "where did we meet in May?", top_k=3, reference_date="2026-01-01"
+    )
+    assert all("date" not in hit.parts for hit in other)

@@ -12,7 +12,7 @@ from collections import defaultdict
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
-from itertools import islice
+from itertools import islice, takewhile
 from typing import TYPE_CHECKING, Final
 
 from kept.domain.filters import matches
@@ -157,7 +157,7 @@ class InMemoryReader:
                 yield deepcopy(revision)
 
     def seq_at(self, project: str, moment: datetime) -> int:
-        return _last_seq([revision for revision in self._revisions(project) if revision.recorded_at <= moment])
+        return _last_seq(list(takewhile(lambda found: found.recorded_at <= moment, self._revisions(project))))
 
     def operation(self, project: str, operation_id: str) -> Operation | None:
         newest_first = reversed(self._operations(project))

@@ -138,8 +138,8 @@ def _marked(record: MemoryRecord) -> str:
 
 def _marks(record: MemoryRecord) -> Iterator[str]:
     if record.is_closed:
-        until = f" until {record.valid_to.date()}" if record.valid_to else ""
-        yield f"no longer true: {record.state}{until}"
+        since = f" since {record.valid_to.date()}" if record.valid_to else ""
+        yield f"no longer true{since}: {record.state}"
     elif record.state != "active":
         yield record.state
     if record.expires_on:

@@ -12,12 +12,23 @@ from bisect import bisect_left
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
+from kept.domain.memory import EntityRef
 from kept.domain.text import STOP_WORDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["MAX_ENTITIES", "Entity", "EntityKind", "KnownNames", "NameMention", "entities", "names_in", "without_names"]
+__all__ = [
+    "MAX_ENTITIES",
+    "Entity",
+    "EntityKind",
+    "KnownNames",
+    "NameMention",
+    "entities",
+    "entity_refs",
+    "names_in",
+    "without_names",
+]
 
 EntityKind = Literal[
     "name", "quoted", "identifier", "path", "url", "package", "version", "error_code", "email", "handle"
@@ -173,7 +184,6 @@ _NAME: Final = re.compile(
     rf"(?<![\w.@/\\#$'\u2019-])(?:(?:Dr|Mr|Mrs|Ms|Prof|St)\.[ ])?{_NAME_WORD}"
     rf"(?:[ ](?:(?:of|of the|de|de la|del|da|van|von|van der|bin|al)[ ])?(?:{_NAME_WORD}|[{_UPPER}]\.(?=[ ][{_UPPER}]))){{0,5}}"
 )
-_ANY_UPPER: Final = re.compile(rf"[{_UPPER}]")
 _POSSESSIVE: Final = re.compile(r"['\u2019][sS]?$")
 _MARKS_AROUND: Final = ".,;:!?\"'()[]*\u201c\u201d\u2019\u2026"
 _BEFORE_NAME: Final = 4
@@ -422,6 +432,11 @@ def entities(text: str) -> list[Entity]:
     _find_quoted(scan)
     _find_names(scan)
     return scan.entities()
+
+
+def entity_refs(text: str) -> tuple[EntityRef, ...]:
+    """The entities of `text` as a memory keeps them."""
+    return tuple(EntityRef(name=found.name, kind=found.kind, key=found.key) for found in entities(text))
 
 
 # --- known names in a query ---

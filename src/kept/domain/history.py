@@ -22,6 +22,12 @@ Op = Literal[
     "add", "update", "reinforce", "supersede", "invalidate", "expire", "feedback", "delete", "restore", "erase"
 ]
 
+NOT_UNDOABLE: Final = frozenset({"undo", "erase", "rebuild"})
+"""Kinds of operations that cannot be taken back: an undo (restore says more), and what leaves nothing to go back to."""
+
+_OPEN_TO_ALL: Final[frozenset[Op]] = frozenset({"add", "reinforce", "feedback", "restore", "erase"})
+"""What may happen to an immutable memory: nothing of it changes what was said. A repeat counts, and can only prolong."""
+
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND: Final = timedelta(microseconds=1)
 
@@ -81,6 +87,15 @@ class Operation:
     recorded_at: datetime
     idempotency_key: str | None = None
     undoes: str | None = None
+
+
+def permits(record: MemoryRecord, op: Op) -> bool:
+    """Whether the memory may be revised by `op`: all that an immutable one refuses is refused here.
+
+    Its text, metadata, dates and state change only by an erase. A repeat counts, feedback is kept, and where the
+    operation that stored it was taken back, `restore` brings it back as it was.
+    """
+    return not record.immutable or op in _OPEN_TO_ALL
 
 
 def to_microseconds(moment: datetime) -> int:

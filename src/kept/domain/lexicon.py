@@ -1,6 +1,7 @@
 """The blobs of an index entry: what ranking needs of a text, without the text.
 
-Terms and entities are kept as 32-bit hashes, so an index holds no words (nothing to leak, nothing to erase separately).
+Terms and entities are kept as 32-bit hashes: small, and no words in clear. They are no protection: the hashes are not
+salted, so whoever has the index can find common words in it with a dictionary. It is guarded and erased like the text.
 Two terms of a partition share a hash about once in a hundred thousand; the ranking does not notice.
 """
 
@@ -27,6 +28,13 @@ HAS_TIME: Final = 1
 """Flag: the text holds a time expression."""
 IS_QUESTION: Final = 2
 """Flag: the text ends in a question."""
+EMBEDDING_VALUE_BYTES: Final = 2
+"""A float16."""
+POSTING_BYTES: Final = 6
+"""As `posting_type` lays them out."""
+HASH_BYTES: Final = 4
+"""A uint32."""
+
 _QUESTION_MARKS: Final = ("?", "？", "؟")
 _CLOSING: Final = " \t\n\r\"')]*_”’»"
 
@@ -60,3 +68,21 @@ def pack_entities(keys: Iterable[str]) -> bytes:
     """Hashed entity keys: uint32, little-endian, distinct, rising."""
     hashes = sorted({term_hash(key) for key in keys})
     return struct.pack(f"<{len(hashes)}I", *hashes)
+
+
+def layout_fault(embedding: bytes, terms: bytes, entities: bytes, dimensions: int) -> str | None:
+    """What is wrong with the lengths of an entry's blobs, None when nothing is."""
+    if len(embedding) != dimensions * EMBEDDING_VALUE_BYTES:
+        return f"its embedding has {len(embedding)} bytes instead of {dimensions * EMBEDDING_VALUE_BYTES}"
+    if len(terms) % POSTING_BYTES:
+        return f"its postings have {len(terms)} bytes, which is no multiple of {POSTING_BYTES}"
+    if len(entities) % HASH_BYTES:
+        return f"its entities have {len(entities)} bytes, which is no multiple of {HASH_BYTES}"
+    return None
+
+
+def is_finite(embedding: bytes) -> bool:
+    """Whether every value of an embedding (of a whole number of values) is a finite number."""
+    import numpy as np
+
+    return bool(np.isfinite(np.frombuffer(embedding, "<f2")).all())

@@ -25,6 +25,9 @@ CLOSED_STATES: Final[frozenset[State]] = frozenset({"superseded", "invalidated"}
 HIDDEN_STATES: Final[frozenset[State]] = frozenset({"deleted", "erased"})
 """Never found; a deleted one is still there by id."""
 
+SOURCE_ROLES: Final = frozenset({"system"})
+"""Kept in the episode, never made into memories: instructions to a model, not something anybody said."""
+
 Kind = Literal["message", "statement", "fact", "code", "procedure"]
 """`message`: stored verbatim. `statement` and `code`: taken from a message by rule. `fact`: handed over finished."""
 
@@ -173,11 +176,6 @@ class MemoryRecord:
     def is_expired(self, today: date) -> bool:
         """Whether its last day has passed: found through `expires_on` itself, hidden from the day after."""
         return self.expires_on is not None and self.expires_on < today
-
-    def is_valid_at(self, moment: datetime) -> bool:
-        """Whether it was true in the world at `moment`, as far as is known."""
-        since = self.valid_from or self.created_at
-        return since <= moment and (self.valid_to is None or moment < self.valid_to)
 
 
 def text_hash(text: str) -> str:

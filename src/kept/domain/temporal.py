@@ -96,12 +96,9 @@ _NUMBERS: Final = {
 """Words for small numbers; vague ones as their commonest reading."""
 _ORDINALS: Final = {"first": 1, "second": 2, "third": 3, "fourth": 4}
 _SATURDAY: Final = 5
-_DECEMBER: Final = 12
 _LAST_US_MONTH: Final = 12
 _CENTURY_PIVOT: Final = 69
 """Two-digit years up to this belong to the 2000s, as in POSIX `strptime`."""
-_LEAP_YEAR: Final = 2000
-"""A year in which every month-day exists."""
 
 
 def _after(day: date, days: int) -> date:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,6 @@ from kept.domain.temporal import DateSpan, asks_when, resolve_dates
 from kept.domain.text import hashed_terms, term_hash
 from kept.engine.partition import NOWHERE, ResidentPartition, code
 from kept.engine.vectors import dot
-from kept.ports import Embedder
 
 Floats = NDArray[np.float32]
 Slots = NDArray[np.int64]
@@ -63,7 +62,28 @@ class Question:
     asks_when: bool
 
 
-def ask(text: str, reference: datetime, known: KnownNames, embedder: Embedder) -> Question:
+class QueryEmbedder(Protocol):
+    """The half of an embedder that a search needs."""
+
+    def embed_query(self, text: str) -> Floats:
+        """As `ports.Embedder.embed_query`."""
+
+
+class EmbedOnce:
+    """Embeds each text of one search once, however many partitions it visits."""
+
+    def __init__(self, embedder: QueryEmbedder) -> None:
+        self._embedder = embedder
+        self._known: dict[str, Floats] = {}
+
+    def embed_query(self, text: str) -> Floats:
+        """As `ports.Embedder.embed_query`."""
+        if text not in self._known:
+            self._known[text] = self._embedder.embed_query(text)
+        return self._known[text]
+
+
+def ask(text: str, reference: datetime, known: KnownNames, embedder: QueryEmbedder) -> Question:
     """Read a query.
 
     Args:

@@ -149,6 +149,6 @@ def _line(record: MemoryRecord) -> str:
     said = " ".join(f"{speaker}{record.text}".split())
     closed = ""
     if record.is_closed:
-        until = f" until {record.valid_to.date().isoformat()}" if record.valid_to else ""
-        closed = f" (no longer true: {record.state}{until})"
+        since = f" since {record.valid_to.date().isoformat()}" if record.valid_to else ""
+        closed = f" (no longer true{since}: {record.state})"
     return f"- [{record.id[:SHORT_ID]}] {said}{closed}"

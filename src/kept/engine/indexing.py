@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from kept.domain.lexicon import flags, pack_entities, pack_terms
 from kept.domain.memory import EntityRef
 from kept.ports import Embedder, IndexEntry
+
+
+TERMS_VERSION: Final = 1
+"""Of what `pack_terms` makes of a text: raised whenever terms, chunks or the blobs' layout change, because entries of
+another version would silently find less."""
 
 
 class Indexer:
@@ -22,7 +28,7 @@ class Indexer:
     @property
     def identity(self) -> str:
         """Under which the entries are stored; entries of another identity are not used."""
-        return str(self.embedder.identity)
+        return f"{self.embedder.identity}:terms{TERMS_VERSION}"
 
     def terms(self, text: str) -> bytes:
         """The postings of a text, as its entry holds them."""

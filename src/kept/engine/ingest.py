@@ -13,9 +13,9 @@ from datetime import date, datetime
 from itertools import islice
 from typing import Any, Final, Literal
 
-from kept.domain.entities import entities
-from kept.domain.history import Operation, Revision, apply, difference, to_changes
-from kept.domain.memory import Draft, EntityRef, Episode, MemoryRecord, Message, repeat_key, speaker_of, text_hash
+from kept.domain.entities import entity_refs
+from kept.domain.history import Operation, Revision, apply, difference, permits, to_changes
+from kept.domain.memory import SOURCE_ROLES, Draft, Episode, MemoryRecord, Message, repeat_key, speaker_of, text_hash
 from kept.domain.scope import Scope
 from kept.engine.indexing import Indexer
 from kept.errors import ConflictError, InvalidInputError, NotFoundError
@@ -26,9 +26,6 @@ BATCH_DRAFTS: Final = 2_000
 
 _DIGEST_BYTES: Final = 16
 """128 bits: no two keys meet by accident."""
-
-SOURCE_ROLES: Final = frozenset({"system"})
-"""Kept in the episode, never made into memories: instructions to a model, not something anybody said."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -298,7 +295,7 @@ class _Writing:
             old = found.get(memory_id)
             if old is None or old.state == "erased" or old.user_id != scope.user_id:
                 raise NotFoundError(f"supersedes names memory {memory_id}, which is not stored for this user.")
-            if old.immutable:
+            if not permits(old, "supersede"):
                 raise ConflictError(f"Memory {memory_id} is immutable and cannot be superseded.")
         named = (self._now(found[memory_id]) for memory_id in draft.supersedes)
         return [current for current in named if current.state == "active"]
@@ -367,14 +364,11 @@ def _verbatim(messages: Sequence[Message]) -> list[Draft]:
 
 def _complete(draft: Draft, request: AddRequest) -> Draft:
     """The draft with what the whole request says of each, and entities by rule where none were handed over."""
-    found = draft.entity_refs
-    if found is None:
-        found = tuple(EntityRef(name=e.name, kind=e.kind, key=e.key) for e in entities(draft.text))
     return replace(
         draft,
         metadata={**request.metadata, **draft.metadata} if draft.metadata else request.metadata,
         categories=draft.categories or request.categories,
-        entity_refs=found,
+        entity_refs=entity_refs(draft.text) if draft.entity_refs is None else draft.entity_refs,
         expires_on=draft.expires_on or request.expires_on,
         immutable=draft.immutable or request.immutable,
         created_at=draft.created_at or request.at,

@@ -9,20 +9,34 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import islice
-from typing import Any, Final, get_args
+from typing import Any, Final, NamedTuple, get_args
 
-from kept.domain.entities import entities
-from kept.domain.history import Op, Operation, Revision, apply, difference, fold, to_microseconds
-from kept.domain.memory import CLOSED_STATES, EntityRef, MemoryRecord, State, text_hash
+from kept.domain.entities import entity_refs
+from kept.domain.history import (
+    NOT_UNDOABLE,
+    Op,
+    Operation,
+    Revision,
+    apply,
+    difference,
+    fold,
+    permits,
+    to_microseconds,
+)
+from kept.domain.lexicon import is_finite, layout_fault
+from kept.domain.memory import CLOSED_STATES, MemoryRecord, State, text_hash
 from kept.domain.scope import Scope
 from kept.engine.indexing import Indexer
 from kept.engine.intake import parse_metadata
 from kept.errors import ConflictError, InvalidInputError, NotFoundError
-from kept.ports import Clock, Finding, Ids, IndexEntry, Listing, Log, Progress, Transaction
+from kept.ports import Clock, Finding, Ids, IndexEntry, Listing, Log, PartitionRow, Progress, Transaction
 
 ALL_STATES: Final[tuple[State, ...]] = get_args(State)
 BATCH_RECORDS: Final = 1_000
 """Memories rewritten in one transaction of a long maintenance call, so that others get their turn."""
+
+PAGE_OPERATIONS: Final = 100
+"""Operations read at a time while looking for the one that took another back; mostly it is among the newest."""
 
 _VOLATILE: Final = ("seq", "updated_at")
 """Fields that differ after a change was made and taken back."""
@@ -73,6 +87,18 @@ class By:
 
     actor: str | None = None
     connector: str = "sdk"
+
+
+class _Indexed(NamedTuple):
+    """What `verify` needs of an index entry, so that a whole project's fit in memory: not the embeddings.
+
+    Attributes:
+        terms: The postings.
+        fault: What is wrong with the blobs, None when nothing is.
+    """
+
+    terms: bytes
+    fault: str | None
 
 
 class Maintain:
@@ -131,7 +157,7 @@ class Maintain:
             NotFoundError: No such memory, or it was deleted or erased.
             ConflictError: It is immutable.
         """
-        record = self._changeable(project, memory_id)
+        record = self._changeable(project, memory_id, "update")
         if record.state == "deleted":
             raise NotFoundError(f"Memory {memory_id} was deleted; restore it before changing it.")
         changed = dict(fields)
@@ -140,8 +166,7 @@ class Maintain:
         _check_validity(replace(record, **changed))
         if "text" in changed:
             changed["hash"] = text_hash(changed["text"])
-            found = entities(changed["text"])
-            changed.setdefault("entity_refs", tuple(EntityRef(name=e.name, kind=e.kind, key=e.key) for e in found))
+            changed.setdefault("entity_refs", entity_refs(changed["text"]))
         return self._revise(project, "update", "update", [record], lambda _: changed, by)
 
     def invalidate(self, project: str, memory_id: str, at: datetime | None, by: By) -> Change:
@@ -151,7 +176,7 @@ class Maintain:
             NotFoundError: No such memory.
             ConflictError: It is immutable, or was closed before.
         """
-        record = self._changeable(project, memory_id)
+        record = self._changeable(project, memory_id, "invalidate")
         if record.state != "active":
             raise ConflictError(f"Memory {memory_id} is {record.state} already.")
         fields = {"state": "invalidated", "valid_to": at or self._clock()}
@@ -175,7 +200,7 @@ class Maintain:
             NotFoundError: One of them does not exist or is deleted; nothing was changed.
             ConflictError: One of them is immutable; nothing was changed.
         """
-        records = [self._changeable(project, memory_id) for memory_id in dict.fromkeys(memory_ids)]
+        records = [self._changeable(project, memory_id, "delete") for memory_id in dict.fromkeys(memory_ids)]
         for record in records:
             if record.state == "deleted":
                 raise NotFoundError(f"Memory {record.id} was deleted before.")
@@ -185,21 +210,18 @@ class Maintain:
 
     def delete_all(self, listing: Listing, by: By, progress: Progress | None = None) -> Change:
         """Hide all that a listing holds, immutable ones excepted, in one operation that one undo takes back."""
-        records = [record for record in self._log.scan(listing) if not record.immutable]
         if progress:
-            progress(0, len(records))
-        project = listing.scope.project
-        return self._revise(project, "delete", "delete", records, lambda _: {"state": "deleted"}, by)
+            progress(0, self._log.count(listing))
+        return self._revise_all(listing, "delete", "delete", {"state": "deleted"}, by)
 
     def retain(self, listing: Listing, days: int, by: By) -> Change:
         """Expire what was said more than `days` days ago: hidden from search and lists, still there by id.
 
-        Facts without an end of their own keep their validity; each expiry is in the log and can be undone.
+        Immutable memories are excepted. Facts without an end of their own keep their validity; each expiry is in the log and can be undone.
         """
         limit = self._clock() - timedelta(days=days)
         yesterday = self._clock().date() - timedelta(days=1)
-        old = [record for record in self._log.scan(listing) if record.created_at < limit and not record.immutable]
-        return self._revise(listing.scope.project, "retain", "expire", old, lambda _: {"expires_on": yesterday}, by)
+        return self._revise_all(listing, "retain", "expire", {"expires_on": yesterday}, by, before=limit)
 
     # --- taking back ---
 
@@ -237,7 +259,8 @@ class Maintain:
 
         Raises:
             NotFoundError: No such memory or revision.
-            ConflictError: It was erased; or it is neither deleted nor closed and no revision was named.
+            ConflictError: It was erased; or it is neither deleted nor closed and no revision was named; or it is immutable
+                and the revision would hide it.
         """
         record = self._log.find(project, memory_id)
         if record is None:
@@ -245,6 +268,7 @@ class Maintain:
         if record.state == "erased":
             raise ConflictError(f"Memory {memory_id} was erased; nothing of it is left to restore.")
         earlier = self._earlier(record, seq)
+        _require(record, "delete" if earlier.state == "deleted" else "restore")
         return self._revise(project, "restore", "restore", [record], lambda _: _content(earlier), by)
 
     def _earlier(self, record: MemoryRecord, seq: int | None) -> MemoryRecord:
@@ -273,9 +297,24 @@ class Maintain:
         operation = self._log.operation(scope.project, operation_id)
         if operation is None:
             raise NotFoundError(f"There is no operation {operation_id}.")
-        if operation.kind in {"undo", "erase"}:
-            raise ConflictError(f"Operation {operation_id} is an {operation.kind} and cannot be undone.")
+        if operation.kind in NOT_UNDOABLE:
+            raise ConflictError(f"Operation {operation_id} cannot be undone: its kind is {operation.kind}.")
+        later = self._undo_of(operation)
+        if later is not None:
+            raise ConflictError(f"Operation {operation_id} was undone before, by operation {later.id}.")
         return operation
+
+    def _undo_of(self, operation: Operation) -> Operation | None:
+        """The operation that took this one back; it can only be a later one."""
+        before: str | None = None
+        while page := self._log.operations(operation.project, limit=PAGE_OPERATIONS, before=before):
+            for later in page:
+                if later.id == operation.id:
+                    return None
+                if later.undoes == operation.id:
+                    return later
+            before = page[-1].id
+        return None
 
     def _inside(self, scope: Scope, operation: Operation, memory_ids: Sequence[str]) -> dict[str, MemoryRecord]:
         """The memories that an operation changed, erased ones left out; all of them lie inside `scope`."""
@@ -302,19 +341,26 @@ class Maintain:
         Raises:
             NotFoundError: One of them does not exist; nothing was erased.
         """
-        return self._erase(project, dict.fromkeys(memory_ids), None, by)
+        return self._erase(project, lambda _: dict.fromkeys(memory_ids), None, by)
 
     def erase_all(self, listing: Listing, by: By, *, sources: Scope | None = None) -> Erasure:
         """Erase all that a listing holds and, given `sources`, every message of that scope's episodes."""
-        memory_ids = [record.id for record in self._log.scan(listing)]
-        return self._erase(listing.scope.project, memory_ids, sources, by)
+        return self._erase(
+            listing.scope.project,
+            # Listed inside the write: what is added before it is erased with its source, what comes after keeps both.
+            lambda transaction: [record.id for record in transaction.scan(listing)],
+            sources,
+            by,
+        )
 
-    def _erase(self, project: str, memory_ids: Iterable[str], sources: Scope | None, by: By) -> Erasure:
+    def _erase(
+        self, project: str, memory_ids: Callable[[Transaction], Iterable[str]], sources: Scope | None, by: By
+    ) -> Erasure:
         operation = self._operation(project, "erase", by)
         erased, messages = [], 0
         with self._log.write() as transaction:
             transaction.put_operation(operation)
-            for memory_id in memory_ids:
+            for memory_id in memory_ids(transaction):
                 record = transaction.find(project, memory_id)
                 if record is None:
                     raise NotFoundError(f"There is no memory {memory_id}; nothing was erased.")
@@ -366,10 +412,10 @@ class Maintain:
                 if progress:
                     progress(done, total)
 
-    def _indexed(self, project: str) -> dict[int, bytes | None]:
-        """Stored postings by key."""
+    def _indexed(self, project: str) -> dict[int, _Indexed | None]:
+        """What is indexed, by key."""
         return {
-            row.key: row.entry.terms if row.entry else None
+            row.key: self._seen(row)
             for partition in self._log.partitions(project)
             for row in self._log.partition_rows(partition.id, 0, self._indexer.identity)
         }
@@ -378,37 +424,51 @@ class Maintain:
         """Findings of reads between which the memory did not change: a write in their midst looks like damage."""
         while True:
             before = self._log.find(record.project, record.id) or record
-            found = list(self._check(before, self._terms(before)))
+            found = list(self._check(before, self._entry(before)))
             after = self._log.find(record.project, record.id) or record
             if before.seq == after.seq:
                 return found
 
-    def _terms(self, record: MemoryRecord) -> bytes | None:
-        """The stored postings of one memory."""
+    def _entry(self, record: MemoryRecord) -> _Indexed | None:
+        """What is indexed of one memory."""
         for partition in self._log.partitions(record.project, {record.user_id}):
             for row in self._log.partition_rows(partition.id, record.seq - 1, self._indexer.identity):
                 if row.key == record.key:
-                    return row.entry.terms if row.entry else None
+                    return self._seen(row)
         return None
 
-    def _check(self, record: MemoryRecord, terms: bytes | None) -> Iterator[Finding]:
+    def _seen(self, row: PartitionRow) -> _Indexed | None:
+        if row.entry is None:
+            return None
+        embedding, terms, hashed, _ = row.entry
+        fault = layout_fault(embedding, terms, hashed, self._indexer.embedder.identity.dimensions)
+        if fault is None and not is_finite(embedding):
+            fault = "its embedding holds a value that is no finite number"
+        return _Indexed(terms, fault)
+
+    def _check(self, record: MemoryRecord, entry: _Indexed | None) -> Iterator[Finding]:
         where = f"memory {record.id}"
         folded = fold(self._log.revisions(record.project, memory_id=record.id))
         if folded != record:
             detail = "its current state is not the fold of its revisions; `kept rebuild` repairs it"
             yield Finding(check="fold", where=where, detail=detail)
         if record.state == "erased":
-            if terms is not None or record.text:
+            if entry is not None or record.text:
                 yield Finding(check="erase", where=where, detail="content of an erased memory is left")
             return
         if record.hash != text_hash(record.text):
             yield Finding(check="hash", where=where, detail="its hash does not agree with its text")
-        if terms is None:
-            detail = f"it has no index entry of {self._indexer.identity}; `kept rebuild` makes one"
-            yield Finding(check="index", where=where, detail=detail)
-        elif terms != self._indexer.terms(record.text):
-            detail = "its index entry was made from another text; `kept rebuild` makes it anew"
-            yield Finding(check="index", where=where, detail=detail)
+        if fault := self._index_fault(record, entry):
+            yield Finding(check="index", where=where, detail=fault)
+
+    def _index_fault(self, record: MemoryRecord, entry: _Indexed | None) -> str | None:
+        if entry is None:
+            return f"it has no index entry of {self._indexer.identity}; `kept rebuild` makes one"
+        if entry.fault:
+            return f"its index entry is damaged: {entry.fault}; `kept rebuild` makes it anew"
+        if entry.terms != self._indexer.terms(record.text):
+            return "its index entry was made from another text; `kept rebuild` makes it anew"
+        return None
 
     def rebuild(self, project: str | None = None, progress: Progress | None = None) -> int:
         """Make current state and index again from the log; how many memories it wrote.
@@ -430,24 +490,32 @@ class Maintain:
         return dict.fromkeys(revision.memory_id for revision in self._log.revisions(project) if revision.op == "add")
 
     def _rebuild_batch(self, project: str, memory_ids: Sequence[str]) -> int:
-        with self._log.write() as transaction:
-            folded = (fold(transaction.revisions(project, memory_id=memory_id)) for memory_id in memory_ids)
+        """Write these memories again; how many. What is slow happens before the write, so that others get their turn."""
+        written = 0
+        waiting = list(memory_ids)
+        while waiting:
+            folded = (fold(self._log.revisions(project, memory_id=memory_id)) for memory_id in waiting)
             records = [record for record in folded if record is not None]
-            transaction.put_records(records)
             present = [record for record in records if record.state != "erased"]
             entries = self._indexer.entries(
                 [record.text for record in present], [record.entity_refs for record in present]
             )
             indexed = {record.key: entry for record, entry in zip(present, entries, strict=True)}
-            transaction.put_entries(indexed, identity=self._indexer.identity)
-        return len(records)
+            with self._log.write() as transaction:
+                waiting = [record.id for record in records if _was_revised(transaction, record)]
+                changed = set(waiting)
+                unchanged = [record for record in records if record.id not in changed]
+                transaction.put_records(unchanged)
+                fresh = {record.key: indexed[record.key] for record in unchanged if record.key in indexed}
+                transaction.put_entries(fresh, identity=self._indexer.identity)
+            written += len(unchanged)
+        return written
 
     # --- the one way to write ---
 
-    def _changeable(self, project: str, memory_id: str) -> MemoryRecord:
+    def _changeable(self, project: str, memory_id: str, op: Op) -> MemoryRecord:
         record = self.get(project, memory_id)
-        if record.immutable:
-            raise ConflictError(f"Memory {memory_id} is immutable.")
+        _require(record, op)
         return record
 
     def _linked(self, project: str, records: Sequence[MemoryRecord]) -> list[MemoryRecord]:
@@ -461,7 +529,7 @@ class Maintain:
                 continue
             seen.add(memory_id)
             record = self._log.find(project, memory_id)
-            if record is not None and record.state not in {"deleted", "erased"} and not record.immutable:
+            if record is not None and record.state not in {"deleted", "erased"} and permits(record, "delete"):
                 found.append(record)
                 waiting += record.supersedes
         return found
@@ -489,22 +557,55 @@ class Maintain:
     ) -> Change:
         """Append one revision to each record that the fields change. What changed since it was read is refused."""
         operation = self._operation(project, kind, by, undoes)
-        planned = [(record, replace(record, **fields(record))) for record in records]
-        planned = [(before, after) for before, after in planned if _content(before) != _content(after)]
+        planned = _planned(records, fields)
         if not planned:
             return Change(operation_id=None, memories=tuple(records))
         entries = self._new_entries(planned)
         with self._log.write() as transaction:
-            transaction.put_operation(operation)
             present = transaction.find_many(project, [before.id for before, _ in planned])
-            revisions, results = [], []
-            for before, after in planned:
+            for before, _ in planned:
                 if present[before.id].seq != before.seq:
                     raise ConflictError(f"Memory {before.id} was changed by somebody else just now. Try again.")
-                revision = self._revision(transaction, operation, op, before, after)
-                revisions.append(revision)
-                results.append(apply(before, revision))
-            transaction.append(revisions, results, entries, identity=self._indexer.identity)
+            return self._append(transaction, operation, op, planned, entries)
+
+    def _revise_all(
+        self,
+        listing: Listing,
+        kind: str,
+        op: Op,
+        fields: Mapping[str, Any],
+        by: By,
+        *,
+        before: datetime | None = None,
+    ) -> Change:
+        """Set the fields of each memory that a listing holds, was said `before`, and permits it; never those of a text.
+
+        Listed inside the write, so that a change by somebody else meanwhile is built upon instead of refused.
+        """
+        operation = self._operation(listing.scope.project, kind, by)
+        with self._log.write() as transaction:
+            records = [
+                record
+                for record in transaction.scan(listing)
+                if permits(record, op) and (before is None or record.created_at < before)
+            ]
+            planned = _planned(records, lambda _: fields)
+            if planned:
+                return self._append(transaction, operation, op, planned, [None] * len(planned))
+        return Change(operation_id=None, memories=tuple(records))
+
+    def _append(
+        self,
+        transaction: Transaction,
+        operation: Operation,
+        op: Op,
+        planned: Sequence[tuple[MemoryRecord, MemoryRecord]],
+        entries: Sequence[IndexEntry | None],
+    ) -> Change:
+        transaction.put_operation(operation)
+        revisions = [self._revision(transaction, operation, op, before, after) for before, after in planned]
+        results = [apply(before, revision) for (before, _), revision in zip(planned, revisions, strict=True)]
+        transaction.append(revisions, results, entries, identity=self._indexer.identity)
         return Change(operation_id=operation.id, memories=tuple(results))
 
     def _revision(
@@ -536,6 +637,24 @@ class Maintain:
         for number, entry in zip(changed, made, strict=True):
             entries[number] = entry
         return entries
+
+
+def _require(record: MemoryRecord, op: Op) -> None:
+    if not permits(record, op):
+        raise ConflictError(f"Memory {record.id} is immutable.")
+
+
+def _was_revised(transaction: Transaction, record: MemoryRecord) -> bool:
+    """Whether the log has a later revision of the memory than the one that this state was folded to."""
+    return any(transaction.revisions(record.project, memory_id=record.id, after=record.seq))
+
+
+def _planned(
+    records: Iterable[MemoryRecord], fields: Callable[[MemoryRecord], Mapping[str, Any]]
+) -> list[tuple[MemoryRecord, MemoryRecord]]:
+    """Each record that the fields change, before and after."""
+    planned = [(record, replace(record, **fields(record))) for record in records]
+    return [(before, after) for before, after in planned if _content(before) != _content(after)]
 
 
 def _check_validity(record: MemoryRecord) -> None:

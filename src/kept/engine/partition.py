@@ -9,18 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kept.domain.entities import KnownNames
-from kept.domain.lexicon import posting_type
+from kept.domain.lexicon import HASH_BYTES, layout_fault, posting_type
 from kept.domain.memory import HIDDEN_STATES
 from kept.engine.growth import grown
 from kept.engine.postings import Postings
 from kept.engine.vectors import Vectors
-from kept.ports import PartitionRow
+from kept.errors import StoreCorruptError
+from kept.ports import IndexEntry, PartitionRow
 
 BATCH_ROWS: Final = 20_000
 """Rows turned into arrays at a time: some 20 MB of blobs while a large partition loads."""
@@ -62,7 +63,6 @@ _COLUMNS: Final[dict[str, Any]] = {
     "distinct": np.int32,
 }
 
-_HASH_BYTES: Final = 4
 _FEEDBACK: Final = {None: 0, "POSITIVE": 1, "NEGATIVE": -1, "VERY_NEGATIVE": -2}
 GENERIC_USERS: Final = frozenset({"user", "human"})
 """Speakers that stand for the user of a chat with an assistant. A person who is named speaks for themselves."""
@@ -144,7 +144,11 @@ class ResidentPartition:
         return self._names[1]
 
     def refresh(self, rows: Iterable[PartitionRow]) -> None:
-        """Apply rows that changed, by rising `seq`. Rows at or before the cursor change nothing."""
+        """Apply rows that changed, by rising `seq`. Rows at or before the cursor change nothing.
+
+        Raises:
+            StoreCorruptError: An index entry has a blob of a wrong length; the batch of its row was not applied.
+        """
         waiting = iter(rows)
         touched: set[int] = set()
         whole = self.slots == 0
@@ -171,16 +175,28 @@ class ResidentPartition:
 
     def _apply(self, rows: Sequence[PartitionRow], *, collect: bool) -> set[int]:
         """Apply one batch; the sessions it touched, when asked to collect them."""
-        self.cursor = rows[-1].seq
-        stale = self._retire([row.key for row in rows if row.seq != row.key])
         visible = [row for row in rows if row.state not in HIDDEN_STATES]
         indexed = [row for row in visible if row.entry is not None]
+        self._check(indexed)
+        stale = self._retire([row.key for row in rows if row.seq != row.key])
         self.waiting += len(visible) - len(indexed)
         if indexed:
             self._append(indexed)
+        self.cursor = rows[-1].seq  # last: a batch that failed is not taken for applied
         if not collect:
             return set()
         return stale | {code(row.session) for row in indexed}
+
+    def _check(self, rows: Sequence[PartitionRow]) -> None:
+        """Refuse entries that are not laid out as `domain.lexicon` says, before anything of the batch is applied."""
+        dimensions = self.vectors.dimensions
+        for row in rows:
+            embedding, terms, entities, _ = cast("IndexEntry", row.entry)
+            if fault := layout_fault(embedding, terms, entities, dimensions):
+                raise StoreCorruptError(
+                    f"The index entry of the memory with key {row.key} is damaged: {fault}. Run `kept rebuild` "
+                    "(Memory.rebuild) to make the index again from the log."
+                )
 
     def _retire(self, revised: Sequence[int]) -> set[int]:
         """Free the slots of memories that were revised; their sessions. A memory's first revision is its key."""
@@ -201,7 +217,7 @@ class ResidentPartition:
         self._columns["flags"][span] = flags
         self.vectors.append(embeddings)
         self._append_terms(terms, first)
-        sizes = np.fromiter(map(len, entities), np.int64, count) // _HASH_BYTES
+        sizes = np.fromiter(map(len, entities), np.int64, count) // HASH_BYTES
         hashes = np.frombuffer(b"".join(entities), "<u4")
         owners = np.repeat(np.arange(first, first + count, dtype=np.int32), sizes)
         self._entities.append(hashes, owners, np.ones(len(hashes), np.uint8))

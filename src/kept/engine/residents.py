@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
+from kept.engine.indexing import Indexer
 from kept.engine.partition import ResidentPartition
-from kept.ports import Embedder, LogReader
+from kept.ports import LogReader
 
 DEFAULT_BUDGET_BYTES: Final = 1_000_000_000
 """Room for one partition of a million memories (some 500 MB) and many small ones."""
@@ -29,14 +30,14 @@ class Residents:
 
     Args:
         log: What the partitions project.
-        embedder: Its identity says which index entries are theirs.
+        indexer: Its identity says which index entries are theirs.
         budget_bytes: The partitions that were not used for the longest time are dropped above it; the one in use never.
     """
 
-    def __init__(self, log: LogReader, embedder: Embedder, *, budget_bytes: int = DEFAULT_BUDGET_BYTES) -> None:
+    def __init__(self, log: LogReader, indexer: Indexer, *, budget_bytes: int = DEFAULT_BUDGET_BYTES) -> None:
         self._log = log
-        self._identity = str(embedder.identity)
-        self._dimensions = embedder.identity.dimensions
+        self._identity = indexer.identity
+        self._dimensions = indexer.embedder.identity.dimensions
         self._budget_bytes = budget_bytes
         self._lock = threading.Lock()
         self._places: OrderedDict[int, _Place] = OrderedDict()
@@ -55,7 +56,9 @@ class Residents:
             self._places.move_to_end(partition_id)
         with place.lock:
             known = place.partition, place.partition.cursor if place.partition else 0
-            place.partition = self._refreshed(partition_id, place.partition)
+            # Taken away while it changes: one that an interrupt or a damaged row left half refreshed is never used again.
+            partition, place.partition = place.partition, None
+            place.partition = self._refreshed(partition_id, partition)
             if (place.partition, place.partition.cursor) != known:
                 place.size_bytes = place.partition.size_bytes
                 self._shrink(partition_id)

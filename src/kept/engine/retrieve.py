@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import islice
 from typing import Final
 
@@ -12,11 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kept.domain import ranking
-from kept.domain.filters import Filter, matches, pinned
-from kept.domain.history import fold, to_microseconds
+from kept.domain.filters import Filter, matches, parse_filter, pinned
+from kept.domain.history import fold, from_microseconds, to_microseconds
 from kept.domain.memory import HIDDEN_STATES, MemoryRecord
 from kept.domain.scope import ANY, Scope
-from kept.engine.candidates import Candidates, ask
+from kept.domain.temporal import DateSpan, resolve_dates
+from kept.engine.candidates import Candidates, EmbedOnce, ask
 from kept.engine.indexing import Indexer
 from kept.engine.partition import ACTIVE, ResidentPartition, code
 from kept.engine.residents import Residents
@@ -25,6 +26,8 @@ from kept.ports import Clock, IndexEntry, Listing, LogReader, Partition, Partiti
 
 RELATED_SIMILARITY: Final = 0.5
 """Cosine similarity from which two statements may be about the same thing."""
+STALE: Final = timedelta(days=30)
+"""From when on a history counts as ended: imported years later, its dates without a year are not this year's."""
 RERANKED: Final = 50
 """Hits that a reranker reads: they hold nine of ten answers, and a reranker's time grows with each."""
 RANKED_EXTRA: Final = 8
@@ -111,16 +114,19 @@ class Retrieve:
         """Hits, best first; closed facts after current ones. Ties go to the newer memory."""
         if request.rerank and self._reranker is None:
             raise ConfigurationError("No reranker is configured; search without rerank.")
+        embedder = EmbedOnce(self._indexer.embedder)
         ranked: list[_Ranked] = []
         past: dict[int, MemoryRecord] = {}
         for partition in self._partitions(request.scope, request.condition):
             if request.as_of is None:
                 with self._residents.fresh(partition.id) as resident:
-                    ranked += self._rank(resident, partition, request, self._allowed(partition, request))
+                    allowed = self._allowed(partition, request)
+                    ranked += self._rank(resident, partition, request, allowed, embedder)
             else:
                 resident, records = self._as_of(partition, request.as_of)
                 past |= records
-                ranked += self._rank(resident, partition, request, _matching(records, request.condition))
+                allowed = _matching(records, request.condition)
+                ranked += self._rank(resident, partition, request, allowed, embedder)
         ranked.sort(key=lambda candidate: candidate.order)
         hits = self._hydrate(ranked, request, past if request.as_of is not None else None)
         return self._reranked(hits, request) if request.rerank else hits
@@ -174,6 +180,7 @@ class Retrieve:
         partition: Partition,
         request: SearchRequest,
         allowed: NDArray[np.int64] | None,
+        embedder: EmbedOnce,
     ) -> list[_Ranked]:
         if resident.waiting:
             raise ConfigurationError(
@@ -185,7 +192,9 @@ class Retrieve:
             return []
         reference = request.reference or request.now or self._clock()
         known = resident.known_names(partition.user_id)
-        question = ask(request.query, reference, known, self._indexer.embedder)
+        question = ask(request.query, reference, known, embedder)
+        if question.dates and request.reference is None:
+            question = replace(question, dates=(*question.dates, *_older_dates(request.query, resident, reference)))
         candidates = Candidates(resident, question, admitted, request.top_k)
         features = candidates.features()
         weighed = ranking.contributions(features, len(question.terms), skipped=self._skipped)
@@ -255,22 +264,25 @@ class Retrieve:
 
     def _as_of(self, partition: Partition, seq: int) -> tuple[ResidentPartition, dict[int, MemoryRecord]]:
         """The partition as the log had it at `seq`, made for this search, and its records by key."""
-        records = list(self._past_records(partition, seq))
-        entries = self._indexer.entries([record.text for record in records], [record.entity_refs for record in records])
-        rows = sorted(
-            (_row(record, entry) for record, entry in zip(records, entries, strict=True)), key=lambda row: row.seq
-        )
+        records = {record.key: record for record in self._past_records(partition, seq)}
+        stored = self._log.partition_rows(partition.id, 0, self._indexer.identity)
+        entries = {row.key: row.entry for row in stored if row.seq <= seq and row.entry and row.key in records}
+        changed = [record for key, record in records.items() if key not in entries]
+        made = self._indexer.entries([record.text for record in changed], [record.entity_refs for record in changed])
+        entries |= {record.key: entry for record, entry in zip(changed, made, strict=True)}
+        rows = sorted((_row(record, entries[key]) for key, record in records.items()), key=lambda row: row.seq)
         resident = ResidentPartition(self._indexer.embedder.identity.dimensions)
         resident.refresh(rows)
-        return resident, {record.key: record for record in records}
+        return resident, records
 
     def _past_records(self, partition: Partition, seq: int) -> Iterator[MemoryRecord]:
         listing = Listing(
             scope=Scope(project=partition.project, user_id=partition.user_id),
+            condition=None if partition.user_id else parse_filter({"user_id": None}),
             states=("active", "superseded", "invalidated", "deleted"),
         )
         for record in self._log.scan(listing):
-            if record.user_id != partition.user_id or record.key > seq:
+            if record.key > seq:
                 continue
             past = (
                 record
@@ -285,6 +297,12 @@ def _matching(records: Mapping[int, MemoryRecord], condition: Filter | None) -> 
     if condition is None:
         return None
     return np.array([key for key, record in records.items() if matches(condition, record)], np.int64)
+
+
+def _older_dates(query: str, resident: ResidentPartition, now: datetime) -> list[DateSpan]:
+    """The query's dates as somebody means them who talks about a history that ended long ago ("in May": its last May)."""
+    newest = from_microseconds(int(resident.column("created_at").max()))
+    return resolve_dates(query, newest) if now - newest > STALE else []
 
 
 def _parts(contributions: NDArray[np.float32]) -> dict[str, float]:

@@ -89,7 +89,7 @@ class Service:
         indexer = Indexer(embedder)
         self._log = log
         self._clock = clock
-        self._residents = Residents(log, embedder, budget_bytes=cache_bytes)
+        self._residents = Residents(log, indexer, budget_bytes=cache_bytes)
         self._ingest = Ingest(log, indexer, extractor, clock, ids)
         self._retrieve = Retrieve(log, self._residents, indexer, clock, reranker=reranker, prefer_user=prefer_user)
         self._maintain = Maintain(log, indexer, clock, ids)
@@ -269,8 +269,10 @@ class Service:
         if record.episode_id is None or record.position is None:
             return None
         episode = self._log.episode(project, record.episode_id)
-        message = episode.messages[record.position] if episode else None
-        return message if message and message.content else None
+        if episode is None or episode.scope.user_id != record.user_id or record.position >= len(episode.messages):
+            return None  # an imported memory may name an episode that is not its own
+        message = episode.messages[record.position]
+        return message if message.content else None
 
     def operations(self, project: str, *, limit: int = 20) -> Sequence[Operation]:
         """What was done lately, newest first."""

@@ -895,6 +895,24 @@ class LogConformance:
             second.seq,
         ]
 
+    def test_a_moment_shows_nothing_recorded_later_when_the_clock_steps_back(self, log: Log, scribe: Scribe) -> None:
+        """The position is before the first later revision, though an earlier time follows it; of its own project only."""
+        first = scribe.add("First.")
+        scribe.clock.now = START + 2 * DAY
+        later = scribe.add("Later.")
+        scribe.clock.now = START + DAY
+        last = scribe.add("Earlier again.")
+        scribe.clock.now = START + 3 * DAY
+        scribe.add("Another project's.", scope=OTHER_PROJECT)
+        scribe.clock.now = START
+        final = scribe.add("Before that.")
+        moments = [START + DAY, START + 2 * DAY - timedelta(microseconds=1), START + 2 * DAY, START + 9 * DAY]
+        assert [log.seq_at("default", moment) for moment in moments] == [first.seq, first.seq, final.seq, final.seq]
+        for moment in moments:
+            shown = log.revisions("default", upto=log.seq_at("default", moment))
+            assert all(revision.recorded_at <= moment for revision in shown)
+        assert first.seq < later.seq < last.seq < final.seq
+
     def test_operations_come_newest_first_in_pages(self, log: Log, scribe: Scribe) -> None:
         """In order of writing, not of their times."""
         for number in range(5):

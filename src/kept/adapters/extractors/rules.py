@@ -4,14 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Final
 
-from kept.domain.memory import Draft, Message, speaker_of
+from kept.domain.memory import SOURCE_ROLES, Draft, Message, speaker_of
 from kept.domain.statements import Statement, statements
 from kept.domain.temporal import resolve_dates
-
-SKIPPED_ROLES: Final = frozenset({"system"})
-"""Instructions to a model are nothing that anybody said; they stay in the episode."""
 
 
 class RuleExtractor:
@@ -22,7 +18,7 @@ class RuleExtractor:
         return [
             _draft(statement, message, position, message.at or reference)
             for position, message in enumerate(messages)
-            if message.role not in SKIPPED_ROLES
+            if message.role not in SOURCE_ROLES
             for statement in statements(message.content)
         ]
 

@@ -7,10 +7,11 @@ block ends, and its own reads see it before.
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
-import threading
+import weakref
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
@@ -18,8 +19,9 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from kept.adapters.sql import SQLITE, where
 from kept.adapters.sqlite import rows
-from kept.adapters.sqlite.connections import connect, prepare
+from kept.adapters.sqlite.connections import prepare
 from kept.adapters.sqlite.failures import translated
+from kept.adapters.sqlite.pool import Pool
 from kept.adapters.sqlite.queries import queries
 from kept.domain.filters import matches
 from kept.domain.history import Operation, Revision, blank, checksum, encode_changes, to_microseconds
@@ -95,7 +97,7 @@ class SqliteReader:
 
     def scan(self, listing: Listing) -> Iterator[MemoryRecord]:
         sql, parameters, rest = _listing(listing)
-        for record in self._values(rows.to_memory, self._stream(_ordered(sql, listing), parameters)):
+        for record in self._stream(rows.to_memory, _ordered(sql, listing), parameters):
             if rest is None or matches(rest, record):
                 yield record
 
@@ -103,8 +105,8 @@ class SqliteReader:
         sql, parameters, rest = _listing(listing)
         if rest is None:
             return int(self._all(f"SELECT count(*) FROM memory WHERE {sql}", parameters)[0][0])
-        found = self._stream(f"SELECT * FROM memory WHERE {sql}", parameters)
-        return sum(matches(rest, record) for record in self._values(rows.to_memory, found))
+        found = self._stream(rows.to_memory, f"SELECT * FROM memory WHERE {sql}", parameters)
+        return sum(matches(rest, record) for record in found)
 
     def matching_keys(self, listing: Listing, partition: int) -> NDArray[np.int64]:
         import numpy as np
@@ -112,9 +114,9 @@ class SqliteReader:
         sql, parameters, rest = _listing(listing)
         selected = f"FROM memory WHERE partition = ? AND {sql} ORDER BY key"
         if rest is None:
-            found = (row[0] for row in self._stream(f"SELECT key {selected}", [partition, *parameters]))
-            return np.fromiter(found, dtype=np.int64)
-        records = self._values(rows.to_memory, self._stream(f"SELECT * {selected}", [partition, *parameters]))
+            keys = self._stream(lambda row: row[0], f"SELECT key {selected}", [partition, *parameters])
+            return np.fromiter(keys, dtype=np.int64)
+        records = self._stream(rows.to_memory, f"SELECT * {selected}", [partition, *parameters])
         return np.fromiter((record.key for record in records if matches(rest, record)), dtype=np.int64)
 
     def entity_summaries(self, project: str) -> list[EntitySummary]:
@@ -129,11 +131,9 @@ class SqliteReader:
         return [Partition(id=row["id"], project=row["project"], user_id=row["user_id"]) for row in found]
 
     def partition_rows(self, partition: int, after: int, identity: str) -> Iterator[PartitionRow]:
-        with translated(str(self._path)), self._borrow() as connection:
-            cursor = connection.cursor()
-            cursor.row_factory = None  # plain tuples: a partition of a million rows is read at once
-            parameters = {"partition": partition, "after": after, "identity": identity}
-            yield from self._values(rows.to_partition_row, cursor.execute(queries()["partition_rows"], parameters))
+        parameters = {"partition": partition, "after": after, "identity": identity}
+        # Plain tuples: a partition of a million rows is read at once.
+        return self._stream(rows.to_partition_row, queries()["partition_rows"], parameters, plain=True)
 
     def head(self) -> int:
         return int(self._named("head", {})[0][0])
@@ -148,7 +148,7 @@ class SqliteReader:
             "after": after,
             "upto": _LAST_SEQ if upto is None else upto,
         }
-        yield from self._values(rows.to_revision, self._stream(queries()[name], parameters))
+        return self._stream(rows.to_revision, queries()[name], parameters)
 
     def seq_at(self, project: str, moment: datetime) -> int:
         return int(self._named("seq_at", {"project": project, "moment": to_microseconds(moment)})[0][0])
@@ -223,11 +223,24 @@ class SqliteReader:
             found: list[sqlite3.Row] = connection.execute(sql, parameters).fetchall()
             return found
 
-    def _stream(self, sql: str, parameters: Mapping[str, Any] | Sequence[Any]) -> Iterator[sqlite3.Row]:
+    def _stream(
+        self,
+        decode: Callable[[Any], T],
+        sql: str,
+        parameters: Mapping[str, Any] | Sequence[Any],
+        *,
+        plain: bool = False,
+    ) -> Iterator[T]:
+        """Rows as values, one at a time; its cursor ends with it, whoever still holds the frame of a failure."""
         with translated(str(self._path)), self._borrow() as connection:
-            # Not `yield from`: it would close the cursor of a read that was given up, after its log perhaps, which fails.
-            for row in connection.execute(sql, parameters):  # noqa: UP028
-                yield row
+            cursor = connection.cursor()
+            if plain:
+                cursor.row_factory = None
+            try:
+                yield from self._values(decode, cursor.execute(sql, parameters))
+            finally:
+                with suppress(sqlite3.ProgrammingError):  # the log was closed before a read that was given up
+                    cursor.close()
 
     def _in(self, sql: str, values: Collection[Any], *before: object) -> list[sqlite3.Row]:
         """One statement however many values there are, so that the answer is of one committed state."""
@@ -388,34 +401,30 @@ class SqliteLog(SqliteReader):
     """
 
     def __init__(self, path: Path, *, busy_timeout_s: float = DEFAULT_BUSY_TIMEOUT_S) -> None:
-        super().__init__(path, self._reader)
-        self._busy_timeout_s = busy_timeout_s
         prepare(path, busy_timeout_s=busy_timeout_s)
-        self._idle: list[sqlite3.Connection] = []
-        self._lent: set[sqlite3.Connection] = set()
-        self._pool_lock = threading.RLock()  # the garbage collector may end a read while this thread holds it
-        self._write_lock = threading.Lock()
-        self._writer: sqlite3.Connection | None = None
-        self._closed = False
-        with translated(str(path)):
-            self._idle.append(self._open(writable=False))
+        self._busy_timeout_s = busy_timeout_s
+        self._pool = Pool(path, busy_timeout_s=busy_timeout_s)
+        super().__init__(path, self._pool.reader)
+        weakref.finalize(self, self._pool.end)
+        with translated(str(path)), self._pool.reader():
+            return  # it can be opened
 
     @contextmanager
     def write(self) -> Iterator[SqliteTransaction]:
-        with self._write_lock, translated(str(self._path)):
-            connection = self._write_connection()
+        process = os.getpid()
+        with translated(str(self._path)), self._pool.writer() as connection:
             connection.execute("BEGIN IMMEDIATE")
             try:
                 yield SqliteTransaction(self._path, connection)
+                self._require_process(process)
                 connection.execute("COMMIT")
             except BaseException:
-                if connection.in_transaction:
+                if os.getpid() == process and connection.in_transaction:
                     connection.execute("ROLLBACK")
                 raise
 
     def scrub(self) -> bool:
-        with self._write_lock, translated(str(self._path)):
-            connection = self._write_connection()
+        with translated(str(self._path)), self._pool.writer() as connection:
             connection.execute(f"PRAGMA busy_timeout = {_SCRUB_WAIT_MS}")
             try:
                 return _empty_wal(connection) and _rewrite(connection) and _empty_wal(connection)
@@ -423,7 +432,7 @@ class SqliteLog(SqliteReader):
                 connection.execute(f"PRAGMA busy_timeout = {round(self._busy_timeout_s * _MS_PER_S)}")
 
     def verify(self) -> Iterator[Finding]:
-        with translated(str(self._path)), self._reader() as connection:
+        with translated(str(self._path)), self._pool.reader() as connection:
             for row in connection.execute("PRAGMA integrity_check"):
                 if row[0] != "ok":
                     yield Finding(check="structure", where=str(self._path), detail=str(row[0]))
@@ -449,7 +458,7 @@ class SqliteLog(SqliteReader):
             if progress:
                 progress(total - remaining, total)
 
-        with translated(str(target)), self._reader() as connection, _one_state(connection):
+        with translated(str(target)), self._pool.reader() as connection, _one_state(connection):
             try:
                 with closing(sqlite3.connect(target)) as copy:
                     connection.backup(copy, pages=_BACKUP_PAGES, progress=report)
@@ -458,45 +467,11 @@ class SqliteLog(SqliteReader):
                 raise
 
     def close(self) -> None:
-        with self._pool_lock:
-            self._closed = True
-            connections, self._idle = [*self._idle, *self._lent], []
-        for connection in connections:
-            connection.close()
-        with self._write_lock:
-            if self._writer is not None:
-                self._writer.close()
-                self._writer = None
+        self._pool.close()
 
-    def _open(self, *, writable: bool) -> sqlite3.Connection:
-        return connect(self._path, busy_timeout_s=self._busy_timeout_s, writable=writable)
-
-    def _write_connection(self) -> sqlite3.Connection:
-        if self._closed:
-            raise StoreError(f"The store {self._path} was closed.")
-        if self._writer is None:
-            self._writer = self._open(writable=True)
-        return self._writer
-
-    @contextmanager
-    def _reader(self) -> Iterator[sqlite3.Connection]:
-        with self._pool_lock:
-            if self._closed:
-                raise StoreError(f"The store {self._path} was closed.")
-            connection = self._idle.pop() if self._idle else None
-        connection = connection or self._open(writable=False)
-        with self._pool_lock:
-            self._lent.add(connection)
-        try:
-            yield connection
-        finally:
-            with self._pool_lock:
-                self._lent.discard(connection)
-                keep = not self._closed
-                if keep:
-                    self._idle.append(connection)
-            if not keep:
-                connection.close()
+    def _require_process(self, process: int) -> None:
+        if os.getpid() != process:
+            raise StoreError(f"A write to the store {self._path} does not go over a fork; begin one in the child.")
 
 
 @contextmanager
@@ -566,7 +541,10 @@ def _owner(scope: Scope) -> tuple[str, list[Any]]:
         return "partition IN (SELECT id FROM partition WHERE project = ?)", [scope.project]
     if scope.user_id == ANY:
         return "partition IN (SELECT id FROM partition WHERE project = ? AND user_id IS NOT NULL)", [scope.project]
-    return "partition = (SELECT id FROM partition WHERE project = ? AND user_id = ?)", [scope.project, scope.user_id]
+    return "partition = (SELECT id FROM partition WHERE project = ? AND coalesce(user_id, '') = ?)", [
+        scope.project,
+        scope.user_id,
+    ]
 
 
 def _ordered(sql: str, listing: Listing) -> str:

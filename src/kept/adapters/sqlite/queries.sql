@@ -12,7 +12,8 @@ SELECT * FROM operation WHERE project = :project AND idempotency_key = :idempote
 
 -- name: operations
 SELECT * FROM operation
-WHERE project = :project AND (:before IS NULL OR key < (SELECT key FROM operation WHERE id = :before))
+WHERE project = :project
+  AND key < CASE WHEN :before IS NULL THEN 9223372036854775807 ELSE (SELECT key FROM operation WHERE id = :before) END
 ORDER BY key DESC LIMIT :limit
 
 -- name: last_undoable
@@ -64,19 +65,24 @@ SELECT coalesce(max(seq), 0) FROM revision
 SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'revision'), 0)
 
 -- name: seq_at
-SELECT coalesce(max(seq), 0) FROM revision WHERE project = :project AND recorded_at <= :moment
+-- A clock may step back: what follows a revision recorded later is not counted, whatever its own time.
+SELECT coalesce(max(seq), 0) FROM revision
+WHERE project = :project AND seq < coalesce(
+    (SELECT min(seq) FROM revision WHERE project = :project AND recorded_at > :moment), 9223372036854775807)
 
 -- name: blank_revision
 UPDATE revision SET changes = :changes, checksum = :checksum WHERE seq = :seq
 
 -- name: projects
--- A partition may hold episodes only.
-SELECT DISTINCT p.project FROM partition AS p
-WHERE EXISTS (SELECT 1 FROM memory AS m WHERE m.partition = p.id)
+-- By the log, so that a rebuild finds them when current state is lost. A partition may hold episodes only.
+SELECT p.project FROM (SELECT DISTINCT project FROM partition) AS p
+WHERE EXISTS (
+    SELECT 1 FROM operation AS o JOIN revision AS r ON r.operation = o.key WHERE o.project = p.project)
 ORDER BY p.project
 
 -- name: find_partition
-SELECT id, project, user_id FROM partition WHERE project = :project AND user_id IS :user_id
+-- An id is never blank, so '' stands for none, as in the index.
+SELECT id, project, user_id FROM partition WHERE project = :project AND coalesce(user_id, '') = coalesce(:user_id, '')
 
 -- name: insert_partition
 INSERT INTO partition (project, user_id) VALUES (:project, :user_id)
@@ -119,12 +125,14 @@ INSERT INTO memory (
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (key) DO UPDATE SET
     partition = excluded.partition, project = excluded.project, user_id = excluded.user_id,
-    agent_id = excluded.agent_id, app_id = excluded.app_id, run_id = excluded.run_id, seq = excluded.seq, state = excluded.state, kind = excluded.kind, speaker = excluded.speaker, role = excluded.role,
+    agent_id = excluded.agent_id, app_id = excluded.app_id, run_id = excluded.run_id, seq = excluded.seq,
+    state = excluded.state, kind = excluded.kind, speaker = excluded.speaker, role = excluded.role,
     connector = excluded.connector, created_at = excluded.created_at, updated_at = excluded.updated_at,
-    valid_from = excluded.valid_from, valid_to = excluded.valid_to, expires_on = excluded.expires_on,
-    superseded_by = excluded.superseded_by, supersedes = excluded.supersedes, episode_id = excluded.episode_id,
-    position = excluded.position, reinforced = excluded.reinforced, immutable = excluded.immutable,
-    feedback = excluded.feedback, hash = excluded.hash, repeat_key = excluded.repeat_key,
+    recorded_at = excluded.recorded_at, valid_from = excluded.valid_from, valid_to = excluded.valid_to,
+    expires_on = excluded.expires_on, superseded_by = excluded.superseded_by,
+    supersedes = excluded.supersedes, episode_id = excluded.episode_id, position = excluded.position,
+    reinforced = excluded.reinforced, immutable = excluded.immutable, feedback = excluded.feedback,
+    hash = excluded.hash, repeat_key = excluded.repeat_key,
     categories = excluded.categories, entities = excluded.entities, relations = excluded.relations,
     metadata = excluded.metadata, text = excluded.text
 

@@ -6,8 +6,7 @@ CREATE TABLE partition (
     project TEXT NOT NULL,
     user_id TEXT
 ) STRICT;
-CREATE UNIQUE INDEX partition_by_owner ON partition (project, user_id) WHERE user_id IS NOT NULL;
-CREATE UNIQUE INDEX partition_of_nobody ON partition (project) WHERE user_id IS NULL;
+CREATE UNIQUE INDEX partition_by_owner ON partition (project, coalesce(user_id, ''));
 
 -- One writing call.
 CREATE TABLE operation (
@@ -23,6 +22,7 @@ CREATE TABLE operation (
 ) STRICT;
 CREATE UNIQUE INDEX operation_by_idempotency_key ON operation (project, idempotency_key)
     WHERE idempotency_key IS NOT NULL;
+CREATE INDEX operation_by_project ON operation (project, key);
 CREATE INDEX operation_undone ON operation (undoes) WHERE undoes IS NOT NULL;
 
 -- The log. Rows are never removed; an erase blanks `changes` and renews `checksum`.
@@ -104,7 +104,6 @@ CREATE UNIQUE INDEX memory_by_id ON memory (id, project);
 CREATE INDEX memory_by_change ON memory (partition, seq);
 CREATE INDEX memory_by_time ON memory (partition, created_at, key);
 CREATE INDEX memory_by_repeat ON memory (repeat_key) WHERE repeat_key IS NOT NULL;
-CREATE INDEX memory_by_episode ON memory (episode_id) WHERE episode_id IS NOT NULL;
 
 -- The embedded index: one compact row beside each memory; the rest is in the resident partition.
 CREATE TABLE index_identity (

@@ -1,0 +1,147 @@
+"""The connections of one log: lent to readers, held by one writer, closed when nobody will use them again.
+
+A SQLite connection must not be carried over a fork (https://www.sqlite.org/howtocorrupt.html, section 2.6): a child that
+opens the file beside an inherited connection takes no locks of its own. So what is idle is closed before a fork, and what
+was in use then belongs to the parent: the child neither uses nor closes it.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+from kept.adapters.sqlite.connections import connect
+from kept.errors import StoreError
+
+
+class _Connections:
+    """Those of one process. A child has locks of its own: who held the parent's is not there to let go."""
+
+    __slots__ = ("idle", "lent", "lock", "write_lock", "writer")
+
+    def __init__(self) -> None:
+        self.lock = threading.RLock()  # the garbage collector may end a read while this thread holds it
+        self.write_lock = threading.Lock()
+        self.idle: list[sqlite3.Connection] = []
+        self.lent: set[sqlite3.Connection] = set()
+        self.writer: sqlite3.Connection | None = None
+
+
+class Pool:
+    """Opens connections when they are needed; safe for threads, and for processes that fork.
+
+    Args:
+        path: The file, already prepared.
+        busy_timeout_s: How long a statement waits for other processes.
+    """
+
+    def __init__(self, path: Path, *, busy_timeout_s: float) -> None:
+        self._path = path
+        self._busy_timeout_s = busy_timeout_s
+        self._by_process: dict[int, _Connections] = {}
+        self._closed = False
+        _rest_before_forks()
+        _POOLS.add(self)
+
+    @contextmanager
+    def reader(self) -> Iterator[sqlite3.Connection]:
+        """A connection that only reads, for the length of the block."""
+        own = self._own()
+        with own.lock:
+            self._require_open()
+            connection = own.idle.pop() if own.idle else None
+        connection = connection or self._open(writable=False)
+        with own.lock:
+            own.lent.add(connection)
+        try:
+            yield connection
+        finally:
+            with own.lock:
+                own.lent.discard(connection)
+                keep = not self._closed or own is not self._own()  # a parent's is not for its child to close
+                if keep:
+                    own.idle.append(connection)
+            if not keep:
+                connection.close()
+
+    @contextmanager
+    def writer(self) -> Iterator[sqlite3.Connection]:
+        """The one connection that writes, for the length of the block; other threads wait."""
+        own = self._own()
+        with own.write_lock:
+            self._require_open()
+            if own.writer is None:
+                own.writer = self._open(writable=True)
+            yield own.writer
+
+    def close(self) -> None:
+        """Close all connections, also those that are lent; waits for a write to end."""
+        own = self._own()
+        with own.lock:
+            self._closed = True
+            connections, own.idle = [*own.idle, *own.lent], []
+        for connection in connections:
+            connection.close()
+        with own.write_lock:
+            _close_writer(own)
+
+    def rest(self) -> None:
+        """Close what is not in use, without waiting; the next read or write opens it anew."""
+        own = self._own()
+        with own.lock:
+            idle, own.idle = own.idle, []
+        for connection in idle:
+            connection.close()
+        if own.write_lock.acquire(blocking=False):
+            try:
+                _close_writer(own)
+            finally:
+                own.write_lock.release()
+
+    def end(self) -> None:
+        """Close what is not in use, for good: nobody can ask for it again. What is lent follows when it is given back."""
+        with self._own().lock:
+            self._closed = True
+        self.rest()
+        _INHERITED.extend(found for process, found in self._by_process.items() if process != os.getpid())
+
+    def _own(self) -> _Connections:
+        process = os.getpid()
+        return self._by_process.get(process) or self._by_process.setdefault(process, _Connections())
+
+    def _open(self, *, writable: bool) -> sqlite3.Connection:
+        return connect(self._path, busy_timeout_s=self._busy_timeout_s, writable=writable)
+
+    def _require_open(self) -> None:
+        if self._closed:
+            raise StoreError(f"The store {self._path} was closed.")
+
+
+def _close_writer(own: _Connections) -> None:
+    if own.writer is not None:
+        own.writer.close()
+        own.writer = None
+
+
+_POOLS: Final[weakref.WeakSet[Pool]] = weakref.WeakSet()
+_INHERITED: Final[list[_Connections]] = []
+"""In a child: connections of its parent, kept because dropping the last reference would close them."""
+
+
+@cache
+def _rest_before_forks() -> None:
+    """Have all pools rest before each fork of this process (Windows has none)."""
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(before=_rest_all)
+
+
+def _rest_all() -> None:
+    for pool in list(_POOLS):
+        pool.rest()
