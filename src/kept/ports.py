@@ -355,7 +355,9 @@ class Log(LogReader, Protocol):
         """
 
     def scrub(self) -> bool:
-        """After an erase: leave no byte of erased text in files that the log owns (free pages, write-ahead log).
+        """Leave no byte of erased text in files that the log owns (free pages, write-ahead log); nothing when that is done.
+
+        That it is due is stored with the erase, so that another process can finish what a crash interrupted.
 
         Returns:
             False when another process still reads an older state; call again later.

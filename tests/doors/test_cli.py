@@ -12,6 +12,8 @@ from kept.adapters.readers import reader_names
 from kept.cli.app import SECTIONS, cli
 from kept.cli.options import KeptCommand
 from kept.cli.transfer import FORMATS
+from kept.engine.service import Service
+from kept.errors import NotFoundError, StoreBusyError
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 COMMANDS = [name for commands in SECTIONS.values() for name in commands]
@@ -453,6 +455,35 @@ def test_a_broken_file_does_not_stop_the_others(run, tmp_path):
     said = run("import", "broken.json", EXAMPLES / "notes.md")
     assert "kept: error: broken.json" in said.stderr
     assert "1 file failed" in said.stdout
+
+
+@pytest.mark.parametrize("error", [OverflowError, MemoryError, RecursionError, NotFoundError, StoreBusyError])
+def test_whatever_one_file_brings_about_the_next_is_imported(run, tmp_path, monkeypatch, error):
+    (tmp_path / "a.txt").write_text("I like tea.", encoding="utf-8")
+    (tmp_path / "b.txt").write_text("I like coffee.", encoding="utf-8")
+    whole = Service.import_sessions
+
+    def fail_on_a(self, scope, sessions, **options):
+        if sessions[0].metadata["file"] == "a.txt":
+            raise error("beyond measure")
+        return whole(self, scope, sessions, **options)
+
+    monkeypatch.setattr(Service, "import_sessions", fail_on_a)
+    result = run("import", "a.txt", "b.txt", "--json")
+    assert result.exit_code == (4 if error is StoreBusyError else 1)
+    total = json.loads(result.stdout)["total"]
+    assert (total["failed"], total["added"]) == (1, 1)
+
+
+def test_a_link_out_of_a_folder_is_told(run, shape, tmp_path):
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "diary.txt").write_text("I like tea.", encoding="utf-8")
+    try:
+        (tmp_path / "notes" / "link.txt").symlink_to(tmp_path / "diary.txt")
+    except OSError:
+        pytest.skip("links cannot be made here")
+    assert "link.txt is a link that leads outside" in run("import", "notes").stderr
+    assert [Path(path).name for path in shape("import", "notes")["left_out"]] == ["link.txt"]
 
 
 def test_an_unknown_format_is_refused_once(run):

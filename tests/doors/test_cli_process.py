@@ -181,6 +181,15 @@ def _read(descriptor: int) -> bytes:
         return b""
 
 
+def test_an_export_cannot_rewrite_the_terminal(run, on_terminal, tmp_path):
+    run("add", "It was \x1b[2J\u200b\u202e here.", "--verbatim")
+    shown = on_terminal("export", "--format", "markdown")
+    assert not {"\x1b", "\u200b", "\u202e"} & set(shown)
+    assert "here" in shown
+    run("export", "--format", "markdown", "--output", str(tmp_path / "whole.md"))
+    assert "\x1b" in (tmp_path / "whole.md").read_text(encoding="utf-8")
+
+
 def test_a_terminal_has_colours_unless_they_are_unwanted(run, on_terminal):
     run("add", "I like tea.")
     assert "\x1b[36m" in on_terminal("list")

@@ -16,6 +16,41 @@ def test_printable_text_has_no_control_characters(text):
     assert not set(map(chr, [*range(9), *range(11, 32), *range(127, 160)])) & set(shown)
 
 
+@pytest.mark.parametrize(
+    "character",
+    [
+        "\x00",
+        "\x07",
+        "\r",
+        "\x1b",
+        "\x7f",
+        "\x9b",
+        "\xad",
+        "\u061c",
+        "\u180e",
+        "\u200b",
+        "\u200e",
+        "\u200f",
+        "\u202e",
+        "\u2028",
+        "\u2060",
+        "\u2066",
+        "\ufeff",
+        "\U000e0001",
+        "\U000e0041",
+        "\U000e007f",
+    ],
+    ids=ascii,
+)
+def test_what_nobody_sees_is_shown(character):
+    assert printable(f"a{character}b") == "a" + character.encode("unicode_escape").decode() + "b"
+
+
+@pytest.mark.parametrize("text", ["👩\u200d💻", "می\u200cخواهم", "قهوة", "e\u0301", "a\tb\nc"], ids=ascii)
+def test_what_writing_needs_stays(text):
+    assert printable(text) == text
+
+
 @given(st.text(), st.integers(2, 40))
 def test_wrapped_lines_fit_and_lose_nothing(text, width):
     lines = wrapped(text, width)

@@ -11,6 +11,7 @@ import pytest
 
 from kept import Memory
 from kept.adapters import embedders
+from kept.errors import ConfigurationError
 
 CANARY = "ghp_16C7e42F292c6912E7710c838347Ae178B4a"
 SPOKEN = "quetzalcoatl"
@@ -363,7 +364,7 @@ def test_a_rebuild_changes_no_row_of_a_sound_store(store_path):
 
 
 def test_a_change_of_embedder_is_a_rebuild(store_path, monkeypatch):
-    """Until then its rows wait, and verify says so."""
+    """Until then a search that would miss its rows says so, and so does verify."""
     from kept.testing.fakes import FakeEmbedder
 
     with Memory(store_path) as memory:
@@ -371,7 +372,8 @@ def test_a_change_of_embedder_is_a_rebuild(store_path, monkeypatch):
     monkeypatch.setattr(embedders, "open_embedder", lambda _: FakeEmbedder(32))
     with Memory(store_path) as memory, Memory(store_path) as running:
         assert [finding["check"] for finding in memory.verify()] == ["index"]
-        assert running.search("Rome", user_id="u1")["results"] == []
+        with pytest.raises(ConfigurationError, match="kept rebuild"):
+            running.search("Rome", user_id="u1")
         memory.rebuild()
         assert memory.verify() == []
         for each in (memory, running):

@@ -48,6 +48,7 @@ def filled(store_path):
                 scribe.update(memory, "Changed.")
             if number % 7 == 0:
                 scribe.erase(memory)
+        assert log.scrub()
     return store_path
 
 

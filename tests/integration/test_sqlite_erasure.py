@@ -48,6 +48,7 @@ def test_the_canary_is_found_where_it_was_not_erased(log, store_path):
     scribe = Scribe(log)
     memory = _add(scribe)
     assert bytes_with_canary(store_path) == ["kept.db-wal"]
+    scribe.erase(scribe.add("Another."))
     assert log.scrub()
     assert bytes_with_canary(store_path) == ["kept.db"]
     scribe.erase(memory)

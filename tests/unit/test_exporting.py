@@ -1,6 +1,7 @@
 """The export form of a memory, and its Markdown."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta, timezone
 from typing import get_args
 
@@ -22,6 +23,7 @@ from kept.domain.scope import Scope
 from kept.errors import InvalidInputError
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
+ID = "00000000-0000-4000-8000-000000000001"
 
 texts = st.text(max_size=40)
 names = st.text(st.characters(categories=("L", "N")), min_size=1, max_size=12)
@@ -39,7 +41,7 @@ json_values = st.recursive(
 )
 records = st.builds(
     MemoryRecord,
-    id=names,
+    id=st.uuids().map(str),
     key=st.just(7),
     seq=st.just(9),
     scope=st.builds(
@@ -58,8 +60,6 @@ records = st.builds(
     created_at=times,
     updated_at=times,
     recorded_at=times,
-    valid_from=st.none() | times,
-    valid_to=st.none() | times,
     expires_on=st.none() | st.dates(),
     superseded_by=st.none() | names,
     supersedes=st.lists(names, max_size=3).map(tuple),
@@ -70,11 +70,21 @@ records = st.builds(
     immutable=st.booleans(),
     feedback=st.sampled_from([None, "POSITIVE", "NEGATIVE", "VERY_NEGATIVE"]),
 )
+spans = st.lists(times, min_size=2, max_size=2).map(sorted)
+records = st.builds(
+    lambda record, span, begins, ends: replace(
+        record, valid_from=span[0] if begins else None, valid_to=span[1] if ends else None
+    ),
+    records,
+    spans,
+    st.booleans(),
+    st.booleans(),
+)
 
 
 def record(**fields):
     """A memory of Ann's, with the given fields."""
-    defaults = {"id": "m1", "key": 1, "seq": 1, "scope": Scope(user_id="ann"), "text": "Ann likes tea."}
+    defaults = {"id": ID, "key": 1, "seq": 1, "scope": Scope(user_id="ann"), "text": "Ann likes tea."}
     times_of = {"created_at": NOON, "updated_at": NOON, "recorded_at": NOON}
     return MemoryRecord(**(defaults | times_of | fields))
 
@@ -140,7 +150,7 @@ def test_a_line_is_ascii_and_has_one_line_end():
 
 def test_what_a_handmade_export_leaves_out_gets_its_default():
     """Three fields are enough."""
-    values = from_export({"id": "m1", "memory": "Ann likes tea.", "created_at": "2026-03-02T12:00:00Z"})
+    values = from_export({"id": ID, "memory": "Ann likes tea.", "created_at": "2026-03-02T12:00:00Z"})
     made = MemoryRecord(key=1, seq=1, **values)
     assert (made.updated_at, made.recorded_at, made.project, made.kind) == (NOON, NOON, "default", "statement")
 
@@ -155,6 +165,12 @@ def test_a_null_is_the_default():
     [
         ("id", ""),
         ("id", 5),
+        ("id", "m1"),
+        ("id", "00000000"),
+        ("id", ID + "\n"),
+        ("id", ID[:-1] + "\u0661"),
+        ("id", ID.replace("-", "")),
+        ("id", "0000000A-0000-4000-8000-000000000001"),
         ("memory", None),
         ("memory", ["Ann likes tea."]),
         ("state", "gone"),
@@ -175,6 +191,8 @@ def test_a_null_is_the_default():
         ("supersedes", "m0"),
         ("position", -1),
         ("position", True),
+        ("position", 2**31),
+        ("reinforced", 2**63),
         ("reinforced", 1.5),
         ("immutable", 1),
         ("feedback", "GOOD"),
@@ -188,6 +206,18 @@ def test_a_field_that_cannot_be_used_is_named_with_its_place(field, value):
     with pytest.raises(InvalidInputError, match=rf"^e\.jsonl:12: .*{field}") as caught:
         from_export(exported(**{field: value}), place="e.jsonl:12")
     assert "likes tea" not in str(caught.value)
+
+
+def test_what_ends_before_it_begins_is_refused():
+    """Such a memory would hold at no time."""
+    with pytest.raises(InvalidInputError, match=r"^e\.jsonl:12: field 'valid_to'"):
+        from_export(exported(valid_from="2026-03-02T00:00:00Z", valid_to="2026-03-01T00:00:00Z"), place="e.jsonl:12")
+
+
+def test_a_fact_taken_back_before_its_time_comes_back():
+    """Closing a planned fact leaves it with an end before its beginning; its export must not be refused."""
+    times = {"valid_from": "2026-03-02T00:00:00Z", "valid_to": "2026-03-01T00:00:00Z"}
+    assert from_export(exported(state="invalidated", **times))["state"] == "invalidated"
 
 
 @pytest.mark.parametrize("field", ["id", "memory", "created_at"])
@@ -262,13 +292,13 @@ def test_markdown_is_grouped_by_user_month_and_day():
 
 def test_a_bullet_names_the_speaker():
     """In bold, before the text."""
-    assert "- **Ann:** I like tea. <!-- m1 -->" in document(record(speaker="Ann", text="I like tea."))
+    assert "- **Ann:** I like tea. <!-- m1 -->" in document(record(id="m1", speaker="Ann", text="I like tea."))
 
 
 @pytest.mark.parametrize("state", ["superseded", "invalidated"])
 def test_closed_facts_are_struck_through(state):
     """But still there."""
-    assert "- ~~Ann likes tea.~~ <!-- m1 -->" in document(record(state=state))
+    assert "- ~~Ann likes tea.~~ <!-- m1 -->" in document(record(id="m1", state=state))
 
 
 @pytest.mark.parametrize(
@@ -286,23 +316,25 @@ def test_closed_facts_are_struck_through(state):
 )
 def test_specials_are_escaped(text, written):
     """So that a memory reads as it was said."""
-    assert f"- {written} <!-- m1 -->" in document(record(text=text))
+    assert f"- {written} <!-- m1 -->" in document(record(id="m1", text=text))
 
 
 def test_lines_of_a_memory_stay_lines_of_its_bullet():
     """By hard breaks; blank ones would end the bullet."""
-    assert "- one\\\n  two <!-- m1 -->" in document(record(text="one\n\n  two\n"))
+    assert "- one\\\n  two <!-- m1 -->" in document(record(id="m1", text="one\n\n  two\n"))
 
 
 def test_code_stands_in_a_fence_longer_than_any_in_it():
     """And is not escaped."""
     code = "```py\nx = a*b\n```"
-    assert "- <!-- m1 -->\n  ````\n  ```py\n  x = a*b\n  ```\n  ````" in document(record(kind="code", text=code))
+    assert "- <!-- m1 -->\n  ````\n  ```py\n  x = a*b\n  ```\n  ````" in document(
+        record(id="m1", kind="code", text=code)
+    )
 
 
 def test_closed_code_says_that_it_is_no_longer_true():
     """A fence cannot be struck through."""
-    assert "- (no longer true) <!-- m1 -->" in document(record(kind="code", text="x = 1", state="superseded"))
+    assert "- (no longer true) <!-- m1 -->" in document(record(id="m1", kind="code", text="x = 1", state="superseded"))
 
 
 @given(st.text(max_size=30))

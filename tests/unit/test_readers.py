@@ -2,6 +2,7 @@
 
 import codecs
 import json
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,7 +18,7 @@ NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 MEMORY = MemoryRecord(
-    id="m1",
+    id="00000000-0000-4000-8000-000000000001",
     key=1,
     seq=1,
     scope=Scope(user_id="ann"),
@@ -224,6 +225,47 @@ def test_discover_enters_a_hidden_folder_that_was_named(tmp_path):
     path.parent.mkdir()
     path.write_text("text")
     assert list(discover(path.parent)) == [path]
+
+
+def test_links_out_of_a_folder_are_left_out_and_told(tmp_path):
+    """Whoever fills a folder does not choose what else of the disk is remembered."""
+    folder = tmp_path / "notes"
+    folder.mkdir()
+    (tmp_path / "diary.txt").write_text("text")
+    (folder / "own.txt").write_text("text")
+    try:
+        (folder / "inside.txt").symlink_to(folder / "own.txt")
+        (folder / "outside.txt").symlink_to(tmp_path / "diary.txt")
+    except OSError:  # Windows grants links to few
+        pytest.skip("links cannot be made here")
+    left_out = []
+    assert list(discover(folder, left_out)) == [folder / "inside.txt", folder / "own.txt"]
+    assert left_out == [folder / "outside.txt"]
+
+
+def test_a_file_that_cannot_be_opened_does_not_hide_the_others(tmp_path, monkeypatch):
+    """It is given as well, so that reading it tells why."""
+    for name in ("a.txt", "b.txt"):
+        (tmp_path / name).write_text("text")
+    opened = Path.open
+
+    def refuse_a(path, *arguments, **options):
+        if path.name == "a.txt":
+            raise PermissionError(13, "Permission denied")
+        return opened(path, *arguments, **options)
+
+    monkeypatch.setattr(Path, "open", refuse_a)
+    assert [path.name for path in discover(tmp_path)] == ["a.txt", "b.txt"]
+
+
+@formats
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes in the file system")
+def test_a_pipe_is_refused(tmp_path, name):
+    """Opening it would wait for a writer for ever."""
+    path = tmp_path / "pipe.jsonl"
+    os.mkfifo(path)
+    with pytest.raises(InvalidInputError, match="regular file"):
+        said(path, name)
 
 
 # --- the samples ---

@@ -10,7 +10,9 @@ from kept.domain.exporting import export_header, export_line
 from kept.errors import InvalidInputError
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
-MEMORY = {"id": "m1", "memory": "Ann likes tea.", "created_at": "2026-03-02T12:00:00Z"}
+ID = "00000000-0000-4000-8000-000000000001"
+OTHER_ID = "00000000-0000-4000-8000-000000000002"
+MEMORY = {"id": ID, "memory": "Ann likes tea.", "created_at": "2026-03-02T12:00:00Z"}
 
 
 @pytest.fixture
@@ -28,8 +30,8 @@ def read(tmp_path):
 
 
 def test_memories_are_given_as_records(read):
-    [session] = read(MEMORY, MEMORY | {"id": "m2"})
-    assert [record["id"] for record in session.records] == ["m1", "m2"]
+    [session] = read(MEMORY, MEMORY | {"id": OTHER_ID})
+    assert [record["id"] for record in session.records] == [ID, OTHER_ID]
     assert session.messages == ()
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kept.domain.redaction import redact
+from kept.domain.redaction import redact, redact_value
 
 SECONDS = 1.0
 R = "A1b2C3d4E5f6G7h8I9j0"  # random-looking filler; no real key has this shape twice over
@@ -73,6 +73,45 @@ SECRETS = [
     ("if token == 'abc123':", "if token == '[redacted:secret]':"),
     ("aws_secret_access_key = wJalrXUtnFEMI/K7MDENG/bPxRfiCYzzzzzzzKEY", "aws_secret_access_key = [redacted:secret]"),
     (f"line one\\nsk-ant-{R} in JSON", "line one\\n[redacted:anthropic] in JSON"),
+    ("a < private >b< / private > c", "a [redacted:private] c"),
+    ("a <private " + "why " * 60 + ">b</private> c", "a [redacted:private] c"),
+    ("a &lt;private&gt;b&lt;/private&gt; c", "a [redacted:private] c"),
+    ("a &lt;private x=1&gt;b</private> c", "a [redacted:private] c"),
+    (f"my_sk-ant-{R}", "my_[redacted:anthropic]"),
+    (f"keyghp_{R}{R}", "key[redacted:github]"),
+    (f"q=%20ghp_{R}{R}", "q=%20[redacted:github]"),
+    (f"\x1b[31mghp_{R}{R}\x1b[0m", "\x1b[31m[redacted:github]\x1b[0m"),
+    (f"\x1b[31msk-proj-{R}", "\x1b[31m[redacted:openai]"),
+    (f"%20hf_{R}{R}", "%20[redacted:huggingface]"),
+    (f"ghp_{R[:9]}\u200b{R}{R}", "[redacted:github]"),
+    (f"sk-\xadproj-{R[:5]}\u200d{R}", "[redacted:openai]"),
+    ("pass\u200bword=hunter2", "password=[redacted:password]"),
+    ("pw=hunter2", "pw=[redacted:password]"),
+    ("DB_PASS=swordfish", "DB_PASS=[redacted:password]"),
+    ("user: ann, pass: hunter2", "user: ann, pass: [redacted:password]"),
+    ('{"pass": "hunter22"}', '{"pass": "[redacted:password]"}'),
+    ("passwd: hunter2", "passwd: [redacted:password]"),
+    ("Passwort: hunter2", "Passwort: [redacted:password]"),
+    ("Das Passwort ist hunter2", "Das Passwort ist [redacted:password]"),
+    ("password\uff1dhunter2", "password\uff1d[redacted:password]"),
+    ("password\uff1ahunter2", "password\uff1a[redacted:password]"),
+    ("<password>swordfish</password>", "<password>[redacted:secret]</password>"),
+    ("<api_key>abc def</api_key>", "<api_key>[redacted:secret]</api_key>"),
+    ("I set the password to hunter2.", "I set the password to [redacted:password]."),
+    ("changed the db password to sw*rdf!sh today", "changed the db password to [redacted:password] today"),
+    ("the password is sw*rdf!sh", "the password is [redacted:password]"),
+    ("mysql -u root -phunter2 shop", "mysql -u root -p[redacted:password] shop"),
+    ("mysqldump -h db -p'swordfish' shop", "mysqldump -h db -p'[redacted:password]' shop"),
+    ("Cookie: sessionid=38afes7a8b; theme=dark", "Cookie: sessionid=[redacted:secret]; theme=dark"),
+    ("https://b.example/f?sv=1&sig=a%2Fbc%3D&se=2", "https://b.example/f?sv=1&sig=[redacted:secret]&se=2"),
+    ("https://b.example/f?token=abc.defg", "https://b.example/f?token=[redacted:secret]"),
+    ("machine h.example login ann password swordfish", "machine h.example login ann password [redacted:password]"),
+    (
+        "machine h.example\n  login ann\n  password swordfish",
+        "machine h.example\n  login ann\n  password [redacted:password]",
+    ),
+    ("secret: |\n  swordfish\n  tuna\nname: x", "secret: |\n  [redacted:secret]\nname: x"),
+    ("  password: >-\n    swordfish", "  password: >-\n    [redacted:secret]"),
 ]
 
 NO_SECRETS = [
@@ -118,6 +157,24 @@ NO_SECRETS = [
     "password: z.string().min(8)",
     "pass the --token flag to the command",
     "\0 \ud800",
+    "a <private-key> to fill in, and the rest",
+    "private talk, 1 < private matters",
+    "PASS: test_login2 and FAIL: test_logout3",
+    "second pass: optimise",
+    "pass=12345 fail=2",
+    "compass: north24 and bypass=abc123x",
+    "send the token to server1",
+    "set the password to something else",
+    "the password is stored/hashed",
+    "session_id=550e8400-e29b-41d4-a716-446655440000",
+    "mysql -p shop and mysql -P 3306",
+    "machine learning login page password reset",
+    "?token=<token>&sig=${SIG}",
+    "description: |\n  a long text",
+    "secret: |\n  <your-secret>",
+    "<token></token> and <b>bold</b>",
+    "disk-usage-2026-01-01-report-number-5 and task_test_configuration",
+    "an emoji 👩\u200d💻 and a soft\xadhyphen",
 ]
 
 
@@ -143,10 +200,78 @@ def test_all_secrets_of_a_text_are_found():
     assert result.found == ("github", "password")
 
 
+@pytest.mark.parametrize(
+    ("key", "kind"),
+    [
+        ("password", "password"),
+        ("Passwd", "password"),
+        ("pwd", "password"),
+        ("db-pass", "password"),
+        ("DB_PASSWORD", "password"),
+        ("api_key", "secret"),
+        ("apikey", "secret"),
+        ("API-Key", "secret"),
+        ("openaiApiKey", "secret"),
+        ("secret", "secret"),
+        ("client_secret", "secret"),
+        ("token", "secret"),
+        ("accessToken", "secret"),
+        ("connection_string", "secret"),
+        ("private_key", "private_key"),
+        ("Authorization", "authorization"),
+    ],
+)
+def test_the_value_of_a_key_that_names_a_secret_goes_whole(key, kind):
+    """Whatever it looks like: a word, a sentence, something that begins like a placeholder."""
+    for value in ("swordfish", "my three words", "$up3r", "1234"):
+        assert redact_value(key, value) == f"[redacted:{kind}]"
+
+
+@pytest.mark.parametrize(
+    "value", ["", "<your-password>", "${DB_PASSWORD}", "$TOKEN", "xxx", "****", "none", "your-api-key"]
+)
+def test_a_placeholder_stays_under_any_key(value):
+    """It says what belongs there."""
+    assert redact_value("password", value) == value
+
+
+@pytest.mark.parametrize(
+    "key", ["max_tokens", "compass", "bypass", "monkey", "key", "author", "secretary", "topic", ""]
+)
+def test_a_value_under_an_ordinary_key_is_text(key):
+    """It stays, and what is a secret in any text goes."""
+    assert redact_value(key, "swordfish") == "swordfish"
+    assert redact_value(key, f"ghp_{R}{R}") == "[redacted:github]"
+
+
+@given(st.sampled_from(["password", "api_key", "topic"]) | st.text(max_size=8), st.text(max_size=20))
+def test_redacting_a_value_again_changes_nothing(key, text):
+    """As for texts."""
+    once = redact_value(key, text)
+    assert redact_value(key, once) == once
+
+
 PIECES = st.sampled_from(
     [text for text, _ in SECRETS]
     + NO_SECRETS
-    + [" ", "\n", "=", ":", '"', "@", "://", "password=", "token: ", "[redacted:x]", "<private>", "</private>"]
+    + [
+        " ",
+        "\n",
+        "=",
+        ":",
+        "\u200b",
+        "\xad",
+        "|",
+        "&lt;private&gt;",
+        '"',
+        "@",
+        "://",
+        "password=",
+        "token: ",
+        "[redacted:x]",
+        "<private>",
+        "</private>",
+    ]
 )
 
 
@@ -185,6 +310,21 @@ def test_a_secret_is_found_wherever_it_stands(case, before, after):
         '"',
         "key='",
         "-u a:",
+        "< ",
+        "&lt;private ",
+        "<private ",
+        "mysql -",
+        "machine a login b ",
+        "?token",
+        "&sig=",
+        "<token>",
+        "secret: |\n a\n",
+        "set the password ",
+        "set a b c d token ",
+        "ghp_\u200b",
+        "sessionid=",
+        "pass: ",
+        "pw",
     ],
 )
 def test_time_grows_with_the_length_of_a_hostile_text(piece):

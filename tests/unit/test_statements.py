@@ -258,7 +258,7 @@ def test_a_message_that_says_nothing_has_no_statement(message):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "piece", ["a", "1", "(", " ", "@", "<private>", "`", ".", "It. ", "a\n", "- a\n", "```\n", "Because. "]
+    "piece", ["a", "1", "(", " ", "@", "<private>", "`", ".", ". ", "It. ", "a\n", "- a\n", "```\n", "Because. "]
 )
 def test_time_grows_with_the_length_of_a_hostile_message(piece):
     """200 KB of anything take less than a second."""

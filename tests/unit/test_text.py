@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
@@ -173,6 +173,8 @@ def test_sentences_end_where_a_reader_would_end_them(text, expected):
 
 
 @given(st.text(alphabet=st.sampled_from("aA. \n!?-#`1\u3002\"'")))
+@example("``` ")
+@example("a. ```\n ")
 def test_sentence_spans_are_ordered_trimmed_and_lose_only_white_space(text):
     """No character that says something lies between the spans."""
     at = 0

@@ -157,26 +157,28 @@ def test_nothing_is_imported_under_an_open_scope(engine, make_engine, scope):
         engine.service.import_sessions(Scope(), [ReadSession(messages=(Message(role="user", content="x"),))])
 
 
+UUID = "00000000-0000-4000-8000-000000000001"
+
+
 def line(**fields):
     """A memory in export form, as one might write it by hand."""
-    return {"id": "m-1", "memory": "tea", "created_at": "2026-01-01T00:00:00Z"} | fields
+    return {"id": UUID, "memory": "tea", "created_at": "2026-01-01T00:00:00Z"} | fields
 
 
 def test_an_export_made_by_hand_needs_three_fields(engine):
     """The rest has defaults."""
     bring(engine, [line()])
     (memory,) = memories(engine)
-    assert (memory.id, memory.text, memory.state) == ("m-1", "tea", "active")
-    assert engine.service.get("default", "m-1").text == "tea"
+    assert (memory.id, memory.text, memory.state) == (UUID, "tea", "active")
+    assert engine.service.get("default", UUID).text == "tea"
     assert engine.findings() == []
 
 
-@pytest.mark.parametrize("ids", [("note-123456", "note-1234567"), ("NOTE-1", "note-2")])
-def test_an_imported_id_is_found_also_where_another_begins_with_it(engine, ids):
-    """Ids of other tools are not all UUIDs."""
-    bring(engine, [line(id=memory_id, memory=f"text of {memory_id}") for memory_id in ids])
-    for memory_id in ids:
-        assert engine.service.get("default", memory_id).text == f"text of {memory_id}"
+@pytest.mark.parametrize("forged", ["m-1", "00000000", "ab\n## pw", "x" * 100_000])
+def test_an_id_that_is_no_uuid_is_refused(engine, forged):
+    """It could forge a line of a context block, or be taken for a short id."""
+    with pytest.raises(InvalidInputError):
+        bring(engine, [line(id=forged)])
 
 
 @pytest.mark.parametrize("state", ["deleted", "erased"])

@@ -301,6 +301,9 @@ class InMemoryTransaction(InMemoryReader):
             if before is None:
                 raise NotFoundError(f"No memory {record.id} in project {record.project!r}.")
             self._blank_messages(before)
+            for change in self._revisions(record.project):
+                if change.memory_id == record.id and (source := change.changes.get("source")):
+                    self._blank_messages(replace(before, episode_id=source[0], position=source[1]))
             own = self._revisions(record.project)
             self._contents.revisions[:] = [
                 blank(known) if known.memory_id == record.id and known in own else known

@@ -6,21 +6,27 @@ import re
 import unicodedata
 from typing import Final
 
-_UNSAFE: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
-"""C0 and C1 controls but tab and line feed (an escape sequence could rewrite the screen), and the marks that turn the
-direction of all that follows. Right-to-left letters need none of them."""
+_UNSAFE: Final = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f"
+    "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\u2028\u2029"
+    "\xad\u180e\u200b\u2060-\u2065\u206a-\u206f\ufeff\ufff9-\ufffb"
+    "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e007f]"
+)
+"""C0 and C1 controls but tab and line feed (an escape sequence could rewrite the screen), marks that turn the direction
+of what follows or end a line, and characters nobody sees (Unicode's Cf), in which a text for a model could hide. The two
+joiners stay: emoji, Persian and Indic scripts need them."""
 _WIDE: Final = frozenset("WF")
 _NO_WIDTH: Final = frozenset({"Mn", "Me", "Cf"})
 ELLIPSIS: Final = "…"
 
 
 def printable(text: str) -> str:
-    """The text with control characters as visible escapes."""
+    """The text with control and invisible characters as visible escapes."""
     return _UNSAFE.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
 
 
 def one_line(text: str) -> str:
-    """The text on one line, white space collapsed, control characters visible."""
+    """The text on one line, white space collapsed, control and invisible characters visible."""
     return printable(" ".join(text.split()))
 
 

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any, Final, TextIO
 import click
 
 from kept.cli import render
-from kept.cli.failures import ERROR
+from kept.cli.failures import ERROR, STORE
 from kept.cli.invocation import Invocation, pass_invocation
 from kept.cli.options import command, filter_option
 from kept.cli.safe_text import one_line, printable
-from kept.errors import KeptError
+from kept.errors import KeptError, StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -30,6 +30,10 @@ FORMATS: Final = ("kept-export", "claude-code", "chat-json", "markdown", "plain-
 """The readers' names, which a test compares with the readers; asking them would import them for `kept --help`."""
 BATCH_LINES: Final = 1_000
 """Lines of an export written at a time: some 500 KB."""
+
+
+_OF_ONE_FILE: Final = (KeptError, OSError, OverflowError, MemoryError, RecursionError)
+"""What a file can bring about by what it holds; the next one may still be read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,33 +85,36 @@ def import_(
 ) -> None:
     """Import transcripts, chats, notes and exports.
 
-    PATH is a file, or a folder with all below it. The same file twice adds nothing. A file that cannot be read does not
-    stop the others; the exit code is 1 then.
+    PATH is a file, or a folder with all below it but links that lead outside. The same file twice adds nothing. A file
+    that cannot be read does not stop the others; the exit code is 1 then.
     """
-    files, missing = _files(paths)
+    files, missing, left_out = _files(paths)
     with nullcontext() if dry_run else invocation.service() as service:
         outcomes = _import_all(invocation, service, files, form=form, infer=not verbatim)
     outcomes = [*missing, *outcomes]
     if invocation.as_json:
-        render.emit(_shape(outcomes, dry_run=dry_run))
+        render.emit(_shape(outcomes, dry_run=dry_run) | {"left_out": [str(path) for path in left_out]})
     else:
+        for path in left_out:
+            render.note(f"warning: {one_line(str(path))} is a link that leads outside the folder; it was left out.")
         _summary(outcomes, dry_run=dry_run)
-    if any(outcome.error for outcome in outcomes):
-        ctx.exit(ERROR)
+    if errors := [outcome.error for outcome in outcomes if outcome.error]:
+        ctx.exit(STORE if any(isinstance(error, StoreError) for error in errors) else ERROR)
 
 
-def _files(paths: Sequence[Path]) -> tuple[list[Path], list[FileOutcome]]:
-    """The files at the paths, each once; and the paths where there are none."""
+def _files(paths: Sequence[Path]) -> tuple[list[Path], list[FileOutcome], list[Path]]:
+    """The files at the paths, each once; the paths where there are none; and the links out of a folder."""
     from kept.adapters.readers import discover
 
     found: dict[Path, None] = {}
     failed = []
+    left_out: list[Path] = []
     for path in paths:
         try:
-            found |= dict.fromkeys(discover(path))
+            found |= dict.fromkeys(discover(path, left_out))
         except (KeptError, OSError) as error:
             failed.append(FileOutcome(path=path, error=error))
-    return list(found), failed
+    return list(found), failed, left_out
 
 
 def _import_all(
@@ -135,20 +142,20 @@ def _import_one(
 ) -> FileOutcome:
     from kept.adapters.readers import open_reader
     from kept.engine.maintain import By
-    from kept.errors import InvalidInputError, NotFoundError, ScopeError
 
     try:
         reader = open_reader(form, path)
         sessions = list(reader.read(path))
-        report = None
-        if service is not None:
-            by = By(actor=invocation.settings.user_id, connector=reader.name)
-            scope = _owner(invocation, sessions)
-            report = service.import_sessions(scope, sessions, infer=infer, by=by, progress=advance)
-    except ScopeError:
-        raise  # not the file's fault
-    except (InvalidInputError, NotFoundError, OSError) as error:
+    except _OF_ONE_FILE as error:
         return FileOutcome(path=path, error=error)
+    report = None
+    if service is not None:
+        by = By(actor=invocation.settings.user_id, connector=reader.name)
+        scope = _owner(invocation, sessions)  # outside: that nobody is named is not the file's fault
+        try:
+            report = service.import_sessions(scope, sessions, infer=infer, by=by, progress=advance)
+        except _OF_ONE_FILE as error:
+            return FileOutcome(path=path, error=error)
     warnings = tuple(getattr(reader, "warnings", ()))
     return FileOutcome(path=path, format=reader.name, read=_counts(sessions), report=report, warnings=warnings)
 
@@ -184,7 +191,7 @@ def _shape(outcomes: Sequence[FileOutcome], *, dry_run: bool) -> dict[str, Any]:
             shape["warnings"] = list(outcome.warnings)
         if outcome.error:
             code = outcome.error.code if isinstance(outcome.error, KeptError) else "system"
-            shape["error"] = {"code": code, "message": str(outcome.error)}
+            shape["error"] = {"code": code, "message": _message(outcome.error)}
         files.append(shape)
     failed = sum(outcome.error is not None for outcome in outcomes)
     return {"dry_run": dry_run, "files": files, "total": {"files": len(files), "failed": failed, **_total(outcomes)}}
@@ -213,8 +220,15 @@ def _summary(outcomes: Sequence[FileOutcome], *, dry_run: bool) -> None:
 
 def _reason(outcome: FileOutcome) -> str:
     """The error with the file's name, once."""
-    message, path = str(outcome.error), str(outcome.path)
+    message, path = _message(outcome.error), str(outcome.path)
     return message if path in message else f"{path}: {message}"
+
+
+def _message(error: Exception | None) -> str:
+    """What the error says; Python's own say little or nothing about what to do."""
+    if isinstance(error, (OverflowError, MemoryError, RecursionError)):
+        return "holds more than can be read (a huge number, a huge text or very deep nesting). Split it."
+    return str(error)
 
 
 def _said(outcome: FileOutcome) -> str:
@@ -263,7 +277,8 @@ def export(
     with invocation.service() as service:
         lines = service.export(invocation.scope(), filters=filters, form=form)
         if output is None:
-            _write(lines, click.echo)
+            on_terminal = render.width() is not None
+            _write(lines, lambda text: click.echo(printable(text) if on_terminal else text))
             return
         with _replacing(output, force=force) as file:
             written = _write(lines, lambda text: file.write(text + "\n"))

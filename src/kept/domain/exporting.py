@@ -161,10 +161,18 @@ def from_export(value: Any, *, place: str = "memory") -> dict[str, Any]:
     for name in _REQUIRED:
         if name not in value:
             raise InvalidInputError(f"{place}: field {name!r} is missing.")
+    if _never_holds(found):
+        raise InvalidInputError(f"{place}: field 'valid_to' must not be before 'valid_from'.")
     found.setdefault("updated_at", found["created_at"])
     found.setdefault("recorded_at", found["created_at"])
     found["scope"] = _scope(value, place)
     return found
+
+
+def _never_holds(found: Mapping[str, Any]) -> bool:
+    """Whether an active memory ends before it begins; one that was closed may: it was taken back before its time."""
+    begins, ends = found.get("valid_from"), found.get("valid_to")
+    return bool(begins and ends and ends < begins) and found.get("state", "active") == "active"
 
 
 def _scope(value: Mapping[str, Any], place: str) -> Scope:
@@ -205,14 +213,20 @@ def _string(value: Any) -> str:
     return value
 
 
-def _name(value: Any) -> str:
-    if not _string(value).strip():
+_UUID: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+"""As Kept makes ids: anything else could be taken for the short form of another memory's id, or pose as a line."""
+_MOST_COUNTED: Final = 2**31 - 1
+"""Above every real count, and far enough below the 64 bits of a store that adding to it cannot overflow."""
+
+
+def _memory_id(value: Any) -> str:
+    if not _UUID.fullmatch(_string(value)):
         raise ValueError
     return str(value)
 
 
 def _count(value: Any) -> int:
-    if not _is_count(value):
+    if not _is_count(value) or value > _MOST_COUNTED:
         raise ValueError
     return int(value)
 
@@ -288,7 +302,12 @@ def _choice_field(attribute: str, *choices: str) -> _Field:
 
 
 _FIELDS: Final[Mapping[str, _Field]] = {
-    "id": _Field(attribute="id", parse=_name, wanted="a string that is not blank", required=True),
+    "id": _Field(
+        attribute="id",
+        parse=_memory_id,
+        wanted="a UUID in lower case (0f8e4c2a-1b3d-4e5f-8a9b-0c1d2e3f4a5b)",
+        required=True,
+    ),
     "memory": _Field(attribute="text", parse=_string, wanted="a string", required=True),
     "hash": _text_field("hash"),
     "state": _choice_field("state", *get_args(State)),
@@ -310,9 +329,9 @@ _FIELDS: Final[Mapping[str, _Field]] = {
     "supersedes": _Field(attribute="supersedes", parse=_strings, wanted="a list of ids"),
     "superseded_by": _text_field("superseded_by"),
     "episode_id": _text_field("episode_id"),
-    "position": _Field(attribute="position", parse=_count, wanted="a whole number from 0"),
+    "position": _Field(attribute="position", parse=_count, wanted=f"a whole number from 0 to {_MOST_COUNTED}"),
     "connector": _text_field("connector"),
-    "reinforced": _Field(attribute="reinforced", parse=_count, wanted="a whole number from 0"),
+    "reinforced": _Field(attribute="reinforced", parse=_count, wanted=f"a whole number from 0 to {_MOST_COUNTED}"),
     "immutable": _Field(attribute="immutable", parse=_flag, wanted="true or false"),
     "feedback": _choice_field("feedback", *_FEEDBACK),
 }

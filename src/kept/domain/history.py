@@ -212,10 +212,13 @@ def _tombstone(record: MemoryRecord | None, revision: Revision) -> MemoryRecord:
 
 
 def _from_changes(changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Stored form to field values. Scope fields are not revised: a memory never moves to another owner."""
+    """Stored form to field values. Scope fields are not revised: a memory never moves to another owner.
+
+    `source` is no field: a reinforcement names the message that repeated the memory, so that an erase finds it.
+    """
     fields: dict[str, Any] = {}
     for name, value in changes.items():
-        if name in _SCOPE:
+        if name in _SCOPE or name == "source":
             continue
         fields.update(_from_change(name, value))
     return fields

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Redaction", "redact"]
+__all__ = ["Redaction", "redact", "redact_value"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +46,12 @@ def _mark(kind: str) -> str:
 
 # --- blocks ---
 
-_PRIVATE_TAG: Final = re.compile(r"<(/?)private\b[^<>]{0,100}>", re.IGNORECASE)
+_PRIVATE_TAG: Final = re.compile(
+    r"<\s*+(?P<end>/?)\s*+private(?![\w.:-])[^<>]*+>"
+    r"|&lt;\s*+(?P<escaped_end>/?)\s*+private(?![\w.:-])(?:(?!&[lg]t;)[^<>])*+&gt;",
+    re.IGNORECASE,
+)
+"""Possessive, so that no run of spaces is gone through twice."""
 _KEY_BEGIN: Final = re.compile(r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
 _KEY_END: Final = re.compile(r"-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
 _KEY_BODY: Final = re.compile(r"[A-Za-z0-9+/]{32}")
@@ -59,7 +64,7 @@ def _redact_private(text: str) -> str:
     parts: list[str] = []
     shown = depth = 0
     for tag in _PRIVATE_TAG.finditer(text):
-        if not tag[1]:
+        if not (tag["end"] or tag["escaped_end"]):
             if depth == 0:
                 parts += (text[shown : tag.start()], _mark("private"))
             depth += 1
@@ -92,8 +97,12 @@ def _redact_keys(text: str) -> str:
 
 # --- tokens recognisable by themselves ---
 
-# A token starts a word; in JSON the `\n` before it is a backslash and a letter.
-_START = r"(?:(?<![A-Za-z0-9_-])|(?<=\\[nrt]))"
+# Where a token may start. Most may stand behind an underscore (`my_hf_…`); those that read like names start a word; those
+# that read like nothing else may start anywhere.
+_ESCAPE_BEFORE = r"(?<=\\[nrt])|(?<=%[0-9A-Fa-f]{2})|(?<=\\x[0-9A-Fa-f]{2})|(?<=\\u[0-9A-Fa-f]{4})|(?<=[\[;0-9][0-9]m)"
+"""Escapes end in letters or digits: of JSON, of URLs, and of a terminal's colours."""
+_WORD_START = rf"(?:(?<![A-Za-z0-9_-])|{_ESCAPE_BEFORE})"
+_START = rf"(?:(?<![A-Za-z0-9-])|{_ESCAPE_BEFORE})"
 _BASE62 = r"[A-Za-z0-9]"
 _BASE64URL = r"[A-Za-z0-9_-]"
 _WITH_DIGIT = rf"(?={_BASE64URL}{{0,199}}[0-9])"
@@ -135,6 +144,8 @@ _TOKENS: Final = (
     ("telegram", (":A",), rf"[0-9]{{8,10}}:A{_BASE64URL}{{34}}(?!{_BASE64URL})"),
     ("jwt", ("eyJ",), rf"eyJ{_BASE64URL}{{8,4000}}\.{_BASE64URL}{{8,16000}}(?:\.{_BASE64URL}{{0,4000}})?"),
 )
+_ANYWHERE: Final = frozenset({"aws", "github", "gitlab", "anthropic"})
+_AT_WORDS: Final = frozenset({"kept", "mem0", "twilio", "telegram"})
 _WEBHOOK: Final = re.compile(
     r"((?:hooks\.slack\.com/(?:services|workflows|triggers)/|discord(?:app)?\.com/api/webhooks/))[A-Za-z0-9/+_-]{20,255}"
 )
@@ -148,10 +159,11 @@ def _token(match: re.Match[str], kind: str) -> str:
 
 def _token_rule(kind: str, triggers: tuple[str, ...], pattern: str) -> _Rule:
     """A rule whose pattern is compiled when a trigger first asks for it: thirty compilations would cost every start 10 ms."""
+    start = "" if kind in _ANYWHERE else _WORD_START if kind in _AT_WORDS else _START
     return _Rule(
         kind=kind,
         triggers=triggers,
-        apply=partial(re.sub, _START + pattern, partial(_token, kind=kind)),
+        apply=partial(re.sub, start + pattern, partial(_token, kind=kind)),
         any_case=False,
     )
 
@@ -186,7 +198,9 @@ def _header(match: re.Match[str]) -> str:
 
 # --- assignments ---
 
-_LOGIN_WORDS = r"passw(?:or)?d|passphrase|passcode|pwd"
+_LOGIN_WORDS = (
+    r"passw(?:or[dt]|d)|passphrase|passcode|pwd|(?<![a-z0-9])(?:pass|pw)(?=[\"'`*]{0,3}\s{0,2}[:=\uff1a\uff1d])"
+)
 _KEY_WORDS = (
     r"(?:api|access|auth|secret|private|account|encryption|signing|master|sharedaccess|subscription)[ _-]?key"
     r"|(?:auth|access|refresh|api|bearer|bot|session|id|csrf|personal)?[ _-]?token|(?:client|app|shared|webhook)?[ _-]?secret"
@@ -196,7 +210,7 @@ _NAME: Final = rf"(?i)(?:{_LOGIN_WORDS}|{_KEY_WORDS})$"
 _SEPARATOR = (
     r"([\"'`\]*\\]{0,4}"  # the end of a quoted or emphasised name
     r"(?:\s{0,2}:\s{0,2}[A-Za-z][\w.\[\]]{0,30}(?:\s?\|\s?None)?\s{0,2}="  # an annotated assignment
-    r"|\s{0,3}(?:=>|:=|={1,3}|!=|:)|\s(?:is|are|was)\s{0,2}:?(?=\s))[\s*]{0,4})"
+    r"|\s{0,3}(?:=>|:=|={1,3}|!=|[:\uff1a\uff1d])|\s(?:is|are|was|ist)\s{0,2}:?(?=\s))[\s*]{0,4})"
 )
 _VALUE = r"(?:\\{0,3}\"([^\"\n]{3,1024})\"|\\{0,3}'([^'\n]{3,1024})'|`([^`\n]{3,1024})`|([^\s\"'`,;&<>]{4,1024}))"
 
@@ -221,6 +235,9 @@ _PLACEHOLDER: Final = (
 _CODE: Final = r"(?s)[A-Za-z_]\w*(?:(?:\.|->|::)[A-Za-z_]\w*)*(?:[(\[{].*|[?]?\.?)|(?:\w+\.)+[A-Za-z_]\w*[)\]]*"
 _DIGIT_AND_LETTER: Final = re.compile(r"(?=.*[0-9])(?=.*[^\W0-9])", re.DOTALL)
 _SYMBOL: Final = re.compile(r"[!@#$%^&*+=~|]")
+_SYMBOL_AND_LETTER: Final = re.compile(r"(?=.*[!@#$%^&*+=~|])(?=.*[^\W0-9_])", re.DOTALL)
+_EQUALS: Final = frozenset("=\uff1d")
+_SHORT_NAMES: Final = frozenset({"pass", "pw"})
 _LEAST_SPOKEN: Final = 6
 """A value only said (`password is …`, `token: …` in a sentence) is at least this long: shorter ones are mostly words."""
 _LEAST_RANDOM: Final = 20
@@ -234,6 +251,11 @@ def _looks_secret(value: str) -> bool:
     return bool(_DIGIT_AND_LETTER.match(value) or _SYMBOL.search(value)) or (
         len(value) >= _LEAST_RANDOM and value.isalnum()
     )
+
+
+def _mixed(value: str) -> bool:
+    """Whether a value only said has letters among digits or symbols, as words have not."""
+    return len(value) >= _LEAST_SPOKEN and bool(_DIGIT_AND_LETTER.match(value) or _SYMBOL_AND_LETTER.match(value))
 
 
 def _is_code(name: str, value: str) -> bool:
@@ -264,10 +286,14 @@ def _is_assigned(match: re.Match[str], separator: str, value: str, *, quoted: bo
     """Whether `name separator value` gives a secret its value, rather than speaks about it."""
     if quoted:
         return "=" in separator or " " not in value or _looks_secret(value)
-    if separator.endswith("="):
+    if match[1].lower() in _SHORT_NAMES:
+        # `pass` also counts passes, and heads the line of a test that passed.
+        heads_line = match[1].isupper() and match.string[: match.start()][-1:] != "_"
+        return not value.isdigit() if separator[-1:] in _EQUALS else _looks_secret(value) and not heads_line
+    if separator[-1:] in _EQUALS:
         return True
     if separator[:1].isalpha():  # password is …
-        return len(value) >= _LEAST_SPOKEN and bool(_DIGIT_AND_LETTER.match(value))
+        return _mixed(value)
     if _looks_secret(value):
         return True
     # A password may be a word: believed when nothing but a mark or the end of the line follows.
@@ -280,8 +306,95 @@ def _flag(match: re.Match[str]) -> str:
     return _keep_first(match, "password") if _looks_secret(match[2]) else match[0]
 
 
+# --- secrets in the forms of one tool ---
+
+_NAMES = rf"(?:{_LOGIN_WORDS}|{_KEY_WORDS})"
+_ELEMENT: Final = rf"(?i)(<[\w.:-]{{0,40}}(?:passw(?:or[dt]|d)|passphrase|pwd|{_KEY_WORDS})(?:\s[^<>]{{0,200}})?>)([^<>\n]{{3,1024}})(?=</)"
+_SET_TO: Final = (
+    rf"(?i)(\b(?:set|sets|setting|change[ds]?|changing|reset|resetting|update[ds]?|rotate[ds]?)\s(?:[\w'-]{{1,30}}\s){{0,4}}?{_NAMES}"
+    r"\sto:?\s[\"'`*]{0,2})([^\s\"'`]{6,256})"
+)
+_MYSQL: Final = re.compile(
+    r"((?:\b(?:mysql|mysqldump|mysqladmin|mysqlimport|mariadb|mariadb-dump)\b[^\n|;&]{0,200}?\s-p|\bsshpass\s{1,4}-p\s{0,4})[\"']?)"
+    r"([^\s\"'-][^\s\"']{2,256})"
+)
+_SESSION: Final = re.compile(
+    r"((?<![a-z0-9])(?:[a-z]{0,3}sess(?:ion)?[_-]?id|connect\.sid)=)([^\s;&,\"'<>]{8,512})", re.IGNORECASE
+)
+_UUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_QUERY: Final = re.compile(
+    r"([?&][\w.-]{0,40}?(?:sig|signature|token|secret|passw(?:or[dt]|d)|pwd|api_?key|access_?key|auth)=)([^\s&#\"'`<>]{4,4096})",
+    re.IGNORECASE,
+)
+_NETRC: Final = re.compile(
+    r"(\bmachine\s{1,8}(?=\S{0,252}[.:\d]|localhost)\S{1,253}\s{1,8}login\s{1,8}\S{1,128}\s{1,8}password\s{1,8})(\S{3,256})",
+    re.IGNORECASE,
+)
+_YAML_BLOCK: Final = (
+    rf"(?i)({_NAMES}[\"']?\s{{0,2}}:[ \t]{{0,4}}[|>][+-]?[0-9]?[ \t]{{0,4}}\r?\n(?P<indent>[ \t]{{1,40}}))"
+    r"(?P<value>\S[^\n]*+(?:\n(?P=indent)[^\n]*+)*+)"
+)
+
+
+def _keep_first_unless(match: re.Match[str], kind: str, is_secret: Callable[[str], bool]) -> str:
+    """The first group, and the mark in place of the second if that is a secret and no placeholder."""
+    value = match[2].rstrip(".,;:!?)*")
+    if re.fullmatch(_PLACEHOLDER, value) or not is_secret(value):
+        return match[0]
+    return match[1] + _mark(kind) + match[2][len(value) :]
+
+
+def _is_session(value: str) -> bool:
+    """Sessions that are UUIDs are named in logs and transcripts, where they open nothing."""
+    return _looks_secret(value) and not _UUID.fullmatch(value)
+
+
+def _block(match: re.Match[str]) -> str:
+    return match[0] if re.fullmatch(_PLACEHOLDER, match["value"]) else match[1] + _mark("secret")
+
+
+_SHORT_TRIGGERS: Final = tuple(
+    f"{name}{end}" for name in ("pass", "pw") for end in (":", "=", " =", '"', "'", "*", "\uff1a", "\uff1d")
+)
+_TOOL_RULES: Final = (
+    _Rule(
+        kind="password",
+        triggers=("machine",),
+        apply=partial(_NETRC.sub, partial(_keep_first_unless, kind="password", is_secret=bool)),
+    ),
+    _Rule(
+        kind="password",
+        triggers=("mysql", "mariadb", "sshpass"),
+        apply=partial(_MYSQL.sub, partial(_keep_first_unless, kind="password", is_secret=bool)),
+    ),
+    _Rule(
+        kind="secret",
+        triggers=("sessionid=", "session_id=", "session-id=", "sessid=", "connect.sid="),
+        apply=partial(_SESSION.sub, partial(_keep_first_unless, kind="secret", is_secret=_is_session)),
+    ),
+    _Rule(
+        kind="secret",
+        triggers=("sig=", "signature=", "token=", "secret=", "password=", "passwd=", "pwd=", "key=", "auth="),
+        apply=partial(_QUERY.sub, partial(_keep_first, kind="secret")),
+    ),
+    _Rule(
+        kind="secret",
+        triggers=("</",),
+        apply=partial(re.sub, _ELEMENT, partial(_keep_first, kind="secret")),
+    ),
+    _Rule(
+        kind="password",
+        triggers=("passw", "passphrase", "passcode", "pwd", "key", "token", "secret", "credential"),
+        apply=partial(re.sub, _SET_TO, partial(_keep_first_unless, kind="password", is_secret=_mixed)),
+    ),
+    _Rule(
+        kind="secret",
+        triggers=(": |", ": >", ":|", ":>"),
+        apply=partial(re.sub, _YAML_BLOCK, _block),
+    ),
+)
 _RULES: Final = (
-    _Rule(kind="private", triggers=("<private",), apply=_redact_private),
+    _Rule(kind="private", triggers=("private",), apply=_redact_private),
     _Rule(kind="private_key", triggers=("private key",), apply=_redact_keys),
     *(_token_rule(*row) for row in _TOKENS),
     _Rule(
@@ -296,6 +409,7 @@ _RULES: Final = (
     ),
     _Rule(kind="url_password", triggers=("://",), apply=partial(_URL_TOKEN.sub, _mark("url_password"))),
     _Rule(kind="authorization", triggers=("authorization",), apply=partial(_HEADER.sub, _header)),
+    *_TOOL_RULES,
     _Rule(
         kind="authorization",
         triggers=("bearer", "basic"),
@@ -311,7 +425,7 @@ _RULES: Final = (
     ),
     _Rule(
         kind="password",
-        triggers=("passw", "passphrase", "passcode", "pwd"),
+        triggers=("passw", "passphrase", "passcode", "pwd", *_SHORT_TRIGGERS),
         apply=partial(re.sub, _LOGIN_ASSIGNMENT, partial(_assignment, kind="password")),
     ),
     _Rule(
@@ -324,6 +438,15 @@ _LOWER_TRIGGERS: Final = tuple({trigger: None for rule in _RULES if rule.any_cas
 _EXACT_TRIGGERS: Final = tuple({trigger: None for rule in _RULES if not rule.any_case for trigger in rule.triggers})
 _MOST_PASSES: Final = 8
 """One pass finds everything; another is made only after a find, since a mark may free what stood beside it."""
+
+
+_INVISIBLE: Final = "\xad\u200b\u200c\u200d\u2060\ufeff"
+"""Soft hyphen, zero-width space and joiners, byte order mark."""
+_INVISIBLE_GONE: Final = dict.fromkeys(map(ord, _INVISIBLE))
+
+
+def _seen(text: str) -> str:
+    return text.translate(_INVISIBLE_GONE)
 
 
 def _may_hold_secret(text: str) -> bool:
@@ -348,6 +471,15 @@ def redact(text: str) -> Redaction:
     Returns:
         The redacted text and the kinds found; `redact(redact(x).text).text == redact(x).text`.
     """
+    plain = _redact_visible(text)
+    if text.isascii() or not any(character in text for character in _INVISIBLE):
+        return plain
+    # Characters that nobody sees can stand inside a secret. Where they hide one, the text goes without them.
+    bare = _redact_visible(_seen(text))
+    return plain if _seen(plain.text) == bare.text else bare
+
+
+def _redact_visible(text: str) -> Redaction:
     if not _may_hold_secret(text):
         return Redaction(text=text, found=())
     found: dict[str, None] = {}
@@ -365,3 +497,39 @@ def redact(text: str) -> Redaction:
         if text == before:
             break
     return Redaction(text=text, found=tuple(found))
+
+
+# --- values under a name ---
+
+_SECRET_KEY: Final = re.compile(
+    r".*(?:(?P<password>passw(?:or[dt]|d)s?|passphrase|passcode|pwd)"
+    r"|(?P<private_key>privatekey)|(?P<authorization>authorization)"
+    r"|secrets?|token|credentials?|connectionstring|webhookurl"
+    r"|(?:api|access|auth|secret|account|encryption|signing|master|subscription)keys?)|pass|pw",
+    re.DOTALL,
+)
+_KEY_SEPARATORS: Final = re.compile(r"[\s_.:-]+")
+_OBVIOUS_PLACEHOLDER: Final = (
+    r"(?is)\s*(?:\[redacted:[^\]]*\]|<[^<>]*>|\$?\{[^{}]*\}|\{\{[^{}]*\}\}|\$[a-z_]+|%[a-z_]+%|[*x.•_#-]*|your[-_ ].*"
+    r"|none|null|nil|undefined|true|false|required|optional|missing|invalid|expired|valid|empty|unset|unknown|hidden|masked|redacted"
+    r"|placeholder|change_?me|todo|n/a|tbd|example|yes|no)\s*"
+)
+
+
+def redact_value(key: str, text: str) -> str:
+    """A string of metadata without secrets: all of it goes when its key names a secret, unless it is a placeholder.
+
+    Args:
+        key: The name it stands under. Case, dashes, dots, underscores and spaces in it do not matter; what stands before
+            the naming word does not either (`GITHUB_TOKEN`, `db-password`).
+        text: The value.
+
+    Returns:
+        `[redacted:KIND]` for a secret; otherwise the text as `redact` leaves it. Redacting again changes nothing.
+    """
+    words = _KEY_SEPARATORS.split(_seen(key).strip().lower())
+    named = _SECRET_KEY.fullmatch("".join(words)) or _SECRET_KEY.fullmatch(words[-1])
+    if named is None or re.fullmatch(_OBVIOUS_PLACEHOLDER, text):
+        return redact(text).text
+    kind = "password" if named[0] in _SHORT_NAMES else named.lastgroup or "secret"
+    return _mark(kind)

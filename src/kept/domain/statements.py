@@ -20,6 +20,8 @@ MAX_STATEMENT: Final = 600
 """Characters of a statement of prose: about what one embedding and one chunk can hold."""
 _MAX_CODE: Final = 6_000
 """Characters of a code block kept whole: a long function; a pasted file is cut at line ends."""
+_MARKS_ONLY: Final = 2
+"""Characters up to which a sentence without letters or digits says nothing; a longer one may be a fence or a list item."""
 _STANDS_ALONE: Final = 3
 """Content words with which any sentence can stand alone."""
 _ASKS_SOMETHING: Final = 2
@@ -250,6 +252,8 @@ def _leans(words: list[str], content: int) -> bool:
 
 def _unit(text: str, start: int, end: int) -> _Unit:
     body = text[start:end]
+    if len(body) <= _MARKS_ONLY and not any(map(str.isalnum, body)):
+        return _Unit(start=start, end=end, kind="statement", content=0, talk=True, leans=True, opens=False, item=False)
     if body.startswith("```"):
         return _Unit(
             start=start, end=end, kind="code", content=_STANDS_ALONE, talk=False, leans=False, opens=False, item=False

@@ -376,7 +376,7 @@ def sentence_spans(text: str) -> list[tuple[int, int]]:
     at = 0
     for start, end in fences:
         spans += _prose_spans(text, at, start)
-        spans.append((start, end))
+        spans.append((start, start + len(text[start:end].rstrip())))  # one that is never closed runs to the end
         at = end
     return spans + _prose_spans(text, at, len(text))
 

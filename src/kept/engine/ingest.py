@@ -7,6 +7,7 @@ is acknowledged when it is on disk and the next search finds it.
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
@@ -60,8 +61,8 @@ class AddRequest:
         """The idempotency key as it is stored: of this scope alone, for another's answer is none of its business."""
         if self.idempotency_key is None:
             return None
-        parts = [self.idempotency_key, *(f"{name}={value}" for name, value in self.scope.ids.items())]
-        return hashlib.blake2b("\x1f".join(parts).encode(), digest_size=_DIGEST_BYTES).hexdigest()
+        named = json.dumps([self.idempotency_key, self.scope.ids])
+        return hashlib.blake2b(named.encode(), digest_size=_DIGEST_BYTES).hexdigest()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -245,7 +246,9 @@ class _Writing:
             repeated = self._now(known[key]) if key in known else None
             if repeated is not None and repeated.state == "active" and not draft.supersedes:
                 lasting = _later(repeated.expires_on, draft.expires_on)
-                known[key] = self._revise(repeated, "reinforce", reinforced=repeated.reinforced + 1, expires_on=lasting)
+                known[key] = self._revise(
+                    repeated, "reinforce", draft.position, reinforced=repeated.reinforced + 1, expires_on=lasting
+                )
                 stored.append(Stored(memory=known[key], event="REINFORCE"))
                 continue
             known[key] = self._add(draft, entry)
@@ -293,8 +296,8 @@ class _Writing:
         found = self._transaction.find_many(scope.project, draft.supersedes)
         for memory_id in draft.supersedes:
             old = found.get(memory_id)
-            if old is None or old.state == "erased" or old.user_id != scope.user_id:
-                raise NotFoundError(f"supersedes names memory {memory_id}, which is not stored for this user.")
+            if old is None or old.state == "erased" or not _reaches(scope, old.scope):
+                raise NotFoundError(f"supersedes names memory {memory_id}, which is not stored in this scope.")
             if not permits(old, "supersede"):
                 raise ConflictError(f"Memory {memory_id} is immutable and cannot be superseded.")
         named = (self._now(found[memory_id]) for memory_id in draft.supersedes)
@@ -307,12 +310,16 @@ class _Writing:
     def _supersede(self, old: MemoryRecord, new: MemoryRecord) -> str:
         closed_at = new.valid_from or new.created_at
         ends = old.valid_to if old.valid_to and old.valid_to < closed_at else closed_at
-        self._revise(old, "supersede", state="superseded", superseded_by=new.id, valid_to=ends)
+        self._revise(old, "supersede", None, state="superseded", superseded_by=new.id, valid_to=ends)
         return old.id
 
-    def _revise(self, record: MemoryRecord, op: Literal["reinforce", "supersede"], **fields: Any) -> MemoryRecord:
+    def _revise(
+        self, record: MemoryRecord, op: Literal["reinforce", "supersede"], position: int | None, **fields: Any
+    ) -> MemoryRecord:
+        """Append a change; `position` is that of the message which repeated the memory."""
         revised = replace(record, updated_at=self._operation.recorded_at, **fields)
-        return self._append(op, record, revised, difference(record, revised), None)
+        source = {} if position is None else {"source": [self._episode.id, position]}
+        return self._append(op, record, revised, difference(record, revised) | source, None)
 
     def _append(
         self,
@@ -344,6 +351,13 @@ def _source_ids(messages: Sequence[Message]) -> set[str]:
 def _later(left: date | None, right: date | None) -> date | None:
     """The later of two last days; None is for ever. What is said again stays as long as it would when it were new."""
     return None if left is None or right is None else max(left, right)
+
+
+def _reaches(scope: Scope, other: Scope) -> bool:
+    """Whether a write under `scope` may close a memory under `other`: the same user's; without a user, the same agent's."""
+    if scope.user_id is not None or other.user_id is not None:
+        return scope.user_id == other.user_id
+    return (scope.agent_id, scope.app_id) == (other.agent_id, other.app_id)
 
 
 def _verbatim(messages: Sequence[Message]) -> list[Draft]:

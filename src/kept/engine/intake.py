@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from kept.domain.filters import MAX_INTEGER_BITS
 from kept.domain.memory import Draft, EntityRef, Message, Relation
-from kept.domain.redaction import redact
+from kept.domain.redaction import redact, redact_value
 from kept.domain.temporal import parse_day, parse_when
 from kept.domain.text import clean
 from kept.errors import InvalidInputError
@@ -191,7 +191,9 @@ def _json_value(value: object, where: str, depth: int) -> Any:
     if depth == 0:
         raise InvalidInputError(f"{where} is nested deeper than {MAX_METADATA_DEPTH} levels.")
     if isinstance(value, Mapping):
-        return {_key(key, where): _json_value(item, f"{where}.{key}", depth - 1) for key, item in value.items()}
+        named = {_key(key, where): item for key, item in value.items()}
+        plain = {name: _json_value(item, f"{where}.{name}", depth - 1) for name, item in named.items()}
+        return {name: redact_value(name, item) if isinstance(item, str) else item for name, item in plain.items()}
     if isinstance(value, (list, tuple)):
         return [_json_value(item, f"{where}[{number}]", depth - 1) for number, item in enumerate(value)]
     return _json_scalar(value, where)

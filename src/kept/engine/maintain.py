@@ -73,7 +73,7 @@ class Erasure:
         memory_ids: Whose content is gone; the ids stay as tombstones.
         messages: Source messages blanked besides those of the memories.
         scrubbed: Whether the files are clean already. False while another process reads an older state; the next erase,
-            verify or close finishes the work.
+            verify, opening or closing of the store finishes the work.
     """
 
     memory_ids: tuple[str, ...] = ()
@@ -109,7 +109,6 @@ class Maintain:
         self._indexer = indexer
         self._clock = clock
         self._ids = ids
-        self._scrub_is_due = False
 
     # --- reading the past ---
 
@@ -370,14 +369,7 @@ class Maintain:
                 erased.append(memory_id)
             if sources is not None:
                 messages = transaction.forget_sources(sources)
-        self._scrub_is_due = True
-        return Erasure(memory_ids=tuple(erased), messages=messages, scrubbed=self.scrub())
-
-    def scrub(self) -> bool:
-        """Clean the files if an erase could not, because another process was reading; whether they are clean."""
-        if self._scrub_is_due:
-            self._scrub_is_due = not self._log.scrub()
-        return not self._scrub_is_due
+        return Erasure(memory_ids=tuple(erased), messages=messages, scrubbed=self._log.scrub())
 
     def _erase_one(self, transaction: Transaction, operation: Operation, record: MemoryRecord) -> None:
         revision = Revision(
@@ -519,8 +511,8 @@ class Maintain:
         return record
 
     def _linked(self, project: str, records: Sequence[MemoryRecord]) -> list[MemoryRecord]:
-        """The chain of older memories behind `records`."""
-        seen = {record.id for record in records}
+        """The chain of older memories behind `records`, of the same user: an import may name anybody's."""
+        seen, users = {record.id for record in records}, {record.user_id for record in records}
         found: list[MemoryRecord] = []
         waiting = [older for record in records for older in record.supersedes]
         while waiting:
@@ -529,7 +521,9 @@ class Maintain:
                 continue
             seen.add(memory_id)
             record = self._log.find(project, memory_id)
-            if record is not None and record.state not in {"deleted", "erased"} and permits(record, "delete"):
+            if record is None or record.user_id not in users or record.state in {"deleted", "erased"}:
+                continue
+            if permits(record, "delete"):
                 found.append(record)
                 waiting += record.supersedes
         return found

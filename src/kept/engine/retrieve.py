@@ -45,6 +45,7 @@ class SearchRequest:
         as_of: Position in the log: what was known then. None means now.
         now: The present, from which expiry and relative dates count. None means the clock's.
         valid_as_of: What was true in the world then. None: closed facts come after current ones.
+        explain: Whether hits tell the parts of their score.
         reference: What relative dates in the query count from. None means the present.
     """
 
@@ -60,6 +61,7 @@ class SearchRequest:
     valid_as_of: datetime | None = None
     reference: datetime | None = None
     rerank: bool = False
+    explain: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -243,7 +245,7 @@ class Retrieve:
         while len(hits) < count and (best := list(islice(waiting, count - len(hits)))):
             known = self._log.by_keys([candidate.key for candidate in best]) if past is None else past
             hits += [
-                Hit(memory=record, score=candidate.score, parts=_parts(candidate.parts))
+                Hit(memory=record, score=candidate.score, parts=_parts(candidate.parts) if request.explain else {})
                 for candidate in best
                 if (record := known.get(candidate.key)) is not None
                 and record.state not in HIDDEN_STATES

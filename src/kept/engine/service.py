@@ -27,7 +27,7 @@ from kept.engine.maintain import By, Change, Erasure, Maintain, Step
 from kept.engine.residents import DEFAULT_BUDGET_BYTES, Residents
 from kept.engine.retrieve import Hit, Retrieve, SearchRequest
 from kept.engine.transfer import FORMS, ImportReport, Transfer
-from kept.errors import InvalidInputError, NotFoundError, ScopeError, StoreError
+from kept.errors import InvalidInputError, NotFoundError, ScopeError, StoreError, StoreReadOnlyError
 from kept.ports import (
     LATEST,
     VISIBLE,
@@ -171,6 +171,7 @@ class Service:
         valid_as_of: object = None,
         reference_date: object = None,
         rerank: bool = False,
+        explain: bool = True,
     ) -> list[Hit]:
         """The memories that matter for a query, best first; facts that no longer hold after those that do.
 
@@ -195,6 +196,7 @@ class Service:
                 valid_as_of=None if valid_as_of is None else parse_when(valid_as_of),
                 reference=None if reference_date is None else parse_when(reference_date),
                 rerank=rerank,
+                explain=explain,
             )
         )
 
@@ -214,7 +216,9 @@ class Service:
             InvalidInputError: As `search`; or a budget that is not a whole number above 0.
         """
         budget = _whole(budget_tokens, "budget_tokens", 1, 1_000_000)
-        hits = self.search(scope, query, filters=filters, threshold=threshold, top_k=CONTEXT_CANDIDATES, **options)
+        hits = self.search(
+            scope, query, filters=filters, threshold=threshold, top_k=CONTEXT_CANDIDATES, explain=False, **options
+        )
         return pack(hits, budget)
 
     def get(self, project: str, memory_id: str) -> MemoryRecord:
@@ -385,7 +389,8 @@ class Service:
 
     def verify(self, project: str | None = None, progress: Progress | None = None) -> Iterator[Finding]:
         """Check that log, state, hashes and index agree; nothing is yielded when they do."""
-        self._maintain.scrub()
+        with suppress(StoreReadOnlyError):
+            self._log.scrub()
         return self._maintain.verify(project, progress)
 
     def rebuild(self, project: str | None = None, progress: Progress | None = None) -> int:
@@ -406,7 +411,7 @@ class Service:
         """Give back files and memory. Closing twice is harmless."""
         self._residents.forget()
         with suppress(StoreError):
-            self._maintain.scrub()  # closed before, or still being read: the next erase cleans up
+            self._log.scrub()  # closed before, or still being read: the next erase cleans up
         self._log.close()
 
     def whole_id(self, project: str, memory_id: object) -> str:

@@ -218,6 +218,7 @@ class Memory:
             valid_as_of=valid_as_of,
             reference_date=reference_date,
             rerank=rerank,
+            explain=explain,
         )
         return {"results": [shapes.hit(found, explain=explain) for found in hits]}
 

@@ -58,7 +58,7 @@ def memory(record: MemoryRecord) -> dict[str, Any]:
         "position": record.position,
         "connector": record.connector,
     }
-    return shape | {name: value for name, value in optional.items() if value not in (None, [], False)}
+    return shape | {name: value for name, value in optional.items() if value or (value == 0 and name == "position")}
 
 
 def hit(found: Hit, *, explain: bool) -> dict[str, Any]:

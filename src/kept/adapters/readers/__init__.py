@@ -57,18 +57,22 @@ def reader_names() -> tuple[str, ...]:
     return tuple(reader.name for reader in _readers())
 
 
-def discover(path: Path) -> Iterator[Path]:
+def discover(path: Path, left_out: list[Path] | None = None) -> Iterator[Path]:
     """The files to read at a path: itself, or what some reader accepts in the folder and those below it.
 
     Left out of a folder: hidden files and folders, `node_modules` and its like, links to folders, binaries, and
-    files that no reader accepts.
+    files that no reader accepts. So are links to files outside the folder: whoever fills a folder must not choose what
+    else is read. A file that cannot be opened is given; reading it tells why.
+
+    Args:
+        path: A file or a folder.
+        left_out: Takes the links that lead outside.
 
     Returns:
         Files in sorted order, folder by folder: a folder's own files come before those of its sub-folders.
 
     Raises:
         NotFoundError: There is nothing at the path.
-        InvalidInputError: A file in the folder cannot be opened.
     """
     if not path.is_dir():
         if not path.exists():
@@ -76,14 +80,25 @@ def discover(path: Path) -> Iterator[Path]:
         yield path
         return
     readers = _readers()
+    root = path.resolve()
     for folder, subfolders, files in os.walk(path):
         subfolders[:] = sorted(name for name in subfolders if name not in _SKIPPED_FOLDERS and not name.startswith("."))
         for name in sorted(files):
             file = Path(folder, name)
             if file.suffix.lower() not in _SUFFIXES or name.startswith(".") or not file.is_file():
                 continue
-            if _accepting(file, readers) is not None:
+            if file.is_symlink() and not file.resolve().is_relative_to(root):
+                if left_out is not None:
+                    left_out.append(file)
+            elif _may_be_read(file, readers):
                 yield file
+
+
+def _may_be_read(path: Path, readers: tuple[Reader, ...]) -> bool:
+    try:
+        return _accepting(path, readers) is not None
+    except InvalidInputError:
+        return True
 
 
 def _accepting(path: Path, readers: tuple[Reader, ...]) -> Reader | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import codecs
 import json
+import stat
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, Literal
 
@@ -37,7 +38,7 @@ def read_head(path: Path) -> str:
 
     Raises:
         NotFoundError: There is no such file.
-        InvalidInputError: It is a folder, or cannot be read.
+        InvalidInputError: It is no regular file, or cannot be read.
     """
     with _opened(path) as file:
         data = file.read(HEAD_BYTES)
@@ -50,7 +51,7 @@ def read_text(path: Path) -> str:
 
     Raises:
         NotFoundError: There is no such file.
-        InvalidInputError: It is a folder, cannot be read, or holds bytes that are no text.
+        InvalidInputError: It is no regular file, cannot be read, or holds bytes that are no text.
     """
     with _opened(path) as file:
         data = file.read()
@@ -67,7 +68,7 @@ def read_lines(path: Path, errors: Errors = "strict") -> Iterator[tuple[int, str
 
     Raises:
         NotFoundError: There is no such file.
-        InvalidInputError: It is a folder, cannot be read, or (strict) holds bytes that are no text.
+        InvalidInputError: It is no regular file, cannot be read, or (strict) holds bytes that are no text.
     """
     with _opened(path) as file:
         start = file.read(len(codecs.BOM_UTF32_LE))
@@ -137,6 +138,8 @@ def _opened(path: Path) -> Iterator[BinaryIO]:
     if path.is_dir():  # opening one fails differently on each platform
         raise InvalidInputError(f"{path} is a folder; give a file, or walk it with discover().")
     try:
+        if not stat.S_ISREG(path.stat().st_mode):  # opening a pipe waits for a writer, some devices never end
+            raise InvalidInputError(f"{path} is a pipe, socket or device; give a regular file.")
         with path.open("rb") as file:
             yield file
     except FileNotFoundError as error:

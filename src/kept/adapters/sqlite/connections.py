@@ -80,6 +80,15 @@ def prepare(path: Path, *, busy_timeout_s: float) -> None:
         migrate(connection)
 
 
+def create_private(path: Path) -> None:
+    """An empty file that only its owner can read, unless it exists.
+
+    Raises:
+        OSError: It cannot be made.
+    """
+    path.touch(mode=_OWNER_ONLY, exist_ok=True)
+
+
 def _create(path: Path) -> None:
     """A new file is its owner's alone; what SQLite puts beside it takes over the mode. One that exists keeps its own."""
     try:
@@ -87,7 +96,7 @@ def _create(path: Path) -> None:
     except OSError as error:
         raise StoreReadOnlyError(f"The folder {path.parent} cannot be created: {error.strerror}.") from error
     try:
-        path.touch(mode=_OWNER_ONLY, exist_ok=True)
+        create_private(path)
     except OSError as error:
         raise StoreReadOnlyError(f"The store {path} cannot be written: {error.strerror}.") from error
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from kept.adapters.sql import SQLITE, where
 from kept.adapters.sqlite import rows
-from kept.adapters.sqlite.connections import prepare
+from kept.adapters.sqlite.connections import create_private, prepare
 from kept.adapters.sqlite.failures import translated
 from kept.adapters.sqlite.pool import Pool
 from kept.adapters.sqlite.queries import queries
@@ -27,7 +27,7 @@ from kept.domain.filters import matches
 from kept.domain.history import Operation, Revision, blank, checksum, encode_changes, to_microseconds
 from kept.domain.memory import Episode, MemoryRecord
 from kept.domain.scope import ANY, Scope
-from kept.errors import ConflictError, NotFoundError, StoreCorruptError, StoreError
+from kept.errors import ConflictError, NotFoundError, StoreBusyError, StoreCorruptError, StoreError, StoreReadOnlyError
 from kept.ports import (
     EntitySummary,
     Finding,
@@ -327,6 +327,7 @@ class SqliteTransaction(SqliteReader):
         self._many("upsert_memory", (rows.memory_row(record, self._partition(record.scope)) for record in records))
 
     def erase(self, revisions: Sequence[Revision], records: Sequence[MemoryRecord]) -> None:
+        self._connection.execute(queries()["upkeep_is_due"])
         for revision, record in zip(revisions, records, strict=True):
             before = self.find(record.project, record.id)
             if before is None:
@@ -339,11 +340,13 @@ class SqliteTransaction(SqliteReader):
                 "user_id": before.user_id,
             }
             self._connection.execute(queries()[name], place)
+            self._blank_repeats(before)
             self._blank_revisions(record)
             self._connection.execute(queries()["delete_entry"], (record.key,))
             self._append_log([revision], [record])
 
     def forget_sources(self, scope: Scope) -> int:
+        self._connection.execute(queries()["upkeep_is_due"])
         inside, parameters = _inside(scope)
         episodes = f"SELECT key FROM episode WHERE {inside}"
         sql = f"UPDATE message SET content = '', name = NULL WHERE episode IN ({episodes}) AND content != ''"
@@ -356,6 +359,14 @@ class SqliteTransaction(SqliteReader):
             (rows.revision_row(revision, self._operation_key(revision), record.project) for revision, record in pairs),
         )
         self.put_records(records)
+
+    def _blank_repeats(self, memory: MemoryRecord) -> None:
+        """The messages that only repeated the memory: each reinforcement names its own."""
+        for revision in list(self.revisions(memory.project, memory_id=memory.id)):
+            if source := revision.changes.get("source"):
+                place = {"project": memory.project, "user_id": memory.user_id}
+                place |= {"episode_id": source[0], "position": source[1]}
+                self._connection.execute(queries()["blank_message"], place)
 
     def _blank_revisions(self, record: MemoryRecord) -> None:
         for revision in list(self.revisions(record.project, memory_id=record.id)):
@@ -406,15 +417,17 @@ class SqliteLog(SqliteReader):
         self._pool = Pool(path, busy_timeout_s=busy_timeout_s)
         super().__init__(path, self._pool.reader)
         weakref.finalize(self, self._pool.end)
-        with translated(str(path)), self._pool.reader():
-            return  # it can be opened
+        self._file = _identity_of(path)
+        with suppress(StoreReadOnlyError, StoreBusyError):
+            self._finish_scrub()
 
     @contextmanager
     def write(self) -> Iterator[SqliteTransaction]:
         process = os.getpid()
         with translated(str(self._path)), self._pool.writer() as connection:
-            connection.execute("BEGIN IMMEDIATE")
+            self._require_file()
             try:
+                connection.execute("BEGIN IMMEDIATE")
                 yield SqliteTransaction(self._path, connection)
                 self._require_process(process)
                 connection.execute("COMMIT")
@@ -424,12 +437,24 @@ class SqliteLog(SqliteReader):
                 raise
 
     def scrub(self) -> bool:
+        if not self._named("upkeep_due", {}):
+            return True
         with translated(str(self._path)), self._pool.writer() as connection:
             connection.execute(f"PRAGMA busy_timeout = {_SCRUB_WAIT_MS}")
             try:
-                return _empty_wal(connection) and _rewrite(connection) and _empty_wal(connection)
+                clean = _empty_wal(connection) and _rewrite(connection) and _empty_wal(connection)
+                if clean:
+                    connection.execute(queries()["upkeep_done"])
+                return clean
             finally:
                 connection.execute(f"PRAGMA busy_timeout = {round(self._busy_timeout_s * _MS_PER_S)}")
+
+    def _finish_scrub(self) -> None:
+        """Do what an erase could not: another process was reading, or this one was killed. A damaged file stays as it is."""
+        if self._named("upkeep_due", {}):
+            checked = self._all("PRAGMA quick_check(1)", ())
+            if [row[0] for row in checked] == ["ok"]:
+                self.scrub()
 
     def verify(self) -> Iterator[Finding]:
         with translated(str(self._path)), self._pool.reader() as connection:
@@ -458,16 +483,30 @@ class SqliteLog(SqliteReader):
             if progress:
                 progress(total - remaining, total)
 
+        partial = target.with_name(f".{target.name}.{os.getpid()}.partial")  # half a copy is not taken for a whole one
+        try:
+            create_private(partial)
+        except OSError as error:
+            raise StoreReadOnlyError(f"The backup {target} cannot be written: {error.strerror}.") from error
         with translated(str(target)), self._pool.reader() as connection, _one_state(connection):
             try:
-                with closing(sqlite3.connect(target)) as copy:
+                with closing(sqlite3.connect(partial)) as copy:
                     connection.backup(copy, pages=_BACKUP_PAGES, progress=report)
-            except BaseException:
-                target.unlink(missing_ok=True)  # half a copy must not be taken for a whole one
-                raise
+                with partial.open("rb+") as file:
+                    os.fsync(file.fileno())
+                partial.replace(target)
+            finally:
+                partial.unlink(missing_ok=True)
 
     def close(self) -> None:
         self._pool.close()
+
+    def _require_file(self) -> None:
+        """What is written to a file that was deleted or replaced meanwhile would be lost when the log is closed."""
+        if _identity_of(self._path) != self._file:
+            raise StoreError(
+                f"The store {self._path} was deleted or replaced while it was open; nothing was written. Open it again."
+            )
 
     def _require_process(self, process: int) -> None:
         if os.getpid() != process:
@@ -503,6 +542,15 @@ def _rewrite(connection: sqlite3.Connection) -> bool:
             return False
         raise
     return True
+
+
+def _identity_of(path: Path) -> tuple[int, int] | None:
+    """Which file stands at a path now; None when there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _listing(listing: Listing) -> tuple[str, list[Any], Any]:

@@ -12,7 +12,7 @@ import sqlite3
 import threading
 import weakref
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import Final
@@ -69,7 +69,7 @@ class Pool:
                 if keep:
                     own.idle.append(connection)
             if not keep:
-                connection.close()
+                _close_reader(connection)
 
     @contextmanager
     def writer(self) -> Iterator[sqlite3.Connection]:
@@ -79,14 +79,21 @@ class Pool:
             self._require_open()
             if own.writer is None:
                 own.writer = self._open(writable=True)
+            if own.writer.in_transaction:
+                own.writer.rollback()  # an interrupt came between the beginning of a write and its block
             yield own.writer
 
     def close(self) -> None:
-        """Close all connections, also those that are lent; waits for a write to end."""
+        """Close what is idle and interrupt what is lent, which is closed when it is given back; waits for a write to end.
+
+        Closing a connection under a thread that reads from it would end the process.
+        """
         own = self._own()
         with own.lock:
             self._closed = True
-            connections, own.idle = [*own.idle, *own.lent], []
+            connections, own.idle = own.idle, []
+            for lent in own.lent:
+                lent.interrupt()
         for connection in connections:
             connection.close()
         with own.write_lock:
@@ -122,6 +129,13 @@ class Pool:
     def _require_open(self) -> None:
         if self._closed:
             raise StoreError(f"The store {self._path} was closed.")
+
+
+def _close_reader(connection: sqlite3.Connection) -> None:
+    """Close one that may be the last of its file, which then brings the write-ahead log in and removes it."""
+    with suppress(sqlite3.Error):
+        connection.execute("PRAGMA query_only = OFF")
+    connection.close()
 
 
 def _close_writer(own: _Connections) -> None:

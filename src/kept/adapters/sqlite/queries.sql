@@ -188,6 +188,15 @@ SELECT
   (SELECT count(*) FROM partition WHERE user_id IS NOT NULL AND (:project IS NULL OR project = :project)) AS users,
   (SELECT coalesce(max(seq), 0) FROM revision) AS head
 
+-- name: upkeep_due
+SELECT name FROM upkeep WHERE name = 'scrub'
+
+-- name: upkeep_is_due
+INSERT OR IGNORE INTO upkeep (name) VALUES ('scrub')
+
+-- name: upkeep_done
+DELETE FROM upkeep WHERE name = 'scrub'
+
 -- name: orphan_entries
 SELECT e.key FROM index_entry AS e LEFT JOIN memory AS m ON m.key = e.key WHERE m.key IS NULL OR m.state = 'erased'
 

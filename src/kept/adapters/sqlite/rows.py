@@ -74,42 +74,45 @@ def memory_row(record: MemoryRecord, partition: int) -> tuple[Any, ...]:
 
 
 def to_memory(row: sqlite3.Row) -> MemoryRecord:
-    """A row of `memory` as a value."""
+    """A row of `memory` as a value.
+
+    Columns are taken by position, in the order of the schema: by name, sqlite3 compares with every column before it, and a
+    search turns twenty rows.
+    """
+    (
+        key, memory_id, seq, _, project, user_id, agent_id, app_id, run_id, state, kind, speaker, role, connector,
+        created_at, updated_at, recorded_at, valid_from, valid_to, expires_on, superseded_by, supersedes, episode_id,
+        position, reinforced, immutable, feedback, digest, _, categories, entities, relations, metadata, text,
+    ) = row  # fmt: skip
     return MemoryRecord(
-        id=row["id"],
-        key=row["key"],
-        seq=row["seq"],
-        scope=Scope(
-            project=row["project"],
-            user_id=row["user_id"],
-            agent_id=row["agent_id"],
-            app_id=row["app_id"],
-            run_id=row["run_id"],
-        ),
-        state=row["state"],
-        text=row["text"],
-        hash=row["hash"],
-        kind=row["kind"],
-        speaker=row["speaker"],
-        role=row["role"],
-        metadata=_object(row["metadata"]) if row["metadata"] else {},
-        categories=tuple(json.loads(row["categories"])) if row["categories"] else (),
-        entity_refs=tuple(EntityRef(**entity) for entity in json.loads(row["entities"] or "[]")),
-        relations=tuple(Relation(**relation) for relation in json.loads(row["relations"] or "[]")),
-        created_at=from_microseconds(row["created_at"]),
-        updated_at=from_microseconds(row["updated_at"]),
-        recorded_at=from_microseconds(row["recorded_at"]),
-        valid_from=None if row["valid_from"] is None else from_microseconds(row["valid_from"]),
-        valid_to=None if row["valid_to"] is None else from_microseconds(row["valid_to"]),
-        expires_on=date.fromisoformat(row["expires_on"]) if row["expires_on"] else None,
-        superseded_by=row["superseded_by"],
-        supersedes=tuple(json.loads(row["supersedes"])) if row["supersedes"] else (),
-        episode_id=row["episode_id"],
-        position=row["position"],
-        connector=row["connector"],
-        reinforced=row["reinforced"],
-        immutable=bool(row["immutable"]),
-        feedback=row["feedback"],
+        id=memory_id,
+        key=key,
+        seq=seq,
+        scope=Scope(project=project, user_id=user_id, agent_id=agent_id, app_id=app_id, run_id=run_id),
+        state=state,
+        text=text,
+        hash=digest,
+        kind=kind,
+        speaker=speaker,
+        role=role,
+        metadata=_object(metadata) if metadata else {},
+        categories=tuple(json.loads(categories)) if categories else (),
+        entity_refs=tuple([EntityRef(**entity) for entity in json.loads(entities)]) if entities else (),
+        relations=tuple([Relation(**relation) for relation in json.loads(relations)]) if relations else (),
+        created_at=from_microseconds(created_at),
+        updated_at=from_microseconds(updated_at),
+        recorded_at=from_microseconds(recorded_at),
+        valid_from=None if valid_from is None else from_microseconds(valid_from),
+        valid_to=None if valid_to is None else from_microseconds(valid_to),
+        expires_on=date.fromisoformat(expires_on) if expires_on else None,
+        superseded_by=superseded_by,
+        supersedes=tuple(json.loads(supersedes)) if supersedes else (),
+        episode_id=episode_id,
+        position=position,
+        connector=connector,
+        reinforced=reinforced,
+        immutable=bool(immutable),
+        feedback=feedback,
     )
 
 

@@ -105,6 +105,11 @@ CREATE INDEX memory_by_change ON memory (partition, seq);
 CREATE INDEX memory_by_time ON memory (partition, created_at, key);
 CREATE INDEX memory_by_repeat ON memory (repeat_key) WHERE repeat_key IS NOT NULL;
 
+-- Work on the file that an interrupted process left behind: 'scrub' until the bytes of an erase are gone.
+CREATE TABLE upkeep (
+    name TEXT NOT NULL PRIMARY KEY
+) STRICT, WITHOUT ROWID;
+
 -- The embedded index: one compact row beside each memory; the rest is in the resident partition.
 CREATE TABLE index_identity (
     id   INTEGER PRIMARY KEY,
