@@ -48,7 +48,9 @@ def filled(store_path):
                 scribe.update(memory, "Changed.")
             if number % 7 == 0:
                 scribe.erase(memory)
-        assert log.scrub()
+        assert log.scrub()  # else the next to open the store would write to it
+        for number in range(25, 35):
+            scribe.add(f"Memory {number} has words. " * number, metadata={"n": number})
     return store_path
 
 
@@ -185,7 +187,7 @@ def test_flipped_bits_give_findings_or_errors_never_accidents(filled):
             noticed += bool(findings)
             silent += seen == intact and not findings
         assert filled.read_bytes() == damaged
-    assert noticed > FLIPS // 5  # many bytes of a page say nothing
+    assert noticed > FLIPS // 4
     assert noticed + silent > FLIPS // 2
 
 

@@ -13,10 +13,10 @@ from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from itertools import islice, takewhile
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from kept.domain.filters import matches
-from kept.domain.history import Operation, Revision, blank, to_microseconds
+from kept.domain.history import NOT_UNDOABLE, Operation, Revision, blank, to_microseconds
 from kept.domain.memory import CURRENT, HIDDEN_STATES, Episode, MemoryRecord, repeat_key
 from kept.errors import ConflictError, NotFoundError, StoreError
 from kept.ports import (
@@ -39,9 +39,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from kept.domain.scope import Scope
-
-NOT_UNDOABLE: Final = frozenset({"undo", "erase", "rebuild"})
-"""Kinds of operation that are a way back, final, or change no memory."""
 
 
 @dataclass(slots=True)

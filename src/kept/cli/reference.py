@@ -33,7 +33,7 @@ wrapped only on a terminal, coloured only there and never when `NO_COLOR` is set
 document is printed on stdout, in the shapes of the Python SDK; `kept export` prints JSON lines. What is not the result
 itself (hints, counts, progress) goes to stderr.
 
-Wherever an id is asked for, its beginning will do: six characters or more, if they are unambiguous.
+Wherever a memory's id is asked for, its beginning will do (an operation's is asked for whole): six characters or more, if they are unambiguous.
 """
 
 _ERRORS: Final = """\
