@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import threading
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
+from kept.adapters.inmemory import InMemoryLog
 from kept.domain.scope import Scope
-from kept.errors import ConflictError, InvalidInputError, NotFoundError, ScopeError
+from kept.errors import ConflictError, InvalidInputError, KeptError, NotFoundError, ScopeError, StoreBusyError
 from kept.testing.fakes import START
 
 ALICE = Scope(user_id="alice")
@@ -329,6 +331,124 @@ def test_of_calls_that_race_with_one_key_one_stores(engine):
     assert all(answer.stored == answers[0].stored for answer in answers)
     assert [answer.replayed for answer in answers].count(False) == 1
     assert len(engine.texts()) == 1
+
+
+# --- many at once ---
+
+
+class CountingLog(InMemoryLog):
+    """Counts its writes."""
+
+    writes = 0
+
+    @contextmanager
+    def write(self):
+        self.writes += 1
+        with super().write() as transaction:
+            yield transaction
+
+
+def requests(engine, *texts, scope=ALICE, **options):
+    return [engine.service.request(scope, text, **({"infer": False} | options)) for text in texts]
+
+
+def facts(engine, *given):
+    return [engine.service.request(ALICE, facts=[fact]) for fact in given]
+
+
+def outcomes(answers):
+    """Events of each answer, or the name of its error."""
+    return [type(answer).__name__ if isinstance(answer, KeptError) else events(answer) for answer in answers]
+
+
+def test_many_adds_share_one_write(make_engine):
+    """Each is its own operation, which can be taken back alone, and they are answered in order."""
+    engine = make_engine(CountingLog())
+    answers = engine.service.add_many(
+        requests(engine, "one", "two") + requests(engine, "three", scope=Scope(user_id="b"))
+    )
+    assert engine.log.writes == 1
+    assert [answer.stored[0].memory.text for answer in answers] == ["one", "two", "three"]
+    assert len({answer.operation_id for answer in answers}) == 3
+    engine.service.undo(ALICE, answers[0].operation_id)
+    assert engine.texts() == ["two"]
+    assert engine.texts(Scope(user_id="b")) == ["three"]
+    assert engine.findings() == []
+
+
+def test_many_adds_store_what_they_would_store_one_by_one(make_engine):
+    """Repeats and supersessions inside a batch included."""
+    together, apart = make_engine(), make_engine()
+    old = [engine.say("We use MySQL.")[0].id for engine in (together, apart)]
+    assert old[0] == old[1]
+    given = [
+        {"facts": [{"text": "We use Postgres.", "supersedes": [old[0]]}]},
+        {"facts": ["We use Postgres."]},
+        {"facts": ["We use MySQL.", "We deploy on Tuesdays."]},
+        {"messages": CHAT},
+    ]
+    many = together.service.add_many([together.service.request(ALICE, **options) for options in given])
+    single = [add(apart, **options) for options in given]
+    assert outcomes(many) == outcomes(single) == [["ADD"], ["REINFORCE"], ["ADD", "ADD"], ["ADD"] * 3]
+    assert [answer.superseded for answer in many] == [answer.superseded for answer in single]
+    assert together.texts() == apart.texts()
+    assert together.find("Which database?") == apart.find("Which database?")
+
+
+def test_no_adds_are_no_write(make_engine):
+    """Nor is a batch in which nothing is left to store."""
+    engine = make_engine(CountingLog())
+    assert engine.service.add_many([]) == []
+    assert outcomes(engine.service.add_many(requests(engine, "tea", scope=Scope()))) == ["ScopeError"]
+    assert engine.log.writes == 0
+
+
+@pytest.mark.parametrize("place", range(5))
+def test_one_that_cannot_be_stored_holds_up_no_other(engine, place):
+    """Wherever it stands; it leaves nothing behind, not even its key."""
+    good = [f"fact {n}" for n in range(4)]
+    bad = {"text": "bad", "supersedes": ["unknown"]}
+    answers = engine.service.add_many(facts(engine, *good[:place], bad, *good[place:]))
+    assert isinstance(answers.pop(place), NotFoundError)
+    assert outcomes(answers) == [["ADD"]] * 4
+    assert engine.texts() == good
+    assert engine.service.statistics().operations == 4
+    assert engine.findings() == []
+
+
+def test_of_many_adds_with_one_key_the_first_stores(engine):
+    """The others, and the same batch once more, get its answer."""
+    batch = requests(engine, "one", "two", idempotency_key="k") + requests(engine, "three")
+    first = engine.service.add_many(batch)
+    assert [answer.replayed for answer in first] == [False, True, False]
+    assert first[1].stored == first[0].stored
+    again = engine.service.add_many(batch)
+    assert [answer.operation_id for answer in again][:2] == [first[0].operation_id] * 2
+    assert outcomes(again) == [["ADD"], ["ADD"], ["REINFORCE"]]
+    assert sorted(engine.texts()) == ["one", "three"]
+
+
+def test_a_message_that_two_of_many_adds_bring_is_stored_once(engine):
+    """The second one skips it, as it would alone."""
+    first, second = engine.service.add_many(
+        [engine.service.request(ALICE, said(*numbers), infer=False) for numbers in ((1, 2), (2, 3))]
+    )
+    assert (len(first.stored), first.skipped_messages) == (2, 0)
+    assert (len(second.stored), second.skipped_messages) == (1, 1)
+    assert engine.texts() == ["note 1", "note 2", "note 3"]
+
+
+def test_a_busy_store_answers_all_of_many_adds_at_once(make_engine):
+    """Each alone would wait as long again."""
+
+    class BusyLog(CountingLog):
+        def write(self):
+            self.writes += 1
+            raise StoreBusyError
+
+    engine = make_engine(BusyLog())
+    assert outcomes(engine.service.add_many(requests(engine, "one", "two", "three"))) == ["StoreBusyError"] * 3
+    assert engine.log.writes == 1
 
 
 # --- sources ---

@@ -19,7 +19,7 @@ from kept.domain.history import Operation, Revision, apply, difference, permits,
 from kept.domain.memory import SOURCE_ROLES, Draft, Episode, MemoryRecord, Message, repeat_key, speaker_of, text_hash
 from kept.domain.scope import Scope
 from kept.engine.indexing import Indexer
-from kept.errors import ConflictError, InvalidInputError, NotFoundError
+from kept.errors import ConflictError, InvalidInputError, KeptError, NotFoundError, StoreBusyError
 from kept.ports import Clock, Extractor, Ids, IndexEntry, Log, Progress, Transaction
 
 BATCH_DRAFTS: Final = 2_000
@@ -111,24 +111,65 @@ class Ingest:
             NotFoundError: A fact supersedes an unknown memory; nothing was stored.
             ConflictError: A fact supersedes an immutable memory; nothing was stored.
         """
-        request.scope.require_writable()
-        if not request.messages and not request.facts:
-            raise InvalidInputError("There is nothing to add: give messages or facts.")
-        if earlier := self._replay(request):
-            return earlier
-        now = self._clock()
-        messages = self._new_messages(request)
-        skipped = len(request.messages) - len(messages)
-        drafts = [*self._drafts(request, messages, now), *request.facts]
+        (answer,) = self.add_many([request], progress)
+        if isinstance(answer, KeptError):
+            raise answer
+        return answer
+
+    def add_many(self, requests: Sequence[AddRequest], progress: Progress | None = None) -> list[AddResult | KeptError]:
+        """Store many requests with one wait for the disk, each as its own operation, as if they came one after another.
+
+        Returns:
+            For each request, in order, what it did, or why it stored nothing; one that fails holds up no other.
+        """
+        answers = [self._prepared(request) for request in requests]
+        stored = iter(self._stored([answer for answer in answers if isinstance(answer, _Prepared)], progress))
+        return [next(stored) if isinstance(answer, _Prepared) else answer for answer in answers]
+
+    def _prepared(self, request: AddRequest) -> _Prepared | AddResult | KeptError:
+        """What the request would store; or its answer, when there is nothing to store."""
+        try:
+            request.scope.require_writable()
+            if not request.messages and not request.facts:
+                raise InvalidInputError("There is nothing to add: give messages or facts.")
+            if earlier := self._replay(request):
+                return earlier
+            now = self._clock()
+            messages = self._new_messages(request)
+            skipped = len(request.messages) - len(messages)
+            drafts = [*self._drafts(request, messages, now), *request.facts]
+        except KeptError as error:
+            return error
         if not drafts and not messages:
             return AddResult(operation_id=None, skipped_messages=skipped)
-        episode = self._episode(request, messages, now)
-        drafts = [_complete(draft, request) for draft in drafts]
-        entries = self._entries(drafts, progress)
-        result = self._write(request, episode, drafts, entries, now)
-        if result is None:
-            return self.add(request, progress)
-        return result if result.replayed else replace(result, skipped_messages=skipped)
+        return _Prepared(
+            request=request,
+            episode=self._episode(request, messages, now),
+            drafts=[_complete(draft, request) for draft in drafts],
+            skipped=skipped,
+        )
+
+    def _stored(self, adds: Sequence[_Prepared], progress: Progress | None) -> list[AddResult | KeptError]:
+        """Write all in one transaction; when one of them fails, each half in its own, down to the one that does."""
+        if not adds:
+            return []
+        try:
+            self._embed(adds, progress)
+            return list(self._write(adds))
+        except StoreBusyError as error:
+            return [error] * len(adds)  # the others would wait as long
+        except (KeptError, _OvertakenError) as error:
+            if len(adds) == 1:
+                return [self._settled(adds[0], error)]
+        middle = len(adds) // 2
+        return self._stored(adds[:middle], progress) + self._stored(adds[middle:], progress)
+
+    def _settled(self, add: _Prepared, error: KeptError | _OvertakenError) -> AddResult | KeptError:
+        """The answer of a request that could not be written as it was prepared."""
+        if isinstance(error, _OvertakenError):
+            return self.add_many([add.request])[0]
+        # Another call used the same key between our look and our write: its answer is the answer.
+        return (isinstance(error, ConflictError) and self._replay(add.request)) or error
 
     def _replay(self, request: AddRequest) -> AddResult | None:
         """The answer of the call that used the same idempotency key before."""
@@ -175,6 +216,13 @@ class Ingest:
             messages=tuple(messages),
         )
 
+    def _embed(self, adds: Sequence[_Prepared], progress: Progress | None) -> None:
+        """Make the index entries of all together; those that an earlier attempt made are kept."""
+        waiting = [add for add in adds if add.entries is None]
+        entries = iter(self._entries([draft for add in waiting for draft in add.drafts], progress))
+        for add in waiting:
+            add.entries = list(islice(entries, len(add.drafts)))
+
     def _entries(self, drafts: Sequence[Draft], progress: Progress | None) -> list[IndexEntry]:
         entries: list[IndexEntry] = []
         waiting = iter(drafts)
@@ -186,39 +234,51 @@ class Ingest:
                 progress(len(entries), len(drafts))
         return entries
 
-    def _write(
-        self,
-        request: AddRequest,
-        episode: Episode,
-        drafts: Sequence[Draft],
-        entries: Sequence[IndexEntry],
-        now: datetime,
-    ) -> AddResult | None:
-        """What the add did; None, with nothing written, when another call brought some of its messages meanwhile."""
+    def _write(self, adds: Sequence[_Prepared]) -> list[AddResult]:
+        """What the adds did, in one transaction: all of them or none."""
+        with self._log.write() as transaction:
+            return [self._write_one(transaction, add) for add in adds]
+
+    def _write_one(self, transaction: Transaction, add: _Prepared) -> AddResult:
+        request, episode = add.request, add.episode
+        named = _source_ids(episode.messages)
+        if named and transaction.known_sources(request.scope, named):
+            raise _OvertakenError
         operation = Operation(
             id=self._ids(),
             project=request.scope.project,
             kind="add",
             actor=request.actor,
             connector=request.connector,
-            recorded_at=now,
+            recorded_at=episode.recorded_at,
             idempotency_key=request.scoped_key,
         )
-        try:
-            named = _source_ids(episode.messages)
-            with self._log.write() as transaction:
-                if named and transaction.known_sources(request.scope, named):
-                    return None
-                transaction.put_operation(operation)
-                if episode.messages:
-                    transaction.put_episode(episode)
-                writing = _Writing(transaction, operation, request, episode, self._ids)
-                return writing.store(drafts, entries, identity=self._indexer.identity)
-        except ConflictError:
-            # Another process used the same key between our look and our write: its answer is the answer.
-            if earlier := self._replay(request):
-                return earlier
-            raise
+        transaction.put_operation(operation)
+        if episode.messages:
+            transaction.put_episode(episode)
+        writing = _Writing(transaction, operation, request, episode, self._ids)
+        result = writing.store(add.drafts, add.entries or (), identity=self._indexer.identity)
+        return replace(result, skipped_messages=add.skipped)
+
+
+@dataclass(slots=True, kw_only=True)
+class _Prepared:
+    """An add before its write.
+
+    Attributes:
+        entries: Of the drafts, once they are embedded.
+        skipped: Messages that an earlier call brought.
+    """
+
+    request: AddRequest
+    episode: Episode
+    drafts: list[Draft]
+    skipped: int
+    entries: list[IndexEntry] | None = None
+
+
+class _OvertakenError(Exception):
+    """Another call brought some of the messages after they were looked for."""
 
 
 class _Writing:

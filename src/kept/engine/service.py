@@ -27,7 +27,7 @@ from kept.engine.maintain import By, Change, Erasure, Maintain, Step
 from kept.engine.residents import DEFAULT_BUDGET_BYTES, Residents
 from kept.engine.retrieve import Hit, Retrieve, SearchRequest
 from kept.engine.transfer import FORMS, ImportReport, Transfer
-from kept.errors import InvalidInputError, NotFoundError, ScopeError, StoreError, StoreReadOnlyError
+from kept.errors import InvalidInputError, KeptError, NotFoundError, ScopeError, StoreError, StoreReadOnlyError
 from kept.ports import (
     LATEST,
     VISIBLE,
@@ -98,6 +98,16 @@ class Service:
     # --- remember ---
 
     def add(
+        self, scope: Scope, messages: object = (), *, progress: Progress | None = None, **options: Any
+    ) -> AddResult:
+        """Store messages (as statements, or verbatim without `infer`) and finished facts; options as of `request`.
+
+        Raises:
+            KeptError: See `engine.intake` and `engine.ingest`; nothing was stored.
+        """
+        return self._ingest.add(self.request(scope, messages, **options), progress)
+
+    def request(
         self,
         scope: Scope,
         messages: object = (),
@@ -111,15 +121,14 @@ class Service:
         immutable: bool = False,
         idempotency_key: str | None = None,
         by: By | None = None,
-        progress: Progress | None = None,
-    ) -> AddResult:
-        """Store messages (as statements, or verbatim without `infer`) and finished facts.
+    ) -> AddRequest:
+        """An add, checked but not stored, for `add_many`.
 
         Raises:
-            KeptError: See `engine.intake` and `engine.ingest`; nothing was stored.
+            InvalidInputError: See `engine.intake`.
         """
         by = by or By()
-        request = AddRequest(
+        return AddRequest(
             scope=scope,
             messages=intake.parse_messages(messages),
             facts=[self._with_whole_ids(scope.project, fact) for fact in intake.parse_facts(facts)],
@@ -134,7 +143,10 @@ class Service:
             actor=by.actor,
             connector=by.connector,
         )
-        return self._ingest.add(request, progress)
+
+    def add_many(self, requests: Sequence[AddRequest]) -> list[AddResult | KeptError]:
+        """Store many adds at once, each as its own operation; for each, in order, what it did or why it stored nothing."""
+        return self._ingest.add_many(requests)
 
     def related(self, result: AddResult, *, limit: int = 3) -> dict[str, list[Hit]]:
         """Existing memories close to those that an add stored, by the new one's id: for the agent to settle conflicts."""
