@@ -9,6 +9,9 @@ The tree::
     ├── NotFoundError (also LookupError,      no such memory, operation, revision or file
     │                  ValueError)
     ├── ConflictError                         the request contradicts what is stored
+    ├── AuthenticationError                   no key, or one that is unknown, expired or revoked
+    ├── ForbiddenError                        the key is not allowed to do that
+    ├── RateLimitError                        more requests than the key is allowed
     ├── ConfigurationError (also ValueError)  a setting, an adapter or an extra is missing or wrong
     └── StoreError                            the store cannot do what was asked
         ├── StoreBusyError                    other processes held the store for too long
@@ -63,6 +66,32 @@ class ConflictError(KeptError):
     """The request contradicts what is stored."""
 
     code = "conflict"
+
+
+class AuthenticationError(KeptError):
+    """The key is missing, unknown, expired or revoked."""
+
+    code = "unauthenticated"
+
+
+class ForbiddenError(KeptError):
+    """The key is not allowed to do that."""
+
+    code = "forbidden"
+
+
+class RateLimitError(KeptError):
+    """More requests than the key is allowed; wait and try again.
+
+    Attributes:
+        retry_after_s: Whole seconds until one is allowed again.
+    """
+
+    code = "rate-limited"
+
+    def __init__(self, message: str | None = None, *, retry_after_s: int = 1) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
 
 
 class ConfigurationError(KeptError, ValueError):

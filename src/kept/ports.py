@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Protocol
 
 from kept.domain.filters import Filter
 from kept.domain.history import Operation, Revision
+from kept.domain.jobs import Job, JobKind, JobStatus
 from kept.domain.memory import Draft, Episode, MemoryRecord, Message, State
 from kept.domain.scope import Scope
 
@@ -371,6 +372,199 @@ class Log(LogReader, Protocol):
 
     def close(self) -> None:
         """Give back files and connections. Closing twice is harmless."""
+
+
+# --- the service of many ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """Something small that is configured: an organisation, a project, a member, a key, a webhook, a rule, a link.
+
+    Attributes:
+        kind: What it is.
+        id: Unique within its kind.
+        owner: What it belongs to (a project's or an organisation's id); empty for what stands alone.
+        data: Plain JSON.
+    """
+
+    kind: str
+    id: str
+    owner: str = ""
+    data: Mapping[str, Any] = field(default_factory=dict)
+    created_at: datetime
+    updated_at: datetime
+
+
+class Registry(Protocol):
+    """What is configured: some thousands of entries at most. Committed means on disk. Safe for threads and processes."""
+
+    def add(self, entry: Entry) -> None:
+        """Keep a new entry.
+
+        Raises:
+            ConflictError: There is one of this kind and id.
+        """
+
+    def put(self, entry: Entry) -> None:
+        """Keep an entry in place of any of its kind and id; the time of the first stays."""
+
+    def find(self, kind: str, entry_id: str) -> Entry | None:
+        """The entry, or None."""
+
+    def entries(self, kind: str, owner: str | None = None) -> list[Entry]:
+        """All of a kind (of one owner), oldest first, ties by id."""
+
+    def revise(self, kind: str, entry_id: str, data: Mapping[str, Any], at: datetime) -> bool:
+        """Set these fields of an entry's data, leaving the others, in one step; False when there is no such entry."""
+
+    def remove(self, kind: str, entry_id: str) -> bool:
+        """Forget an entry; False when there is none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobListing:
+    """Which jobs a list or count is about: all conditions hold; one that is None does not constrain.
+
+    Attributes:
+        bound: Ids with the values allowed (`Principal.bound`).
+        after: Created at or after.
+        before: Created before.
+    """
+
+    project: str
+    kinds: Collection[JobKind] | None = None
+    statuses: Collection[JobStatus] | None = None
+    subject: str | None = None
+    user_id: str | None = None
+    agent_id: str | None = None
+    app_id: str | None = None
+    run_id: str | None = None
+    bound: Mapping[str, Collection[str]] = field(default_factory=dict)
+    after: datetime | None = None
+    before: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backlog:
+    """How far behind the workers are: jobs not yet done, and since when the oldest of them could have been begun."""
+
+    waiting: int = 0
+    oldest: datetime | None = None
+
+
+class Jobs(Protocol):
+    """Work that was acknowledged. What `put` returned from is on disk. Safe for threads and processes."""
+
+    def put(self, job: Job) -> Job:
+        """Keep a new job.
+
+        Returns:
+            The job; or the earlier one of the same project, kind and idempotency key, as it is now.
+        """
+
+    def put_many(self, jobs: Sequence[Job]) -> None:
+        """Keep several, all or none; those whose idempotency key was used are left out."""
+
+    def find(self, project: str, job_id: str) -> Job | None:
+        """The job, or None."""
+
+    def page(self, listing: JobListing, *, limit: int, offset: int = 0) -> list[Job]:
+        """A page of jobs, newest first."""
+
+    def count(self, listing: JobListing) -> int:
+        """How many jobs there are."""
+
+    def claim(self, kinds: Collection[JobKind], lease: str, *, now: datetime, until: datetime, limit: int) -> list[Job]:
+        """Take jobs to work on, oldest first: those that are due, and those whose lease ran out.
+
+        They are `RUNNING` under `lease` from then on, with one more attempt. Of a `subject`, one at a time. Nobody else
+        gets them before `until`.
+        """
+
+    def extend(self, job_ids: Collection[str], lease: str, until: datetime) -> None:
+        """Keep a claim for longer; nothing where it was lost."""
+
+    def finish(self, jobs: Sequence[Job]) -> list[str]:
+        """Store jobs as they are when done (or given back: `PENDING`), all in one step.
+
+        Only what is still held under each job's `lease` is stored; of those, `lease` is let go.
+
+        Returns:
+            Ids of those that were stored.
+        """
+
+    def blank(self, scope: Scope) -> int:
+        """Forget payload and content of all jobs under a scope; waiting ones end as `FAILED`. How many there were."""
+
+    def purge(self, before: datetime, kinds: Collection[JobKind] | None = None) -> int:
+        """Remove jobs that were done before a time; how many."""
+
+    def backlog(self, kinds: Collection[JobKind], now: datetime) -> Backlog:
+        """Jobs that are not done."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditEntry:
+    """Who read or changed what. Never a memory's text, nor a query's.
+
+    Attributes:
+        action: The use case, such as `memory.search`.
+        target: Ids that it was about, as `name=value`, separated by blanks.
+        outcome: `ok`, or the error's code.
+        count: How many memories it returned or changed.
+    """
+
+    at: datetime
+    project: str
+    actor: str
+    key_id: str | None
+    connector: str
+    action: str
+    target: str = ""
+    outcome: str = "ok"
+    count: int = 0
+    request_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditListing:
+    """Which audit entries: all conditions hold; one that is None does not constrain.
+
+    Attributes:
+        action: Its beginning: `memory` finds all that was done with memories.
+        target: A whole `name=value` in it.
+        after: At or after.
+        before: Before.
+    """
+
+    project: str
+    actor: str | None = None
+    key_id: str | None = None
+    action: str | None = None
+    target: str | None = None
+    outcome: str | None = None
+    after: datetime | None = None
+    before: datetime | None = None
+
+
+class Audit(Protocol):
+    """The record of accesses: appended to, read, trimmed by age, never changed."""
+
+    def append(self, entries: Sequence[AuditEntry]) -> None:
+        """Keep entries, in order; on disk when it returns."""
+
+    def page(self, listing: AuditListing, *, limit: int, offset: int = 0) -> list[AuditEntry]:
+        """A page, newest first."""
+
+    def scan(self, listing: AuditListing) -> Iterator[AuditEntry]:
+        """All, oldest first, one at a time."""
+
+    def count(self, listing: AuditListing) -> int:
+        """How many there are."""
+
+    def purge(self, before: datetime) -> int:
+        """Remove what is older; how many."""
 
 
 # --- reading files -----------------------------------------------------------------------------------------------

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from kept.adapters.sql import SQLITE, where
 from kept.adapters.sqlite import rows
 from kept.adapters.sqlite.connections import create_private, prepare
+from kept.adapters.sqlite.control import blank_jobs
 from kept.adapters.sqlite.failures import translated
 from kept.adapters.sqlite.pool import Pool
 from kept.adapters.sqlite.queries import queries
@@ -340,6 +341,7 @@ class SqliteTransaction(SqliteReader):
                 "user_id": before.user_id,
             }
             self._connection.execute(queries()[name], place)
+            self._connection.execute(queries()["blank_jobs_of_memory"], {"memory_id": record.id})
             self._blank_repeats(before)
             self._blank_revisions(record)
             self._connection.execute(queries()["delete_entry"], (record.key,))
@@ -347,6 +349,7 @@ class SqliteTransaction(SqliteReader):
 
     def forget_sources(self, scope: Scope) -> int:
         self._connection.execute(queries()["upkeep_is_due"])
+        blank_jobs(self._connection, scope)
         inside, parameters = _inside(scope)
         episodes = f"SELECT key FROM episode WHERE {inside}"
         sql = f"UPDATE message SET content = '', name = NULL WHERE episode IN ({episodes}) AND content != ''"
@@ -420,6 +423,11 @@ class SqliteLog(SqliteReader):
         self._file = _identity_of(path)
         with suppress(StoreReadOnlyError, StoreBusyError):
             self._finish_scrub()
+
+    @property
+    def pool(self) -> Pool:
+        """Its connections, for what else is kept in the same file."""
+        return self._pool
 
     @contextmanager
     def write(self) -> Iterator[SqliteTransaction]:

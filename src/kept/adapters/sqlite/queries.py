@@ -7,16 +7,18 @@ from importlib.resources import files
 from typing import Final
 
 _MARK: Final = "-- name:"
+_FILES: Final = ("queries.sql", "control.sql")
 
 
 @cache
 def queries() -> dict[str, str]:
-    """The statements of `queries.sql` by name."""
-    text = (files(__package__) / "queries.sql").read_text(encoding="utf-8")
+    """The statements of the `.sql` files by name."""
     found = {}
-    for block in text.split(_MARK)[1:]:
-        name, _, statement = block.partition("\n")
-        found[name.strip()] = statement.strip()
+    for file in _FILES:
+        text = (files(__package__) / file).read_text(encoding="utf-8")
+        for block in text.split(_MARK)[1:]:
+            name, _, statement = block.partition("\n")
+            found[name.strip()] = statement.strip()
     return found
 
 

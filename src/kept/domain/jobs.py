@@ -1,0 +1,78 @@
+"""Jobs: work that was acknowledged and is done afterwards. To callers of the REST API a job is an *event*.
+
+A job runs under a lease: who claims it has until `lease_until`; then it is anybody's again, so that a crash delays it and
+loses nothing. Running one twice must have the effect of running it once, which its `id` as an idempotency key sees to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Final, Literal
+
+from kept.domain.scope import Scope
+
+JobStatus = Literal["PENDING", "RUNNING", "SUCCEEDED", "FAILED"]
+DONE: Final[frozenset[JobStatus]] = frozenset({"SUCCEEDED", "FAILED"})
+
+JobKind = Literal["ADD", "UPDATE", "DELETE", "DELETE_ALL", "DELETE_USER", "FEEDBACK", "EXPORT", "PROFILE", "DELIVERY"]
+EVENT_KINDS: Final[tuple[JobKind, ...]] = ("ADD", "UPDATE", "DELETE", "DELETE_ALL", "DELETE_USER")
+"""Those that callers see as events; exports, profiles and deliveries have resources of their own."""
+
+_FIRST_PAUSE: Final = timedelta(seconds=1)
+_PAUSE_FACTOR: Final = 4
+"""1 s, 4 s, 16 s, 64 s, … : a short fault is over by the second try, a long one is not made worse."""
+_LONGEST_PAUSE: Final = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One piece of acknowledged work.
+
+    Attributes:
+        scope: Project and ids that it is about.
+        payload: What was asked for, secrets redacted.
+        results: What came of it: memory ids and events, never a memory's text (that is read from the memory, so that an
+            erase reaches it).
+        content: Text that was made for the caller (an export, a profile); blanked when a memory in it is erased.
+        memory_ids: Memories whose text stands in payload or content, so that erasing one blanks both.
+        subject: What it works on, if only one job may at a time (a webhook's id).
+        actor: Who asked.
+        attempts: How often it was begun.
+        run_after: When it may be begun.
+        lease: Whoever is at work on it.
+    """
+
+    id: str
+    scope: Scope
+    kind: JobKind
+    status: JobStatus = "PENDING"
+    payload: Mapping[str, Any] = field(default_factory=dict)
+    results: Sequence[Mapping[str, Any]] = ()
+    content: str | None = None
+    memory_ids: Sequence[str] = ()
+    subject: str | None = None
+    actor: str | None = None
+    connector: str = "rest"
+    idempotency_key: str | None = None
+    attempts: int = 0
+    error: str | None = None
+    created_at: datetime
+    updated_at: datetime
+    run_after: datetime
+    started_at: datetime | None = None
+    completed_at: datetime | None = None
+    lease: str | None = None
+    lease_until: datetime | None = None
+
+    @property
+    def latency_ms(self) -> float | None:
+        """From the request to the end, in milliseconds; None while it is not over."""
+        return None if self.completed_at is None else (self.completed_at - self.created_at) / timedelta(milliseconds=1)
+
+
+def pause_before_retry(attempts: int) -> timedelta:
+    """How long to wait after `attempts` failed attempts (from 1)."""
+    factor = _PAUSE_FACTOR ** min(max(attempts, 1) - 1, 10)
+    return min(_FIRST_PAUSE * factor, _LONGEST_PAUSE)
