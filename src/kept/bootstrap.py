@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from kept.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from kept.engine.platform import Platform
     from kept.engine.service import Service
     from kept.ports import Log
     from kept.settings import Settings
@@ -26,14 +27,47 @@ def build(settings: Settings) -> Service:
         ConfigurationError: An unknown store or embedder.
         StoreError: The store cannot be used; it was left as it was.
     """
+    return _service(settings, open_log(settings.database, busy_timeout_s=settings.busy_timeout_s))
+
+
+def build_platform(settings: Settings) -> Platform:
+    """The platform that the settings describe: the service, and in the same store what a service of many needs.
+
+    Raises:
+        ConfigurationError: An unknown store or embedder, or a store that keeps nothing.
+        StoreError: The store cannot be used; it was left as it was.
+    """
+    from kept.engine.platform import Platform
+    from kept.engine.trail import AuditTrail
+
+    if settings.database == _MEMORY:
+        raise ConfigurationError(
+            "memory:// keeps nothing when the process ends, keys included. Give a file: --database sqlite:///kept.db."
+        )
+    from kept.adapters.sqlite.control import open_control
+    from kept.adapters.sqlite.log import SqliteLog
+
+    path = sqlite_path(_checked(settings.database))
+    log = SqliteLog(path, busy_timeout_s=settings.busy_timeout_s)
+    registry, jobs, audit = open_control(log.pool, path)
+    return Platform(
+        service=_service(settings, log),
+        registry=registry,
+        jobs=jobs,
+        trail=AuditTrail(audit),
+        clock=_now,
+        ids=_new_id,
+    )
+
+
+def _service(settings: Settings, log: Log) -> Service:
     from kept.adapters.embedders import open_embedder
     from kept.adapters.extractors.rules import RuleExtractor
     from kept.engine.service import Service
 
-    embedder = open_embedder(settings.embedder)
     return Service(
-        log=open_log(settings.database, busy_timeout_s=settings.busy_timeout_s),
-        embedder=embedder,
+        log=log,
+        embedder=open_embedder(settings.embedder),
         extractor=RuleExtractor(),
         clock=_now,
         ids=_new_id,
@@ -53,14 +87,18 @@ def open_log(database: str, *, busy_timeout_s: float) -> Log:
         from kept.adapters.inmemory import InMemoryLog
 
         return InMemoryLog()
+    from kept.adapters.sqlite.log import SqliteLog
+
+    return SqliteLog(sqlite_path(_checked(database)), busy_timeout_s=busy_timeout_s)
+
+
+def _checked(database: str) -> str:
     if "://" in database and not database.startswith(_SQLITE):
         scheme = database.partition("://")[0]
         raise ConfigurationError(
             f"No store is known for {scheme}://; use sqlite:///path/to/kept.db, memory://, or a path."
         )
-    from kept.adapters.sqlite.log import SqliteLog
-
-    return SqliteLog(sqlite_path(database), busy_timeout_s=busy_timeout_s)
+    return database
 
 
 def sqlite_path(database: str) -> Path:

@@ -38,6 +38,18 @@ class Settings:
         prefer_user: Whether, in chats with an assistant, what the user said ranks a little higher.
         budget_tokens: Size of a context block when none is asked for.
         debug: Whether the command line shows the traceback of an unexpected error.
+        url: A Kept (or Mem0-compatible) server to use in place of the store on this machine.
+        api_key: The key to show to that server; of `kept serve`, the first administrator's key.
+        host: The address that `kept serve` listens on.
+        port: The port it listens on; 0 takes a free one.
+        public_url: Under which address its clients reach it, when a proxy stands before it.
+        max_body_mb: Longest body of a request, in megabytes.
+        webhooks_allow_private: Whether webhooks may go to addresses of private networks and of this machine.
+        rate_limit_read: How many reads a key may make, such as `600/minute`; none when not set.
+        rate_limit_write: The same for writes.
+        rate_limit_admin: The same for the routes that manage projects.
+        event_days: How long finished events are kept, in days.
+        audit_days: How long audit entries are kept, in days.
     """
 
     database: str
@@ -49,6 +61,18 @@ class Settings:
     prefer_user: bool = True
     budget_tokens: int = 1_000
     debug: bool = False
+    url: str | None = None
+    api_key: str | None = None
+    host: str = "127.0.0.1"
+    port: int = 8787
+    public_url: str | None = None
+    max_body_mb: int = 10
+    webhooks_allow_private: bool = False
+    rate_limit_read: str | None = None
+    rate_limit_write: str | None = None
+    rate_limit_admin: str | None = None
+    event_days: int = 30
+    audit_days: int = 365
 
     @classmethod
     def load(
@@ -196,9 +220,10 @@ def _positive_float(value: object) -> float:
     return number if 0 < number < float("inf") else _fail()
 
 
-_PARSERS: Final = {"str": _text, "bool": _boolean, "int": _positive_int, "float": _positive_float}
+_PARSERS: Final = {"str": _text, "str | None": _text, "bool": _boolean, "int": _positive_int, "float": _positive_float}
 _KINDS: Final = {
     "str": "a text that is not blank",
+    "str | None": "a text that is not blank",
     "bool": "true or false",
     "int": "a whole number above 0",
     "float": "a number above 0",

@@ -50,7 +50,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from dataclasses import field as field_
 from datetime import UTC, date, datetime, timedelta
-from typing import Any, Final, Literal, Protocol, TypeAlias, TypeVar, cast, get_args
+from typing import Any, Final, Literal, Protocol, TypeAlias, TypeGuard, TypeVar, cast, get_args
 
 from kept.errors import FilterError
 
@@ -1052,6 +1052,28 @@ def _pinned_by(condition: Condition) -> frozenset[str] | None:
     if not isinstance(values, tuple) or None in values:
         return None
     return frozenset(cast("tuple[str, ...]", values))
+
+
+def separate_ids(f: Filter) -> tuple[dict[str, str], Filter | None]:
+    """The ids that a record must be stored under, and what is left of the filter without them.
+
+    Only whole conditions are taken out (`user_id` equals one text, and all else must hold as well), so that both together
+    mean what `f` means. None is left when there was nothing else.
+    """
+    ids: dict[str, str] = {}
+    rest: list[Filter] = []
+    waiting = [f]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, And):
+            waiting += reversed(part.parts)
+        elif not (_names_one(part) and ids.setdefault(part.field, part.value) == part.value):
+            rest.append(part)
+    return ids, None if not rest else rest[0] if len(rest) == 1 else And(tuple(rest))
+
+
+def _names_one(f: Filter) -> TypeGuard[Any]:
+    return isinstance(f, Condition) and f.field in ENTITY_FIELDS and f.op == "eq" and isinstance(f.value, str)
 
 
 def fields_used(f: Filter) -> frozenset[Field]:

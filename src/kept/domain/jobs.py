@@ -74,5 +74,5 @@ class Job:
 
 def pause_before_retry(attempts: int) -> timedelta:
     """How long to wait after `attempts` failed attempts (from 1)."""
-    factor = _PAUSE_FACTOR ** min(max(attempts, 1) - 1, 10)
+    factor: int = _PAUSE_FACTOR ** min(max(attempts, 1) - 1, 10)
     return min(_FIRST_PAUSE * factor, _LONGEST_PAUSE)

@@ -58,11 +58,8 @@ class AddRequest:
 
     @property
     def scoped_key(self) -> str | None:
-        """The idempotency key as it is stored: of this scope alone, for another's answer is none of its business."""
-        if self.idempotency_key is None:
-            return None
-        named = json.dumps([self.idempotency_key, self.scope.ids])
-        return hashlib.blake2b(named.encode(), digest_size=_DIGEST_BYTES).hexdigest()
+        """The idempotency key as it is stored."""
+        return None if self.idempotency_key is None else scoped_key(self.idempotency_key, self.scope)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +87,12 @@ class AddResult:
     superseded: tuple[str, ...] = ()
     skipped_messages: int = 0
     replayed: bool = False
+
+
+def scoped_key(idempotency_key: str, scope: Scope) -> str:
+    """An idempotency key of this scope alone: another scope's answer is none of its business."""
+    named = json.dumps([idempotency_key, scope.ids])
+    return hashlib.blake2b(named.encode(), digest_size=_DIGEST_BYTES).hexdigest()
 
 
 class Ingest:

@@ -6,12 +6,12 @@ the work to ingest, retrieve, maintain and transfer. Arguments are as callers gi
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from kept.domain.filters import Filter, parse_filter, positive_entities
 from kept.domain.history import Operation
@@ -59,6 +59,9 @@ MIN_SHORT_ID: Final = 6
 UNSET: Final[Any] = object()
 """Not given, where None means "clear it"."""
 
+Filters: TypeAlias = Mapping[str, Any] | Filter | None
+"""A caller's filter: as written, or parsed already (in a grammar of its own)."""
+
 
 class Service:
     """Remember, recall, maintain.
@@ -105,7 +108,7 @@ class Service:
         Raises:
             KeptError: See `engine.intake` and `engine.ingest`; nothing was stored.
         """
-        return self._ingest.add(self.request(scope, messages, **options), progress)
+        return self.add_request(self.request(scope, messages, **options), progress)
 
     def request(
         self,
@@ -144,6 +147,14 @@ class Service:
             connector=by.connector,
         )
 
+    def add_request(self, request: AddRequest, progress: Progress | None = None) -> AddResult:
+        """Store an add that was checked before.
+
+        Raises:
+            KeptError: See `engine.ingest`; nothing was stored.
+        """
+        return self._ingest.add(request, progress)
+
     def add_many(self, requests: Sequence[AddRequest]) -> list[AddResult | KeptError]:
         """Store many adds at once, each as its own operation; for each, in order, what it did or why it stored nothing."""
         return self._ingest.add_many(requests)
@@ -174,7 +185,7 @@ class Service:
         scope: Scope,
         query: str,
         *,
-        filters: Mapping[str, Any] | None = None,
+        filters: Filters = None,
         top_k: int = 20,
         threshold: float | None = None,
         show_expired: bool = False,
@@ -218,7 +229,7 @@ class Service:
         query: str,
         *,
         budget_tokens: int = DEFAULT_BUDGET_TOKENS,
-        filters: Mapping[str, Any] | None = None,
+        filters: Filters = None,
         threshold: float | None = None,
         **options: Any,
     ) -> Context:
@@ -241,11 +252,15 @@ class Service:
         """
         return self._maintain.get(project, self.whole_id(project, memory_id))
 
+    def find_many(self, project: str, memory_ids: Collection[str]) -> dict[str, MemoryRecord]:
+        """Those memories that exist, by whole id, in whatever state."""
+        return self._log.find_many(project, memory_ids)
+
     def list(
         self,
         scope: Scope,
         *,
-        filters: Mapping[str, Any] | None = None,
+        filters: Filters = None,
         limit: int = 100,
         offset: int = 0,
         show_expired: bool = False,
@@ -268,7 +283,7 @@ class Service:
         """Users, agents, apps and runs that memories are stored under."""
         return self._log.entity_summaries(project)
 
-    def export(self, scope: Scope, *, filters: Mapping[str, Any] | None = None, form: str = "jsonl") -> Iterator[str]:
+    def export(self, scope: Scope, *, filters: Filters = None, form: str = "jsonl") -> Iterator[str]:
         """Lines of an export: `jsonl` (whole, can be imported again) or `markdown` (to read)."""
         listing = self._listing(scope, filters, show_expired=True, newest_first=False)
         if form not in FORMS:
@@ -359,7 +374,7 @@ class Service:
         self,
         scope: Scope,
         *,
-        filters: Mapping[str, Any] | None = None,
+        filters: Filters = None,
         by: By | None = None,
         progress: Progress | None = None,
     ) -> Change:
@@ -379,16 +394,14 @@ class Service:
         whole = [self.whole_id(project, memory_id) for memory_id in memory_ids]
         return self._forgetting(self._maintain.erase(project, whole, by or By()))
 
-    def erase_all(self, scope: Scope, *, filters: Mapping[str, Any] | None = None, by: By | None = None) -> Erasure:
+    def erase_all(self, scope: Scope, *, filters: Filters = None, by: By | None = None) -> Erasure:
         """Erase all memories of a scope, in whatever state; without a filter also every message received under it."""
         condition = self._condition(scope, filters)
         listing = Listing(scope=scope, condition=condition, states=("active", "superseded", "invalidated", "deleted"))
         sources = None if filters else scope
         return self._forgetting(self._maintain.erase_all(listing, by or By(), sources=sources))
 
-    def retain(
-        self, scope: Scope, days: int, *, filters: Mapping[str, Any] | None = None, by: By | None = None
-    ) -> Change:
+    def retain(self, scope: Scope, days: int, *, filters: Filters = None, by: By | None = None) -> Change:
         """Expire what was said more than `days` days ago."""
         listing = self._listing(scope, filters)
         return self._maintain.retain(listing, _whole(days, "days", 0, MAX_RETENTION_DAYS), by or By())
@@ -461,9 +474,9 @@ class Service:
         moment = parse_when(as_of)
         return self._log.seq_at(scope.project, moment), moment
 
-    def _condition(self, scope: Scope, filters: Mapping[str, Any] | None) -> Filter | None:
+    def _condition(self, scope: Scope, filters: Filters) -> Filter | None:
         """The caller's filter; and the check that somebody is named."""
-        condition = parse_filter(filters) if filters else None
+        condition = _parsed(filters)
         named = not scope.is_bare or scope.whole_project
         if not named and (condition is None or not positive_entities(condition)):
             raise ScopeError(
@@ -475,7 +488,7 @@ class Service:
     def _listing(
         self,
         scope: Scope,
-        filters: Mapping[str, Any] | None,
+        filters: Filters,
         *,
         show_expired: bool = False,
         latest_only: bool = False,
@@ -492,6 +505,12 @@ class Service:
 
 _LEAST_EPOCH: Final = 100_000_000
 """Whole numbers from here on are seconds since 1970 (March 1973), below positions in a log."""
+
+
+def _parsed(filters: Filters) -> Filter | None:
+    if isinstance(filters, Mapping):
+        return parse_filter(filters) if filters else None
+    return filters
 
 
 def _query(query: object) -> str:

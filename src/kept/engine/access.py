@@ -1,0 +1,556 @@
+"""One project as one principal may use it: every use case of a door that serves more than one person.
+
+Here, and nowhere else, a role is required, what the principal is bound to is laid beside the caller's scope and filter, work is
+acknowledged as a job, and what was done is noted for the audit. Doors parse, make one call and render.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+from urllib.parse import quote
+
+from kept.domain.access import Principal, Role
+from kept.domain.filters import And, Filter, parse_filter, positive_entities, separate_ids, to_dict
+from kept.domain.history import Operation
+from kept.domain.jobs import EVENT_KINDS, Job, JobKind, JobStatus
+from kept.domain.memory import MemoryRecord, Message
+from kept.domain.scope import ANY, ENTITY_IDS, Scope
+from kept.engine.context import DEFAULT_BUDGET_TOKENS, Context
+from kept.engine.ingest import AddRequest, AddResult, scoped_key
+from kept.engine.maintain import By, Change, Erasure, Step
+from kept.engine.pending import STORED_OPTIONS, done, of_job, to_payload
+from kept.engine.platform import Platform
+from kept.engine.retrieve import Hit
+from kept.errors import InvalidInputError, KeptError, NotFoundError, ScopeError
+from kept.ports import AuditEntry, EntitySummary, JobListing, Statistics
+
+ENTITY_TYPES: Final[Mapping[str, str]] = {"user": "user_id", "agent": "agent_id", "app": "app_id", "run": "run_id"}
+"""Mem0's entity types, and the id that memories of each are stored under."""
+MAX_BATCH: Final = 1_000
+"""Memories in one batch call, as on Mem0's platform."""
+MAX_RESULTS: Final = 1_000
+"""Results listed in a job: more would make an event of a large deletion larger than what it deleted."""
+
+
+@dataclass(slots=True)
+class Note:
+    """What an audit entry says besides who and when; filled while the work is done."""
+
+    target: dict[str, str]
+    count: int = 0
+
+
+class ProjectAccess:
+    """A project, for a principal.
+
+    Args:
+        platform: What it stands on.
+        principal: Who asks.
+        request_id: Of the request it serves, for the audit.
+    """
+
+    def __init__(self, platform: Platform, principal: Principal, request_id: str | None = None) -> None:
+        self.platform = platform
+        self.principal = principal
+        self.request_id = request_id
+        self._service = platform.service
+
+    @property
+    def project(self) -> str:
+        """The project's id."""
+        return self.principal.project
+
+    @property
+    def by(self) -> By:
+        """Who asks, for the log."""
+        return By(actor=self.principal.name, connector=self.principal.connector)
+
+    # --- remember ---
+
+    def add(
+        self,
+        ids: Mapping[str, object],
+        messages: object,
+        *,
+        infer: bool = True,
+        at_once: bool = False,
+        idempotency_key: str | None = None,
+        **options: Any,
+    ) -> tuple[Job, AddResult | None]:
+        """Acknowledge messages to be remembered; with `at_once`, and always without `infer`, remember them now.
+
+        Args:
+            ids: Under which ids.
+            messages: As of `Service.add`.
+            infer: Whether statements are taken from them, else each is stored verbatim.
+            at_once: Whether to wait until they are stored, as is done with `facts` in any case.
+            idempotency_key: A second call with the same is answered by the first one's job.
+            options: As of `Service.request`; what the worker knows besides (`custom_instructions`, …) is kept with the job.
+
+        Returns:
+            The job; and what was stored when it was stored now.
+
+        Raises:
+            KeptError: Nothing was kept.
+        """
+        with self.noted("memory.add", "WRITER") as note:
+            scope = self.principal.writing(Scope.of(**ids))
+            scope.require_writable()
+            note.target |= scope.ids
+            payload, request = self._checked(scope, messages, infer=infer, options=options)
+            now = self.platform.clock()
+            key = None if idempotency_key is None else scoped_key(idempotency_key, scope)
+            job = Job(
+                id=self.platform.ids() if key is None else str(uuid.uuid5(_JOBS, f"{self.project}/{key}")),
+                scope=scope,
+                kind="ADD",
+                payload=payload,
+                actor=self.principal.name,
+                connector=self.principal.connector,
+                idempotency_key=key,
+                created_at=now,
+                updated_at=now,
+                run_after=now,
+            )
+            if infer and not at_once and not request.facts:
+                return self.platform.jobs.put(job), None
+            result = self._service.add_request(of_job(request, job))
+            note.count = len(result.stored)
+            return self.platform.jobs.put(done(job, result, self.platform.clock())), result
+
+    def _checked(
+        self, scope: Scope, messages: object, *, infer: bool, options: Mapping[str, Any]
+    ) -> tuple[dict[str, Any], AddRequest]:
+        given = {name: options[name] for name in STORED_OPTIONS if options.get(name) is not None}
+        request = self._service.request(scope, messages, infer=infer, **given)
+        return to_payload(request, options), request
+
+    # --- recall ---
+
+    def search(
+        self,
+        query: str,
+        *,
+        ids: Mapping[str, object] | None = None,
+        filters: Mapping[str, Any] | None = None,
+        extra: Sequence[Filter] = (),
+        **options: Any,
+    ) -> list[Hit]:
+        """The memories that matter for a query; options as of `Service.search`."""
+        with self.noted("memory.search") as note:
+            scope, condition = self.within(ids or {}, filters, extra)
+            note.target |= scope.ids
+            hits = self._service.search(scope, query, filters=condition, **options)
+            note.count = len(hits)
+            return hits
+
+    def context(
+        self,
+        query: str,
+        *,
+        ids: Mapping[str, object] | None = None,
+        filters: Mapping[str, Any] | None = None,
+        budget_tokens: int = DEFAULT_BUDGET_TOKENS,
+        **options: Any,
+    ) -> Context:
+        """A block of memories for a prompt, under a budget."""
+        with self.noted("memory.context") as note:
+            scope, condition = self.within(ids or {}, filters)
+            note.target |= scope.ids
+            block = self._service.context(scope, query, filters=condition, budget_tokens=budget_tokens, **options)
+            note.count = len(block.ids)
+            return block
+
+    def memories(
+        self,
+        *,
+        ids: Mapping[str, object] | None = None,
+        filters: Mapping[str, Any] | None = None,
+        extra: Sequence[Filter] = (),
+        limit: int = 100,
+        offset: int = 0,
+        show_expired: bool = False,
+        latest_only: bool = False,
+    ) -> tuple[list[MemoryRecord], int]:
+        """A page of memories, newest first, and how many there are."""
+        with self.noted("memory.list") as note:
+            scope, condition = self.within(ids or {}, filters, extra)
+            note.target |= scope.ids
+            page, total = self._service.list(
+                scope,
+                filters=condition,
+                limit=limit,
+                offset=offset,
+                show_expired=show_expired,
+                latest_only=latest_only,
+            )
+            note.count = len(page)
+            return page, total
+
+    def get(self, memory_id: str) -> MemoryRecord:
+        """A memory by its id.
+
+        Raises:
+            NotFoundError: There is none, or it is not the principal's to see.
+        """
+        with self.noted("memory.get", memory_id=memory_id) as note:
+            record = self._own(memory_id)
+            note.count = 1
+            return record
+
+    def history(self, memory_id: str) -> Sequence[Step]:
+        """Each revision of a memory, oldest first."""
+        with self.noted("memory.history", memory_id=memory_id):
+            return self._service.history(self.project, self._own(memory_id, any_state=True).id)
+
+    def source(self, memory_id: str) -> Message | None:
+        """The message that a memory was taken from."""
+        with self.noted("memory.source", memory_id=memory_id):
+            return self._service.source(self.project, self._own(memory_id).id)
+
+    # --- change ---
+
+    def update(self, memory_id: str, **fields: Any) -> Change:
+        """Set what is given, as of `Service.update`."""
+        with self.noted("memory.update", "WRITER", memory_id=memory_id) as note:
+            done = self._service.update(self.project, self._own(memory_id).id, **fields, by=self.by)
+            note.count = len(done.memories)
+            return done
+
+    def update_many(self, updates: Sequence[tuple[str, Mapping[str, Any]]]) -> int:
+        """Update several memories; when one of them cannot be, those before it were and the error says which it is.
+
+        Every id is looked up before the first is changed.
+        """
+        with self.noted("memory.update", "WRITER") as note:
+            _require_batch(len(updates), "updated")
+            owned = [(self._own(memory_id).id, fields) for memory_id, fields in updates]
+            for memory_id, fields in owned:
+                self._service.update(self.project, memory_id, **fields, by=self.by)
+                note.count += 1
+            return note.count
+
+    def delete(self, memory_ids: Sequence[str], *, linked: bool = False) -> Change:
+        """Hide memories, in one operation that `undo` takes back; with `linked` also the older ones they superseded."""
+        with self.noted("memory.delete", "WRITER") as note:
+            _require_batch(len(memory_ids), "deleted")
+            note.target |= {"memory_id": ",".join(memory_ids[:10])}
+            own = [self._own(memory_id).id for memory_id in memory_ids]
+            if linked and self.principal.bound:
+                own, linked = self._own_chain(own), False
+            done = self._service.delete(self.project, own, linked=linked, by=self.by)
+            note.count = len(done.memories)
+            return done
+
+    def delete_all(
+        self, ids: Mapping[str, object], *, filters: Mapping[str, Any] | None = None, extra: Sequence[Filter] = ()
+    ) -> Job:
+        """Acknowledge that all memories of a scope are to be hidden; what is added from now on stays.
+
+        Raises:
+            ScopeError: Nobody is named. `*` for each of the four ids means the whole project.
+        """
+        with self.noted("memory.delete_all", "WRITER") as note:
+            whole = all(ids.get(name) == ANY for name in ENTITY_IDS) and not filters
+            scope, condition = self.within({} if whole else ids, filters, extra)
+            if whole and not self.principal.bound:
+                self.principal.require("OWNER")
+                scope = Scope.everything(self.project)
+            elif scope.is_bare and not (condition and positive_entities(condition)):
+                raise ScopeError(
+                    "Name whose memories are to be deleted: user_id, agent_id, app_id or run_id; '*' for each of the four "
+                    "deletes the whole project's."
+                )
+            note.target |= scope.ids
+            return self._acknowledge("DELETE_ALL", scope, condition)
+
+    def delete_entity(self, entity_type: str, name: str) -> Job:
+        """Acknowledge that an entity is to go, with all its memories. One that is gone already is no error."""
+        with self.noted("entity.delete", "WRITER") as note:
+            scope = self.principal.reading(Scope.of(**{entity_id_name(entity_type): name}))
+            if ANY in scope.ids.values():
+                raise InvalidInputError("Name the entity to delete; '*' names none.")
+            note.target |= scope.ids
+            self.platform.registry.remove("entity", f"{self.project}/{entity_type}/{name}")
+            return self._acknowledge("DELETE_USER", scope, self.principal.boundary(None))
+
+    def invalidate(self, memory_id: str, *, at: object = None) -> Change:
+        """Say that a memory is no longer true."""
+        with self.noted("memory.invalidate", "WRITER", memory_id=memory_id):
+            return self._service.invalidate(self.project, self._own(memory_id).id, at=at, by=self.by)
+
+    def restore(self, memory_id: str, *, seq: int | None = None) -> Change:
+        """Bring a memory back."""
+        with self.noted("memory.restore", "WRITER", memory_id=memory_id):
+            own = self._own(memory_id, any_state=True)
+            return self._service.restore(self.project, own.id, seq=seq, by=self.by)
+
+    def feedback(self, memory_id: str, value: str | None, *, reason: str | None = None) -> Job:
+        """Keep a verdict on a memory, and why."""
+        with self.noted("memory.feedback", "WRITER", memory_id=memory_id):
+            own = self._own(memory_id)
+            self._service.feedback(self.project, own.id, value, by=self.by)
+            now = self.platform.clock()
+            return self.platform.jobs.put(
+                Job(
+                    id=self.platform.ids(),
+                    scope=own.scope,
+                    kind="FEEDBACK",
+                    status="SUCCEEDED",
+                    payload={"memory_id": own.id, "feedback": value, "feedback_reason": reason},
+                    memory_ids=[own.id],
+                    actor=self.principal.name,
+                    connector=self.principal.connector,
+                    created_at=now,
+                    updated_at=now,
+                    run_after=now,
+                    completed_at=now,
+                )
+            )
+
+    def undo(self, ids: Mapping[str, object], operation_id: str | None = None) -> tuple[Operation, Change]:
+        """Take back an operation: the given one, or the last in the scope."""
+        with self.noted("memory.undo", "WRITER") as note:
+            scope = self._writing_or_everything(ids)
+            operation, change = self._service.undo(scope, operation_id, by=self.by)
+            note.count = len(change.memories)
+            return operation, change
+
+    def erase(self, memory_ids: Sequence[str]) -> Erasure:
+        """Remove the content of memories for good, and of every job that holds it."""
+        with self.noted("memory.erase", "WRITER") as note:
+            own = [self._own(memory_id, any_state=True).id for memory_id in memory_ids]
+            done = self._service.erase(self.project, own, by=self.by)
+            note.count = len(done.memory_ids)
+            return done
+
+    def erase_all(self, ids: Mapping[str, object], *, filters: Mapping[str, Any] | None = None) -> Erasure:
+        """Erase all memories of a scope, what was received for it, and what still waits to be stored."""
+        with self.noted("memory.erase_all", "OWNER") as note:
+            scope, condition = self.within(ids, filters)
+            note.target |= scope.ids
+            done = self._service.erase_all(scope, filters=condition, by=self.by)
+            note.count = len(done.memory_ids)
+            return done
+
+    # --- entities ---
+
+    def entities(self) -> Sequence[EntitySummary]:
+        """Users, agents, apps and runs that memories are stored under, as far as they are the principal's to see."""
+        with self.noted("entity.list"):
+            if not self.principal.bound:
+                return self._service.entities(self.project)
+            scope, condition = self.within({}, None)
+            return _summaries(self._service.list(scope, filters=condition, limit=MAX_SEEN, show_expired=True)[0])
+
+    def entity(self, entity_type: str, name: str) -> EntitySummary:
+        """One of them.
+
+        Raises:
+            NotFoundError: No memory is stored under it.
+        """
+        entity_id_name(entity_type)
+        for found in self.entities():
+            if (found.type, found.name) == (entity_type, name):
+                return found
+        raise NotFoundError(f"No memory is stored under this {entity_type}.")
+
+    def statistics(self) -> Statistics:
+        """Counts of the project."""
+        with self.noted("project.statistics"):
+            return self._service.statistics(self.project)
+
+    # --- events ---
+
+    def event(self, event_id: str) -> Job:
+        """A job by its id.
+
+        Raises:
+            NotFoundError: There is none, or it is not the principal's to see.
+        """
+        with self.noted("event.get", event_id=event_id):
+            job = self.platform.jobs.find(self.project, event_id)
+            if job is None or job.kind not in EVENT_KINDS or not self.principal.admits_ids(job.scope.ids):
+                raise NotFoundError("There is no such event; events are kept for some weeks.")
+            return job
+
+    def events(
+        self,
+        *,
+        kinds: Sequence[JobKind] | None = None,
+        statuses: Sequence[JobStatus] | None = None,
+        ids: Mapping[str, str] | None = None,
+        after: datetime | None = None,
+        before: datetime | None = None,
+        limit: int = 100,
+        offset: int = 0,
+    ) -> tuple[list[Job], int]:
+        """A page of events, newest first, and how many there are."""
+        with self.noted("event.list"):
+            listing = JobListing(
+                project=self.project,
+                kinds=kinds or EVENT_KINDS,
+                statuses=statuses,
+                bound=self.principal.bound,
+                after=after,
+                before=before,
+                **(ids or {}),
+            )
+            jobs = self.platform.jobs
+            return jobs.page(listing, limit=limit, offset=offset), jobs.count(listing)
+
+    def memories_of(self, jobs: Sequence[Job]) -> dict[str, MemoryRecord]:
+        """The memories that jobs speak of, by id, as they are now; erased and foreign ones are left out."""
+        named = {str(result["id"]) for job in jobs for result in job.results if "id" in result}
+        found = self._service.find_many(self.project, named) if named else {}
+        return {memory_id: record for memory_id, record in found.items() if self._is_seen(record)}
+
+    # --- what all of them stand on ---
+
+    @contextmanager
+    def noted(self, action: str, role: Role = "READER", **target: str) -> Iterator[Note]:
+        """Check the role, and note for the audit what is done inside, whatever comes of it."""
+        note = Note(target)
+        outcome = "error"
+        try:
+            self.principal.require(role)
+            yield note
+            outcome = "ok"
+        except KeptError as error:
+            outcome = error.code
+            raise
+        finally:
+            named = " ".join(f"{name}={quote(str(value), safe='*@.,:')}" for name, value in note.target.items())
+            self.platform.trail.note(
+                AuditEntry(
+                    at=self.platform.clock(),
+                    project=self.project,
+                    actor=self.principal.name,
+                    key_id=self.principal.key_id,
+                    connector=self.principal.connector,
+                    action=action,
+                    target=named,
+                    outcome=outcome,
+                    count=note.count,
+                    request_id=self.request_id,
+                )
+            )
+
+    def within(
+        self, ids: Mapping[str, object], filters: Mapping[str, Any] | None, extra: Sequence[Filter] = ()
+    ) -> tuple[Scope, Filter | None]:
+        """Scope and filter of a read: what is asked for, inside what the principal is bound to.
+
+        Args:
+            ids: Ids beside the filter; all must hold.
+            filters: In Mem0's platform grammar.
+            extra: More conditions that must hold.
+
+        Raises:
+            FilterError: A malformed filter.
+            ForbiddenError: An id that the principal cannot name.
+        """
+        asked = Scope.of(**ids)
+        named: dict[str, str] = {}
+        parts = list(extra)
+        if filters is not None and filters != {}:
+            named, rest = separate_ids(parse_filter(filters, "platform"))
+            parts += [rest] if rest is not None else []
+        both: dict[str, Any] = asked.ids
+        for name, value in named.items():
+            if both.setdefault(name, value) != value:
+                parts.append(parse_filter({name: value}))  # the other one stands beside it
+        scope = self.principal.reading(Scope.of(**both))
+        condition = And(tuple(parts)) if len(parts) > 1 else parts[0] if parts else None
+        return scope, self.principal.boundary(condition)
+
+    def _own(self, memory_id: str, *, any_state: bool = False) -> MemoryRecord:
+        record = self._service.get(self.project, memory_id)
+        if not self.principal.admits(record) or (record.state == "deleted" and not any_state):
+            raise NotFoundError("Memory not found!")
+        return record
+
+    def _is_seen(self, record: MemoryRecord) -> bool:
+        return self.principal.admits(record) and record.state != "erased"
+
+    def _own_chain(self, memory_ids: Sequence[str]) -> list[str]:
+        """These memories and all that they superseded, as long as each is the principal's."""
+        chain: dict[str, None] = {}
+        waiting = list(memory_ids)
+        while waiting:
+            memory_id = waiting.pop()
+            if memory_id not in chain:
+                chain[memory_id] = None
+                waiting += self._own(memory_id, any_state=True).supersedes
+        return list(chain)
+
+    def _writing_or_everything(self, ids: Mapping[str, object]) -> Scope:
+        scope = Scope.of(**ids)
+        if scope.is_bare and not self.principal.bound:
+            return Scope.everything(self.project)
+        return self.principal.writing(scope)
+
+    def _acknowledge(self, kind: JobKind, scope: Scope, condition: Filter | None) -> Job:
+        now = self.platform.clock()
+        return self.platform.jobs.put(
+            Job(
+                id=self.platform.ids(),
+                scope=scope,
+                kind=kind,
+                payload={"filters": to_dict(condition)} if condition is not None else {},
+                actor=self.principal.name,
+                connector=self.principal.connector,
+                created_at=now,
+                updated_at=now,
+                run_after=now,
+            )
+        )
+
+
+_JOBS: Final = uuid.UUID("6d1f8c1e-5d0b-5c2a-9a53-1c9a2f6b7e10")
+"""Makes ids of jobs from idempotency keys; any constant does."""
+MAX_SEEN: Final = 100_000
+"""Memories looked through to list the entities that a bound key may see."""
+
+
+def entity_id_name(entity_type: str) -> str:
+    """The id that an entity of this type is stored under.
+
+    Raises:
+        InvalidInputError: Another type.
+    """
+    try:
+        return ENTITY_TYPES[entity_type]
+    except KeyError:
+        raise InvalidInputError(
+            f"Invalid entity type: {entity_type[:40]!r}; there are {', '.join(ENTITY_TYPES)}."
+        ) from None
+
+
+def _require_batch(count: int, done: str) -> None:
+    if count > MAX_BATCH:
+        raise InvalidInputError(f"Maximum of {MAX_BATCH} memories can be {done} in a single request")
+
+
+def _summaries(records: Sequence[MemoryRecord]) -> list[EntitySummary]:
+    """Entities of these memories, by type, then name."""
+    found: dict[tuple[str, str], list[MemoryRecord]] = {}
+    for record in records:
+        for entity_type, id_name in ENTITY_TYPES.items():
+            if (name := record.scope.ids.get(id_name)) is not None:
+                found.setdefault((entity_type, name), []).append(record)
+    return [
+        EntitySummary(
+            type=entity_type,  # type: ignore[arg-type]
+            name=name,
+            memories=len(group),
+            created_at=min(record.created_at for record in group),
+            updated_at=max(record.updated_at for record in group),
+        )
+        for (entity_type, name), group in sorted(found.items())
+    ]

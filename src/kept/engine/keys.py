@@ -1,0 +1,254 @@
+"""API keys: made, shown once, stored as a hash, recognised, revoked.
+
+A key is 256 random bits; its SHA-256 is what is stored (a slow hash protects guessable passwords, which these are not).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from kept.domain.access import ROLES, Principal, Role
+from kept.domain.scope import DEFAULT_PROJECT, ENTITY_IDS, Scope
+from kept.domain.temporal import parse_when
+from kept.engine.platform import Platform
+from kept.errors import AuthenticationError, ConflictError, InvalidInputError, NotFoundError
+from kept.ports import Entry
+
+KEY: Final = "key"
+MEMBER: Final = "member"
+PREFIX: Final = "kept_"
+KEY_BYTES: Final = 32
+MIN_GIVEN_KEY: Final = 16
+"""Characters of a key that an administrator chose: shorter ones can be guessed."""
+MAX_NAME: Final = 200
+LAST_USED_STEP: Final = timedelta(minutes=1)
+"""How exact `last_used_at` is: a write for each request would cost more than the request."""
+DENIED: Final = "The API key is missing, unknown, expired or revoked."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiKey:
+    """A stored key, without its secret.
+
+    Attributes:
+        prefix: How the secret begins, to recognise it by.
+        project: The only project it works in; None for an administrator's key.
+        bound: Ids that it cannot step out of.
+        member: Whose role it follows, if it is a member's.
+    """
+
+    id: str
+    name: str
+    prefix: str
+    role: Role
+    project: str | None
+    organisation: str
+    bound: Mapping[str, tuple[str, ...]]
+    member: str | None
+    created_at: datetime
+    expires_at: datetime | None
+    revoked_at: datetime | None
+    last_used_at: datetime | None
+
+
+class Keys:
+    """The keys of a platform. Who may make which is the caller's matter (see `engine.tenancy`)."""
+
+    def __init__(self, platform: Platform) -> None:
+        self._platform = platform
+        self._registry = platform.registry
+        self._touched: dict[str, datetime] = {}
+        self._mutex = threading.Lock()
+
+    def any_exist(self) -> bool:
+        """Whether any key was ever made."""
+        return bool(self._registry.entries(KEY))
+
+    def make(
+        self,
+        *,
+        name: str,
+        role: str = "WRITER",
+        project: str | None = DEFAULT_PROJECT,
+        organisation: str = "default",
+        bound: Mapping[str, object] | None = None,
+        member: str | None = None,
+        expires_at: object = None,
+        secret: str | None = None,
+    ) -> tuple[ApiKey, str]:
+        """Make a key; the secret is returned this once.
+
+        Raises:
+            InvalidInputError: A role, id, date or name that cannot be used.
+            ConflictError: A given secret that is in use.
+        """
+        secret = secret or PREFIX + secrets.token_urlsafe(KEY_BYTES)
+        if len(secret) < MIN_GIVEN_KEY or not secret.isascii() or not secret.isprintable() or " " in secret:
+            raise InvalidInputError(
+                f"A key must have at least {MIN_GIVEN_KEY} printable ASCII characters and no blank."
+            )
+        limits = _bound(bound or {})
+        data = {
+            "id": f"key_{secrets.token_hex(8)}",
+            "name": _name(name),
+            "prefix": secret[: len(PREFIX) + 4] if secret.startswith(PREFIX) else secret[:4],
+            "role": _role(role, project, limits),
+            "organisation": organisation,
+            "bound": {id_name: list(values) for id_name, values in limits.items()},
+            "member": member,
+            "expires_at": _expiry(expires_at, self._platform.clock()),
+        }
+        entry = self._platform.entry(KEY, _hash(secret), project or "", data)
+        try:
+            self._registry.add(entry)
+        except ConflictError as error:
+            raise ConflictError("This key is in use already; choose another.") from error
+        return _to_key(entry), secret
+
+    def recognise(self, secret: str | None, *, connector: str) -> Principal:
+        """Who asks with this key.
+
+        Raises:
+            AuthenticationError: It is none, or no longer one; the message is the same in every case.
+        """
+        entry = self._registry.find(KEY, _hash(secret)) if secret else None
+        if entry is None:
+            raise AuthenticationError(DENIED)
+        key, now = _to_key(entry), self._platform.clock()
+        if key.revoked_at or (key.expires_at and key.expires_at <= now):
+            raise AuthenticationError(DENIED)
+        self._touch(entry, now)
+        return Principal(
+            project=key.project or DEFAULT_PROJECT,
+            organisation=key.organisation,
+            name=key.name,
+            key_id=key.id,
+            role=self._role_of(key),
+            bound=key.bound,
+            connector=connector,
+        )
+
+    def all(self, project: str | None = None) -> list[ApiKey]:
+        """Keys of a project (None: all), oldest first, revoked ones included."""
+        return [_to_key(entry) for entry in self._registry.entries(KEY, project)]
+
+    def find(self, key_id: str) -> ApiKey:
+        """A key by its public id.
+
+        Raises:
+            NotFoundError: There is none.
+        """
+        return _to_key(self._entry(key_id))
+
+    def revoke(self, key_id: str) -> ApiKey:
+        """End a key now. Revoking twice is harmless."""
+        entry, now = self._entry(key_id), self._platform.clock()
+        if not entry.data.get("revoked_at"):
+            self._registry.revise(KEY, entry.id, {"revoked_at": now.isoformat()}, now)
+        return self.find(key_id)
+
+    def revoke_all(self, project: str) -> None:
+        """End all keys of a project."""
+        for key in self.all(project):
+            self.revoke(key.id)
+
+    def _entry(self, key_id: str) -> Entry:
+        for entry in self._registry.entries(KEY):
+            if entry.data.get("id") == key_id:
+                return entry
+        raise NotFoundError(f"There is no key {key_id[:40]!r}; list them with `kept keys list`.")
+
+    def _role_of(self, key: ApiKey) -> Role:
+        """The key's role; a member's key never has a higher one than the member has now."""
+        if key.member is None:
+            return key.role
+        member = self._registry.find(MEMBER, member_id(key.project or "", key.member))
+        if member is None:
+            raise AuthenticationError(DENIED)
+        return min(key.role, member.data["role"], key=ROLES.index)
+
+    def _touch(self, entry: Entry, now: datetime) -> None:
+        with self._mutex:
+            known = self._touched.get(entry.id) or _moment(entry.data.get("last_used_at"))
+            if known is not None and now - known < LAST_USED_STEP:
+                return
+            self._touched[entry.id] = now
+        self._registry.revise(KEY, entry.id, {"last_used_at": now.isoformat()}, entry.updated_at)
+
+
+def member_id(owner: str, email: str) -> str:
+    """The registry id of a member of a project or an organisation."""
+    return f"{owner}/{email.strip().lower()}"
+
+
+def _hash(secret: str) -> str:
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _name(name: object) -> str:
+    if not isinstance(name, str) or not name.strip() or len(name) > MAX_NAME or not name.isprintable():
+        raise InvalidInputError(f"A name must be a text of 1 to {MAX_NAME} printable characters.")
+    return name.strip()
+
+
+def _role(role: object, project: str | None, bound: Mapping[str, object]) -> str:
+    """The role, when it goes together with what the key is bound to."""
+    wanted = str(role).upper()
+    if wanted not in ROLES:
+        raise InvalidInputError(f"role is {str(role)[:40]!r}; it must be one of {', '.join(ROLES)}.")
+    if (wanted == "ADMIN") != (project is None):
+        raise InvalidInputError("An ADMIN key belongs to no project, and every other key to one.")
+    if bound and wanted not in {"READER", "WRITER"}:
+        raise InvalidInputError("A key that is bound to certain ids can be READER or WRITER only.")
+    return wanted
+
+
+def _bound(raw: Mapping[str, object]) -> dict[str, tuple[str, ...]]:
+    unknown = set(raw) - set(ENTITY_IDS)
+    if unknown:
+        raise InvalidInputError(f"A key can be bound to {', '.join(ENTITY_IDS)}, not to {', '.join(sorted(unknown))}.")
+    bound = {}
+    for name, values in raw.items():
+        given = values if isinstance(values, (list, tuple, set, frozenset)) else [values]
+        ids = [Scope.of(**{name: value}).ids.get(name) for value in given]
+        if not ids or None in ids or "*" in ids:
+            raise InvalidInputError(f"{name} must be one or more ids, without '*'.")
+        bound[name] = tuple(dict.fromkeys(str(value) for value in ids))
+    return bound
+
+
+def _expiry(value: object, now: datetime) -> str | None:
+    if value is None:
+        return None
+    moment = parse_when(value)
+    if moment <= now:
+        raise InvalidInputError("expires_at is past; give a time to come.")
+    return moment.isoformat()
+
+
+def _moment(value: object) -> datetime | None:
+    return None if value is None else datetime.fromisoformat(str(value))
+
+
+def _to_key(entry: Entry) -> ApiKey:
+    data: Mapping[str, Any] = entry.data
+    return ApiKey(
+        id=data["id"],
+        name=data["name"],
+        prefix=data["prefix"],
+        role=data["role"],
+        project=entry.owner or None,
+        organisation=data["organisation"],
+        bound={name: tuple(values) for name, values in data["bound"].items()},
+        member=data["member"],
+        created_at=entry.created_at,
+        expires_at=_moment(data.get("expires_at")),
+        revoked_at=_moment(data.get("revoked_at")),
+        last_used_at=_moment(data.get("last_used_at")),
+    )

@@ -1,0 +1,90 @@
+"""Adds that wait: from a request to the job that keeps it, and from the job to what it stores.
+
+A job's id is the idempotency key of what it stores, so that a job which is run again after a crash stores nothing twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, Final
+
+from kept.domain.jobs import Job
+from kept.domain.memory import Message
+from kept.engine.ingest import AddRequest, AddResult
+from kept.engine.service import Service
+
+STORED_OPTIONS: Final = ("metadata", "timestamp", "expiration_date", "categories", "immutable", "facts")
+"""Options of an add that `Service.request` knows."""
+KEPT_OPTIONS: Final = ("custom_instructions", "agent_custom_instructions", "custom_categories", "includes", "excludes")
+"""Options that are kept with the job for the extractor and the categories."""
+
+
+def to_payload(request: AddRequest, options: Mapping[str, Any]) -> dict[str, Any]:
+    """A checked request in plain JSON, secrets redacted. Its facts are left out: they are stored at once."""
+    said: object = [_written(message) for message in request.messages]
+    if request.stated and len(request.messages) == 1:
+        said = request.messages[0].content
+    optional = {
+        "metadata": dict(request.metadata) or None,
+        "timestamp": request.at.isoformat() if request.at else None,
+        "expiration_date": request.expires_on.isoformat() if request.expires_on else None,
+        "categories": list(request.categories) or None,
+        "immutable": request.immutable or None,
+        **{name: options.get(name) for name in KEPT_OPTIONS},
+    }
+    present = {name: value for name, value in optional.items() if value is not None}
+    return {"messages": said, "infer": request.infer, **request.scope.ids, **present}
+
+
+def to_request(service: Service, job: Job) -> AddRequest:
+    """What a job is to store."""
+    given = {name: job.payload[name] for name in STORED_OPTIONS if name in job.payload}
+    request = service.request(job.scope, job.payload["messages"], infer=job.payload["infer"], **given)
+    return of_job(request, job)
+
+
+def of_job(request: AddRequest, job: Job) -> AddRequest:
+    """The request as the job's. What has no time of its own was said when it was received."""
+    return replace(
+        request,
+        at=request.at or job.created_at,
+        idempotency_key=job.id,
+        actor=job.actor,
+        connector=job.connector,
+    )
+
+
+def done(job: Job, result: AddResult, now: datetime) -> Job:
+    """The job when its memories are stored."""
+    return replace(
+        job,
+        status="SUCCEEDED",
+        results=results_of(result),
+        memory_ids=[stored.memory.id for stored in result.stored],
+        error=None,
+        updated_at=now,
+        started_at=job.started_at or now,
+        completed_at=now,
+    )
+
+
+def results_of(result: AddResult) -> Sequence[Mapping[str, Any]]:
+    """Ids and events, without text."""
+    operation = {"operation_id": result.operation_id} if result.operation_id else {}
+    stored = [{"id": one.memory.id, "event": one.event, **operation} for one in result.stored]
+    return [*stored, *({"id": memory_id, "event": "SUPERSEDE", **operation} for memory_id in result.superseded)]
+
+
+def _written(message: Message) -> dict[str, Any]:
+    optional = {
+        "name": message.name,
+        "timestamp": message.at.isoformat() if message.at else None,
+        "id": message.source_id,
+    }
+    return {
+        "role": message.role,
+        "content": message.content,
+        **{name: value for name, value in optional.items() if value is not None},
+    }

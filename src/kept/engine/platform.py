@@ -1,0 +1,56 @@
+"""The platform: one store as many use it. What `Service` is for one person, with who asks, what waits and who did what."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from kept.domain.access import Principal
+from kept.engine.service import Service
+from kept.ports import Clock, Entry, Ids, Jobs, Registry
+
+if TYPE_CHECKING:
+    from kept.engine.access import ProjectAccess
+    from kept.engine.trail import AuditTrail
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Platform:
+    """What the server's use cases stand on.
+
+    Attributes:
+        service: Remember, recall, maintain.
+        registry: What is configured.
+        jobs: What was acknowledged and is done afterwards.
+        trail: Who read or changed what.
+        settings: What of the settings these use cases need, by name.
+    """
+
+    service: Service
+    registry: Registry
+    jobs: Jobs
+    trail: AuditTrail
+    clock: Clock
+    ids: Ids
+
+    def access(self, principal: Principal) -> ProjectAccess:
+        """The project of a principal, as far as it may use it."""
+        from kept.engine.access import ProjectAccess
+
+        return ProjectAccess(self, principal)
+
+    def entry(self, kind: str, entry_id: str, owner: str, data: Mapping[str, Any]) -> Entry:
+        """A new registry entry, of now."""
+        now = self.clock()
+        return Entry(kind=kind, id=entry_id, owner=owner, data=data, created_at=now, updated_at=now)
+
+    def now(self) -> datetime:
+        """The present."""
+        return self.clock()
+
+    def close(self) -> None:
+        """Write what waits to be written and give back files and memory. Closing twice is harmless."""
+        self.trail.close()
+        self.service.close()

@@ -1,0 +1,71 @@
+"""The audit's writer: what callers did is gathered and written together, so that no read waits for the disk.
+
+Changes of memories are in the log the moment they are made, with their actor; an audit entry follows within a second and, of
+a process that is killed, the last second of entries may be missing.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import Final
+
+from kept.errors import StoreError
+from kept.ports import Audit, AuditEntry
+
+FLUSH_SECONDS: Final = 0.5
+"""How long an entry waits for others at most."""
+MAX_WAITING: Final = 100_000
+"""Entries kept while the store cannot be written; beyond that the oldest half goes (some 40 MB)."""
+
+
+class AuditTrail:
+    """Gathers audit entries and writes them together.
+
+    Args:
+        audit: Where they go.
+    """
+
+    def __init__(self, audit: Audit) -> None:
+        self.audit = audit
+        self.lost = 0
+        self._waiting: list[AuditEntry] = []
+        self._mutex = threading.Lock()
+        self._wake = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._closed = False
+
+    def note(self, entry: AuditEntry) -> None:
+        """Keep an entry; it is written soon."""
+        with self._mutex:
+            self._waiting.append(entry)
+            if self._thread is None and not self._closed:
+                self._thread = threading.Thread(target=self._run, name="kept-audit", daemon=True)
+                self._thread.start()
+        if self._closed:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what waits; entries that cannot be written now are kept for the next time."""
+        with self._mutex:
+            entries, self._waiting = self._waiting, []
+        if not entries:
+            return
+        try:
+            self.audit.append(entries)
+        except StoreError:
+            with self._mutex:
+                kept = entries + self._waiting
+                self._waiting = kept[-MAX_WAITING:]
+                self.lost += len(kept) - len(self._waiting)
+
+    def close(self) -> None:
+        """Write what waits and stop. Closing twice is harmless."""
+        self._closed = True
+        self._wake.set()
+        if self._thread is not None:
+            self._thread.join()
+        self.flush()
+
+    def _run(self) -> None:
+        while not self._wake.wait(FLUSH_SECONDS):
+            self.flush()
