@@ -38,6 +38,9 @@ SECTIONS: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
             "erase": "kept.cli.forget:erase",
         },
         "Move": {"export": "kept.cli.transfer:export", "backup": "kept.cli.transfer:backup"},
+        "Serve": {
+            "serve": "kept.cli.serve:serve",
+        },
         "Operate": {
             "stats": "kept.cli.operate:stats",
             "verify": "kept.cli.operate:verify",

@@ -42,6 +42,13 @@ class Invocation:
             self._settings = Settings.load(database=self.database, project=self.project)
         return self._settings
 
+    def with_settings(self, **given: object) -> Settings:
+        """The settings, with what a command's own options override (None: not given)."""
+        from kept.settings import Settings
+
+        self._settings = Settings.load(database=self.database, project=self.project, **given)
+        return self._settings
+
     @contextmanager
     def service(self) -> Iterator[Service]:
         """The service, closed at the end."""

@@ -420,12 +420,21 @@ def parse_filter_text(text: str, grammar: Grammar = "any", *, allow_empty: bool 
     Raises:
         FilterError: If the text is too long, is neither form, is not an object, repeats a key (in JSON), or is no filter.
     """
+    return parse_filter(read_object(text), grammar, allow_empty=allow_empty)
+
+
+def read_object(text: str) -> dict[str, Any]:
+    """The object that a text says, in JSON or as a Python dictionary.
+
+    Raises:
+        FilterError: As `parse_filter_text`.
+    """
     if len(text) > MAX_TEXT_CHARS:
         raise FilterError(f"filters is {len(text)} characters long; at most {MAX_TEXT_CHARS} are read")
     raw = _read_literal(text)
     if not isinstance(raw, dict):
         raise FilterError(f"filters is {_type_name(raw)}; it must be an object")
-    return parse_filter(raw, grammar, allow_empty=allow_empty)
+    return raw
 
 
 def _read_literal(text: str) -> object:

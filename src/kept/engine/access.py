@@ -203,15 +203,11 @@ class ProjectAccess:
             note.count = 1
             return record
 
-    def history(self, memory_id: str) -> Sequence[Step]:
-        """Each revision of a memory, oldest first."""
+    def history(self, memory_id: str) -> tuple[Sequence[Step], Message | None]:
+        """Each revision of a memory, oldest first, and the message it was taken from."""
         with self.noted("memory.history", memory_id=memory_id):
-            return self._service.history(self.project, self._own(memory_id, any_state=True).id)
-
-    def source(self, memory_id: str) -> Message | None:
-        """The message that a memory was taken from."""
-        with self.noted("memory.source", memory_id=memory_id):
-            return self._service.source(self.project, self._own(memory_id).id)
+            own = self._own(memory_id, any_state=True).id
+            return self._service.history(self.project, own), self._service.source(self.project, own)
 
     # --- change ---
 

@@ -111,6 +111,11 @@ class Keys:
             raise ConflictError("This key is in use already; choose another.") from error
         return _to_key(entry), secret
 
+    def ensure_admin(self, secret: str) -> None:
+        """Make this the key of an administrator, unless it is in use already."""
+        if self._registry.find(KEY, _hash(secret)) is None:
+            self.make(name="admin", role="ADMIN", project=None, secret=secret)
+
     def recognise(self, secret: str | None, *, connector: str) -> Principal:
         """Who asks with this key.
 

@@ -1,0 +1,68 @@
+"""The app: routes, errors, limits and what runs beside them, over one platform."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from fastapi import FastAPI
+
+from kept import __version__
+from kept.engine.keys import Keys
+from kept.engine.platform import Platform
+from kept.rest import memories
+from kept.rest.answers import answer_errors
+from kept.rest.frontier import Frontier
+from kept.rest.limits import LimitHeaders, RateLimits
+from kept.settings import Settings
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp
+
+_BYTES_PER_MB = 1_000_000
+
+DESCRIPTION = """\
+The memory of AI agents. The routes are those of Mem0's platform, so that its released clients work with another `host`;
+what Kept adds stands under names of its own. Every answer is JSON, every error has the shape
+`{"error", "detail", "message", "code", "request_id"}`. Authenticate with `Authorization: Token KEY` (or `Bearer`), or `X-API-Key`.
+"""
+
+ROUTERS = (memories.router,)
+
+
+def create_app(platform: Platform, settings: Settings) -> FastAPI:
+    """The app over a platform, which it closes at its end."""
+    app = FastAPI(
+        title="Kept",
+        version=__version__,
+        description=DESCRIPTION,
+        lifespan=_lifespan,
+        redirect_slashes=False,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/openapi.json",
+    )
+    app.state.platform = platform
+    app.state.settings = settings
+    app.state.keys = Keys(platform)
+    app.state.limits = RateLimits(settings)
+    for router in ROUTERS:
+        app.include_router(router)
+    answer_errors(app)
+    return app
+
+
+def served(app: FastAPI) -> ASGIApp:
+    """The app behind what every request passes first."""
+    settings: Settings = app.state.settings
+    limited = LimitHeaders(app, app.state.limits)
+    return Frontier(limited, max_body_bytes=settings.max_body_mb * _BYTES_PER_MB)
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    try:
+        yield
+    finally:
+        app.state.platform.close()

@@ -1,0 +1,227 @@
+"""What routes take from a request: who asks, names in the path, the page, the body."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Final
+from urllib.parse import unquote_to_bytes, urlencode
+
+from fastapi import Depends, Path, Query, Request, Security
+from fastapi.security import APIKeyHeader
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from kept.domain.access import Principal
+from kept.domain.scope import ENTITY_IDS
+from kept.engine.access import ProjectAccess
+from kept.engine.keys import Keys
+from kept.engine.platform import Platform
+from kept.errors import ForbiddenError, InvalidInputError, NotFoundError
+
+CONNECTOR: Final = "rest"
+PAGE_SIZE: Final = 100
+MAX_PAGE_SIZE: Final = 200
+"""As on Mem0's platform; a larger one is brought down to it."""
+MAX_PAGE: Final = 10**9
+_SCHEMES: Final = ("token", "bearer")
+_UUID: Final = re.compile(r"[0-9a-fA-F]{8}-?(?:[0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}")
+
+_token = APIKeyHeader(
+    name="Authorization", scheme_name="Token", description="`Token KEY` or `Bearer KEY`", auto_error=False
+)
+_key = APIKeyHeader(name="X-API-Key", scheme_name="X-API-Key", auto_error=False)
+
+
+# --- who asks ---
+
+
+def secret_of(headers: Mapping[str, str]) -> str | None:
+    """The API key in a request's headers, if there is one."""
+    if given := headers.get("x-api-key"):
+        return given.strip()
+    scheme, _, key = headers.get("authorization", "").strip().partition(" ")
+    return key.strip() if scheme.lower() in _SCHEMES and key.strip() else None
+
+
+async def platform_of(request: Request) -> Platform:
+    """The platform that the app serves."""
+    found: Platform = request.app.state.platform
+    return found
+
+
+async def keys_of(request: Request) -> Keys:
+    """The platform's keys."""
+    found: Keys = request.app.state.keys
+    return found
+
+
+async def principal_of(
+    request: Request,
+    keys: Annotated[Keys, Depends(keys_of)],
+    _: Annotated[str | None, Security(_token)] = None,
+    __: Annotated[str | None, Security(_key)] = None,
+) -> Principal:
+    """Who asks, by the request's key; counted against the key's limits."""
+    principal = keys.recognise(secret_of(request.headers), connector=CONNECTOR)
+    wanted = request.query_params.get("project_id")
+    if wanted and wanted != principal.project:
+        principal = in_project(principal, wanted)
+    request.scope["kept.principal"] = principal
+    request.app.state.limits.count(request, principal)
+    return principal
+
+
+def in_project(principal: Principal, project: str) -> Principal:
+    """The principal in another project, where it may go: an administrator anywhere, others nowhere.
+
+    Raises:
+        ForbiddenError: It may not.
+    """
+    from dataclasses import replace
+
+    if project == principal.project:
+        return principal
+    if not principal.may("ADMIN"):
+        raise ForbiddenError(f"This key ({principal.name}) belongs to another project.")
+    return replace(principal, project=project)
+
+
+async def access_of(
+    request: Request,
+    principal: Annotated[Principal, Depends(principal_of)],
+    platform: Annotated[Platform, Depends(platform_of)],
+) -> ProjectAccess:
+    """The key's project, as far as the key reaches."""
+    return ProjectAccess(platform, principal, request.scope.get("kept.request_id"))
+
+
+Access = Annotated[ProjectAccess, Depends(access_of)]
+Asker = Annotated[Principal, Depends(principal_of)]
+
+
+# --- names in the path ---
+
+
+def _decoded(value: str) -> str:
+    try:
+        return unquote_to_bytes(value).decode("utf-8")
+    except UnicodeDecodeError as error:
+        message = "it is not percent-encoded UTF-8"
+        raise ValueError(message) from error
+
+
+Name = Annotated[str, Path(), AfterValidator(_decoded)]
+"""A percent-encoded segment of the path."""
+
+
+def require_uuid(memory_id: str, what: str = "memory_id") -> str:
+    """An id that could be one.
+
+    Raises:
+        InvalidInputError: It is no UUID.
+    """
+    if not _UUID.fullmatch(memory_id):
+        raise InvalidInputError(f"{what} should be a valid UUID")
+    return memory_id.lower()
+
+
+# --- the page ---
+
+
+@dataclass(frozen=True, slots=True)
+class PageOf:
+    """Which page of a list was asked for."""
+
+    request: Request
+    page: int
+    page_size: int
+
+    @property
+    def offset(self) -> int:
+        """Rows before it."""
+        return (self.page - 1) * self.page_size
+
+    def links(self, total: int) -> dict[str, str | None]:
+        """Addresses of the pages before and after it."""
+        return {
+            "before": self._address(self.page - 1) if self.page > 1 else None,
+            "after": self._address(self.page + 1) if self.offset + self.page_size < total else None,
+        }
+
+    def require_some(self, total: int) -> None:
+        """Check that the page exists.
+
+        Raises:
+            NotFoundError: It lies past the end.
+        """
+        if self.page > 1 and self.offset >= total:
+            raise NotFoundError("Invalid page.")
+
+    def _address(self, page: int) -> str:
+        query = [(name, value) for name, value in self.request.query_params.multi_items() if name not in _PAGING]
+        query += [("page", str(page)), ("page_size", str(self.page_size))]
+        return f"{base_of(self.request)}{self.request.scope['path']}?{urlencode(query)}"
+
+
+_PAGING: Final = ("page", "page_size")
+
+
+def page_of(
+    request: Request, page: int | None = None, page_size: int | None = None, *, default_size: int = PAGE_SIZE
+) -> PageOf:
+    """The page that was asked for, brought into range.
+
+    Raises:
+        InvalidInputError: A number below 1.
+    """
+    for name, value in (("page", page), ("page_size", page_size)):
+        if value is not None and value < 1:
+            raise InvalidInputError(f"{name} is {value}; it must be a whole number from 1.")
+    return PageOf(request, min(page or 1, MAX_PAGE), min(page_size or default_size, MAX_PAGE_SIZE))
+
+
+def base_of(request: Request) -> str:
+    """The address that clients reach the server under."""
+    public: str | None = request.app.state.settings.public_url
+    return (public or str(request.base_url)).rstrip("/")
+
+
+PageNumber = Annotated[int | None, Query(description="Which page, from 1.")]
+PageSize = Annotated[int | None, Query(description=f"Rows of a page, at most {MAX_PAGE_SIZE}.")]
+
+
+# --- the body ---
+
+Id = str | int | None
+
+
+class Body(BaseModel):
+    """A body: unknown keys are kept and ignored, as Mem0's clients send whatever they are given."""
+
+    model_config = ConfigDict(extra="allow", protected_namespaces=())
+
+
+class Scoped(Body):
+    """A body with ids."""
+
+    user_id: Id = Field(default=None, description="Whose memories.")
+    agent_id: Id = None
+    app_id: Id = None
+    run_id: Id = None
+
+    @property
+    def ids(self) -> dict[str, Any]:
+        """The ids that are set."""
+        return {name: value for name in ENTITY_IDS if (value := getattr(self, name)) is not None}
+
+
+async def ids_in_query(
+    user_id: str | None = None, agent_id: str | None = None, app_id: str | None = None, run_id: str | None = None
+) -> dict[str, str]:
+    """The ids in the query; an empty one counts as not given."""
+    given = {"user_id": user_id, "agent_id": agent_id, "app_id": app_id, "run_id": run_id}
+    return {name: value for name, value in given.items() if value}
+
+
+QueryIds = Annotated[dict[str, str], Depends(ids_in_query)]

@@ -1,0 +1,119 @@
+"""Rate limits: how many requests of each class a key may make. Off until the settings name one.
+
+The server never retries and never queues for the caller: over the limit the answer is 429, with how long to wait.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import Final, Literal
+
+from fastapi import Request
+from limits import RateLimitItem, parse
+from limits.storage import MemoryStorage
+from limits.strategies import MovingWindowRateLimiter
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from kept.domain.access import Principal
+from kept.errors import ConfigurationError, RateLimitError
+from kept.settings import Settings
+
+RouteClass = Literal["read", "write", "admin"]
+CLASSES: Final[tuple[RouteClass, ...]] = ("read", "write", "admin")
+
+_ADMIN: Final = ("/api/", "/v1/keys/", "/v1/audit/", "/v1/retention/", "/v1/mcp-links/")
+_READING: Final = ("/search/", "/context/", "/summary/", "/exports/get/", "/v2/memories/", "/v3/memories/")
+"""Ends of paths that are read by POST."""
+
+
+class RateLimits:
+    """Counts requests by key and class.
+
+    Raises:
+        ConfigurationError: A setting that is no limit.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        given = {name: getattr(settings, f"rate_limit_{name}") for name in CLASSES}
+        self._items: dict[RouteClass, RateLimitItem] = {
+            name: _parsed(name, text) for name, text in given.items() if text is not None
+        }
+        self._limiter = MovingWindowRateLimiter(MemoryStorage())
+
+    @property
+    def on(self) -> bool:
+        """Whether anything is limited."""
+        return bool(self._items)
+
+    def count(self, request: Request, principal: Principal) -> None:
+        """Count a request of a key.
+
+        Raises:
+            RateLimitError: It is one too many.
+        """
+        if not self._items:
+            return
+        kind = class_of(request.method, request.scope["path"])
+        item = self._items.get(kind)
+        who = principal.key_id or principal.name
+        request.scope["kept.limited"] = (kind, who)
+        if item is not None and not self._limiter.hit(item, who, kind):
+            wait = self._wait_s(item, who, kind)
+            raise RateLimitError(
+                f"This key may make {item} {kind} requests; the next one in {wait} s.", retry_after_s=wait
+            )
+
+    def headers(self, scope: Scope) -> list[tuple[bytes, bytes]]:
+        """What an answer says about the limit: of the key's class, or of the class that its route would be in."""
+        kind, who = scope.get("kept.limited") or (class_of(scope["method"], scope["path"]), None)
+        item = self._items.get(kind)
+        if item is None:
+            return []
+        remaining, wait = item.amount, 0
+        if who is not None:
+            remaining, wait = self._limiter.get_window_stats(item, who, kind).remaining, self._wait_s(item, who, kind)
+        values = {"limit": item.amount, "remaining": max(remaining, 0), "reset": wait}
+        return [
+            (f"{prefix}ratelimit-{name}".encode(), str(value).encode())
+            for prefix in ("", "x-")
+            for name, value in values.items()
+        ]
+
+    def _wait_s(self, item: RateLimitItem, who: str, kind: str) -> int:
+        return max(math.ceil(self._limiter.get_window_stats(item, who, kind).reset_time - time.time()), 1)
+
+
+class LimitHeaders:
+    """Adds the limit's headers to every answer, where a limit is on."""
+
+    def __init__(self, app: ASGIApp, limits: RateLimits) -> None:
+        self._app = app
+        self._limits = limits
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one connection."""
+        if scope["type"] != "http" or not self._limits.on:
+            await self._app(scope, receive, send)
+            return
+
+        async def sending(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message.get("headers", ()), *self._limits.headers(scope)]
+            await send(message)
+
+        await self._app(scope, receive, sending)
+
+
+def class_of(method: str, path: str) -> RouteClass:
+    """Which limit a request counts against."""
+    if path.startswith(_ADMIN):
+        return "admin"
+    return "read" if method in {"GET", "HEAD", "OPTIONS"} or (method == "POST" and path.endswith(_READING)) else "write"
+
+
+def _parsed(name: str, text: str) -> RateLimitItem:
+    try:
+        return parse(text)
+    except ValueError as error:
+        raise ConfigurationError(f"rate_limit_{name} is {text!r}; write for example 600/minute.") from error

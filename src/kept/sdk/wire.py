@@ -1,0 +1,177 @@
+"""Values to the dictionaries of Mem0's platform: what REST and MCP send, and what its released clients read.
+
+Where Mem0's endpoints disagree on a name (`run_id` and `session_id`), both are given. What Kept knows beyond Mem0 stands under
+names of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from kept.domain.jobs import Job
+from kept.domain.memory import MemoryRecord
+from kept.engine.ingest import AddResult
+from kept.engine.retrieve import Hit
+from kept.ports import EntitySummary
+from kept.sdk.shapes import iso
+
+_WEEKEND: Final = 6
+"""ISO weekday of Saturday."""
+_EVENTS: Final = {"ADD": "ADD", "REINFORCE": "NOOP"}
+"""Mem0's word for what changed no text is `NOOP`."""
+
+
+def memory(record: MemoryRecord) -> dict[str, Any]:
+    """A memory, as list and get give it."""
+    return brief(record) | {
+        "structured_attributes": _calendar(record.created_at),
+        "lifecycle_state": record.state,
+        "replaced_by": record.superseded_by,
+        "supersedes": list(record.supersedes),
+        "synthesized": False,
+        "immutable": record.immutable,
+        "role": record.role,
+        "actor_id": record.speaker if record.speaker != record.role else None,
+        "memory_type": record.kind,
+        "connector": record.connector,
+        "feedback": record.feedback,
+        "valid_from": iso(record.valid_from),
+        "valid_to": iso(record.valid_to),
+        "recorded_at": iso(record.recorded_at),
+        "entities": [{"name": entity.name, "kind": entity.kind} for entity in record.entity_refs],
+    }
+
+
+def brief(record: MemoryRecord) -> dict[str, Any]:
+    """A memory, as search gives it."""
+    scope = record.scope
+    return {
+        "id": record.id,
+        "memory": record.text,
+        "hash": record.hash,
+        "user_id": scope.user_id,
+        "agent_id": scope.agent_id,
+        "app_id": scope.app_id,
+        "run_id": scope.run_id,
+        "session_id": scope.run_id,
+        "metadata": dict(record.metadata) or None,
+        "categories": list(record.categories) or None,
+        "created_at": iso(record.created_at),
+        "updated_at": iso(record.updated_at),
+        "expiration_date": record.expires_on.isoformat() if record.expires_on else None,
+        "state": record.state,
+    }
+
+
+def hit(found: Hit, *, explain: bool = False) -> dict[str, Any]:
+    """A hit: its memory, its score in [0, 1], and, when asked, each part of the score."""
+    shape = brief(found.memory) | {"score": round(found.score, 6)}
+    if explain:
+        shape["score_breakdown"] = {name: round(value, 6) for name, value in found.parts.items()}
+    return shape
+
+
+def only(shape: dict[str, Any], fields: Collection[str] | None) -> dict[str, Any]:
+    """The fields asked for; the id always."""
+    return shape if not fields else {name: value for name, value in shape.items() if name in fields or name == "id"}
+
+
+def page(results: Sequence[Any], total: int, *, before: str | None, after: str | None) -> dict[str, Any]:
+    """Mem0's envelope of a page."""
+    return {"count": total, "next": after, "previous": before, "results": list(results)}
+
+
+def pending(job: Job) -> dict[str, Any]:
+    """The answer to an add that was acknowledged."""
+    return {
+        "message": "Memory processing has been queued for background execution",
+        "status": job.status,
+        "event_id": job.id,
+    }
+
+
+def stored(job: Job, result: AddResult | None, memories: Mapping[str, MemoryRecord]) -> dict[str, Any]:
+    """The answer to an add that was done at once."""
+    superseded = list(result.superseded) if result else []
+    operation = result.operation_id if result else None
+    return {
+        "message": "Memories stored",
+        "status": job.status,
+        "event_id": job.id,
+        "results": results(job, memories),
+        "superseded": superseded,
+        "operation_id": operation,
+    }
+
+
+def results(job: Job, memories: Mapping[str, MemoryRecord]) -> list[dict[str, Any]]:
+    """What came of a job. Texts are read from the memories as they are now, so that an erase reaches them."""
+    return [_result(result, memories.get(str(result.get("id")))) for result in job.results]
+
+
+def _result(result: Mapping[str, Any], record: MemoryRecord | None) -> dict[str, Any]:
+    text = record.text if record is not None else None
+    shape = dict(result)
+    if "event" in shape:
+        shape["event"] = _EVENTS.get(shape["event"], shape["event"])
+    if "id" in shape:
+        shape |= {"memory": text, "data": {"memory": text}}
+    return shape
+
+
+def event(job: Job, memories: Mapping[str, MemoryRecord] | None = None) -> dict[str, Any]:
+    """An event; with its memories, whole."""
+    shape: dict[str, Any] = {
+        "id": job.id,
+        "event_type": job.kind,
+        "status": job.status,
+        "payload": dict(job.payload),
+        "metadata": job.payload.get("metadata"),
+        "actor": job.actor,
+        "attempts": job.attempts,
+        "created_at": iso(job.created_at),
+        "updated_at": iso(job.updated_at),
+        "started_at": iso(job.started_at),
+        "completed_at": iso(job.completed_at),
+        "latency": job.latency_ms,
+        "graph_status": None,
+        "error": job.error,
+    }
+    return shape | {"results": results(job, memories or {})}
+
+
+def entity(found: EntitySummary, *, number: int, metadata: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """A user, agent, app or run; `number` is the id of the deprecated delete."""
+    return {
+        "id": str(number),
+        "name": found.name,
+        "type": found.type,
+        "owner": None,
+        "metadata": dict(metadata) if metadata else None,
+        "created_at": iso(found.created_at),
+        "updated_at": iso(found.updated_at),
+        "total_memories": found.memories,
+    }
+
+
+def totals(found: Iterable[EntitySummary]) -> dict[str, int]:
+    """How many entities of each type there are."""
+    types = [entity.type for entity in found]
+    return {f"total_{name}s": types.count(name) for name in ("user", "agent", "app", "run")}
+
+
+def _calendar(moment: datetime) -> dict[str, Any]:
+    return {
+        "year": moment.year,
+        "month": moment.month,
+        "day": moment.day,
+        "hour": moment.hour,
+        "minute": moment.minute,
+        "day_of_week": moment.strftime("%A").lower(),
+        "week_of_year": moment.isocalendar().week,
+        "day_of_year": moment.timetuple().tm_yday,
+        "quarter": (moment.month - 1) // 3 + 1,
+        "is_weekend": moment.isoweekday() >= _WEEKEND,
+    }
