@@ -47,6 +47,14 @@ def test_nothing_but_tests_uses_what_is_shipped_for_tests(trees):
         ("anyio", ("sdk/",)),
         ("platformdirs", ("settings.py",)),
         ("Stemmer", ("domain/text.py",)),
+        ("fastapi", ("rest/",)),
+        ("starlette", ("rest/", "mcp/")),
+        ("uvicorn", ("cli/serve.py",)),
+        ("limits", ("rest/limits.py",)),
+        ("prometheus_client", ("rest/",)),
+        ("mcp", ("mcp/http.py",)),
+        ("jwt", ("rest/", "mcp/")),
+        ("httpx2", ("sdk/", "adapters/")),
     ],
 )
 def test_a_library_is_imported_in_its_own_room_only(trees, package_name, homes):
