@@ -1,7 +1,8 @@
 """Settings: the only module that reads the environment and configuration files.
 
-Order, first found wins: what the caller passes, `KEPT_*` variables, `kept.toml` in the platform's configuration folder,
-the defaults. The result is a frozen value that is passed inwards; nothing is read again.
+Order, first found wins: what the caller passes, `KEPT_*` variables, `kept.toml` in the platform's configuration folder, in
+a coding session the repository's `.kept.toml`, the defaults. The result is a frozen value that is passed inwards; nothing is
+read again.
 """
 
 from __future__ import annotations
@@ -12,13 +13,34 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final, Literal, Self, get_args
 
 from kept.errors import ConfigurationError
 
 PREFIX: Final = "KEPT_"
 CONFIG_FILE: Final = "kept.toml"
 DATABASE_FILE: Final = "kept.db"
+TEAM_FILE: Final = ".kept.toml"
+"""At a repository's root, for all who work on it."""
+TEAM_SETTINGS: Final = frozenset(
+    {
+        "app_id",
+        "recall_shared",
+        "brief_tokens",
+        "recall_tokens",
+        "recall_ms",
+        "recall_threshold",
+        "recall_threshold_elsewhere",
+        "capture",
+        "retention_days",
+        "native_memory",
+        "ignore",
+        "instructions",
+    }
+)
+"""What such a file may set. Never where memories are or whose: a repository that somebody else wrote must not choose that."""
+NativeMemory = Literal["off", "mirror", "redirect"]
+"""What happens to a coding client's own memory files: nothing, they are read, or writes to them are turned to Kept."""
 _ANONYMOUS: Final = "me"
 _DEFAULT: Final = "default"
 _ARGUMENT: Final = "argument"
@@ -37,7 +59,7 @@ class Settings:
         cache_mb: Memory for resident partitions, in megabytes.
         prefer_user: Whether, in chats with an assistant, what the user said ranks a little higher.
         budget_tokens: Size of a context block when none is asked for.
-        debug: Whether the command line shows the traceback of an unexpected error.
+        debug: Whether the command line shows the traceback of an unexpected error, and hooks write a log.
         url: A Kept (or Mem0-compatible) server to use in place of the store on this machine.
         api_key: The key to show to that server; of `kept serve`, the first administrator's key.
         host: The address that `kept serve` listens on.
@@ -50,6 +72,18 @@ class Settings:
         rate_limit_admin: The same for the routes that manage projects.
         event_days: How long finished events are kept, in days.
         audit_days: How long audit entries are kept, in days.
+        app_id: Under which name a coding session keeps a repository's memories; None derives it from the repository.
+        recall_shared: Whether a coding session also reads what other users stored for the repository.
+        brief_tokens: Most tokens of what a coding session is told when it starts.
+        recall_tokens: Most tokens of what one prompt is given.
+        recall_ms: How long a prompt waits for its memories, in milliseconds.
+        recall_threshold: Least score of a memory that a prompt is given.
+        recall_threshold_elsewhere: The same for a memory of another repository.
+        capture: Whether what is said in coding sessions is kept.
+        retention_days: How long passing things (summaries, failed commands, an assistant's reports) are kept, in days.
+        native_memory: What happens to the client's own memory files.
+        ignore: Globs of files that no session's memory speaks of.
+        instructions: What a repository wants said about its memory when a session starts.
     """
 
     database: str
@@ -73,6 +107,18 @@ class Settings:
     rate_limit_admin: str | None = None
     event_days: int = 30
     audit_days: int = 365
+    app_id: str | None = None
+    recall_shared: bool = False
+    brief_tokens: int = 700
+    recall_tokens: int = 600
+    recall_ms: int = 300
+    recall_threshold: float = 0.3
+    recall_threshold_elsewhere: float = 0.6
+    capture: bool = True
+    retention_days: int = 90
+    native_memory: NativeMemory = "mirror"
+    ignore: tuple[str, ...] = ()
+    instructions: str | None = None
 
     @classmethod
     def load(
@@ -80,6 +126,7 @@ class Settings:
         *,
         environ: Mapping[str, str] | None = None,
         config: Path | None = None,
+        team: Path | None = None,
         **given: object,
     ) -> Self:
         """Read the settings.
@@ -87,12 +134,13 @@ class Settings:
         Args:
             environ: Variables; the process's own by default.
             config: The configuration file; `KEPT_CONFIG`, else the platform's by default.
+            team: A repository's `.kept.toml`, if it is there.
             given: Values that win over both; None means not given.
 
         Raises:
             ConfigurationError: An unknown or malformed setting, with where it stands.
         """
-        return cls(**{name: value for name, (value, _) in _layered(environ, config, given).items()})
+        return cls(**{name: value for name, (value, _) in _layered(environ, config, given, team=team).items()})
 
     def with_database(self, database: str) -> Self:
         """The same settings on another store."""
@@ -100,14 +148,14 @@ class Settings:
 
 
 def setting_sources(
-    *, environ: Mapping[str, str] | None = None, config: Path | None = None, **given: object
+    *, environ: Mapping[str, str] | None = None, config: Path | None = None, team: Path | None = None, **given: object
 ) -> dict[str, str]:
     """Where each setting that `Settings.load` gives comes from: `argument`, a variable, a file's path, or `default`.
 
     Raises:
         ConfigurationError: As `Settings.load`.
     """
-    sources = {name: source for name, (_, source) in _layered(environ, config, given).items()}
+    sources = {name: source for name, (_, source) in _layered(environ, config, given, team=team).items()}
     return {name: sources.get(name, _DEFAULT) for name in _types()}
 
 
@@ -150,13 +198,15 @@ def setting_names() -> tuple[str, ...]:
 
 
 def _layered(
-    environ: Mapping[str, str] | None, config: Path | None, given: Mapping[str, object]
+    environ: Mapping[str, str] | None, config: Path | None, given: Mapping[str, object], *, team: Path | None = None
 ) -> dict[str, tuple[Any, str]]:
     """Each setting that is not at its class's default, with where it comes from; a later layer wins."""
     environ = os.environ if environ is None else environ
     path = config or config_file(environ)
     database = f"sqlite:///{(data_folder() / DATABASE_FILE).as_posix()}"
     values: dict[str, tuple[Any, str]] = {"database": (database, _DEFAULT), "user_id": (_login(), _DEFAULT)}
+    for name, value in _read_team(team).items():
+        values[name] = _parse(name, value, str(team)), str(team)
     for name, value in _read(path).items():
         values[name] = _parse(name, value, str(path)), str(path)
     for name in _types():
@@ -168,6 +218,17 @@ def _layered(
 
 def _types() -> dict[str, str]:
     return {field.name: str(field.type) for field in fields(Settings)}
+
+
+def _read_team(path: Path | None) -> dict[str, Any]:
+    """A repository's settings; it may set those of `TEAM_SETTINGS` alone."""
+    found = {} if path is None else _read(path)
+    for name in found:
+        if name not in TEAM_SETTINGS:
+            raise ConfigurationError(
+                f"{path} sets {name!r}, which a repository cannot; it may set {', '.join(sorted(TEAM_SETTINGS))}."
+            )
+    return found
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -220,13 +281,35 @@ def _positive_float(value: object) -> float:
     return number if 0 < number < float("inf") else _fail()
 
 
-_PARSERS: Final = {"str": _text, "str | None": _text, "bool": _boolean, "int": _positive_int, "float": _positive_float}
+def _texts(value: object) -> tuple[str, ...]:
+    """A list of texts; in a variable they are parted by commas."""
+    parts = value.split(",") if isinstance(value, str) else value
+    if not isinstance(parts, (list, tuple)):
+        raise TypeError
+    return tuple(_text(part) for part in parts if part != "")
+
+
+def _native_memory(value: object) -> str:
+    return value if isinstance(value, str) and value in get_args(NativeMemory) else _fail()
+
+
+_PARSERS: Final = {
+    "str": _text,
+    "str | None": _text,
+    "bool": _boolean,
+    "int": _positive_int,
+    "float": _positive_float,
+    "tuple[str, ...]": _texts,
+    "NativeMemory": _native_memory,
+}
 _KINDS: Final = {
     "str": "a text that is not blank",
     "str | None": "a text that is not blank",
     "bool": "true or false",
     "int": "a whole number above 0",
     "float": "a number above 0",
+    "tuple[str, ...]": "a list of texts",
+    "NativeMemory": "off, mirror or redirect",
 }
 
 
