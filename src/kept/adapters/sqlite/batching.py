@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import threading
 from collections.abc import Callable
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from kept.adapters.sqlite.failures import translated
 from kept.adapters.sqlite.pool import Pool
+from kept.errors import StoreError
 
 T = TypeVar("T")
+
+_UNKNOWN: Final = "A write to the store {} was interrupted at its very end; look again whether it is there."
 
 
 class _Ticket(Generic[T]):
@@ -22,19 +26,45 @@ class _Ticket(Generic[T]):
         self.work = work
         self.done = False
         self.value: T | None = None
-        self.error: BaseException | None = None
+        self.error: Exception | None = None
 
     def run(self, connection: sqlite3.Connection) -> None:
         """Do it inside the others' transaction; a failure takes back this one alone."""
+        self.error = None
         connection.execute("SAVEPOINT one")
         try:
-            self.value, self.error = self.work(connection), None
-            connection.execute("RELEASE one")
-        except BaseException as error:  # noqa: BLE001 - it is raised again for whoever asked
-            self.error = error
-            if connection.in_transaction:  # some errors end the whole transaction; then nobody's write is kept
-                connection.execute("ROLLBACK TO one")
-                connection.execute("RELEASE one")
+            self.value = self.work(connection)
+        except Exception as error:
+            if not connection.in_transaction:  # some errors end the whole transaction; then nobody's write is kept
+                raise
+            self.error = error  # it is raised again for whoever asked
+            connection.execute("ROLLBACK TO one")
+        connection.execute("RELEASE one")
+
+
+class _Queue:
+    """The writes that wait in one process. A child has its own: who held the parent's locks is not there to let go."""
+
+    __slots__ = ("leading", "mutex", "waiting")
+
+    def __init__(self) -> None:
+        self.waiting: list[_Ticket[Any]] = []
+        self.mutex = threading.Lock()
+        self.leading = threading.Lock()
+
+    def join(self, *tickets: _Ticket[Any]) -> None:
+        with self.mutex:
+            self.waiting.extend(tickets)
+
+    def leave(self, ticket: _Ticket[Any]) -> None:
+        with self.mutex:
+            if ticket in self.waiting:
+                self.waiting.remove(ticket)
+
+    def take(self) -> list[_Ticket[Any]]:
+        with self.mutex:
+            tickets, self.waiting = self.waiting, []
+            return tickets
 
 
 class GroupCommit:
@@ -51,9 +81,7 @@ class GroupCommit:
     def __init__(self, pool: Pool, path: str) -> None:
         self._pool = pool
         self._path = path
-        self._waiting: list[_Ticket[Any]] = []
-        self._mutex = threading.Lock()
-        self._leading = threading.Lock()
+        self._queues: dict[int, _Queue] = {}
 
     def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Run `work` on the writing connection, inside a transaction that is on disk when this returns.
@@ -61,39 +89,42 @@ class GroupCommit:
         Raises:
             StoreError: The store cannot be written; nothing of it was kept.
         """
-        ticket = _Ticket(work)
-        with self._mutex:
-            self._waiting.append(ticket)
-        with self._leading:
-            if not ticket.done:
-                self._write_all()
-        with translated(self._path):
-            if ticket.error is not None:
+        ticket, queue = _Ticket(work), self._queue()
+        queue.join(ticket)
+        try:
+            with queue.leading:
+                if not ticket.done:
+                    self._write_all(queue, ticket)
+        finally:
+            queue.leave(ticket)  # it is still there when an interrupt ended the wait
+        if ticket.error is not None:
+            with translated(self._path):
                 raise ticket.error
         return ticket.value  # type: ignore[return-value]
 
-    def _write_all(self) -> None:
-        with self._mutex:
-            tickets, self._waiting = self._waiting, []
+    def _queue(self) -> _Queue:
+        process = os.getpid()
+        return self._queues.get(process) or self._queues.setdefault(process, _Queue())
+
+    def _write_all(self, queue: _Queue, own: _Ticket[Any]) -> None:
+        tickets = queue.take()
+        others = [ticket for ticket in tickets if ticket is not own]
+        ended = False
         try:
-            with self._pool.writer() as connection:
-                _in_one_transaction(connection, tickets)
-        except BaseException as error:
+            with self._pool.transaction() as connection:
+                for ticket in tickets:
+                    ticket.run(connection)
+                ended = True
+        except Exception as error:  # noqa: BLE001 - each of them raises it again
             for ticket in tickets:
                 ticket.error = ticket.error or error
+        except BaseException:  # an interrupt is this thread's alone
+            if not ended:
+                queue.join(*others)  # nothing was kept, so that the next of them can begin anew
+                tickets = [own]
+            for ticket in others:
+                ticket.error = StoreError(_UNKNOWN.format(self._path)) if ended else None
             raise
         finally:
             for ticket in tickets:
                 ticket.done = True
-
-
-def _in_one_transaction(connection: sqlite3.Connection, tickets: list[_Ticket[Any]]) -> None:
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        for ticket in tickets:
-            ticket.run(connection)
-        connection.execute("COMMIT")
-    except BaseException:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        raise

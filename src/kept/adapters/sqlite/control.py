@@ -1,13 +1,15 @@
 """Registry, jobs and audit on the log's own SQLite file: what is erased in the one is erased in the others at once."""
+# ruff: noqa: S608 - only constant fragments are joined; every value is a parameter
 
 from __future__ import annotations
 
 import json
 import sqlite3
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import closing
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from kept.adapters.sqlite.batching import GroupCommit
 from kept.adapters.sqlite.failures import translated
@@ -15,12 +17,9 @@ from kept.adapters.sqlite.pool import Pool
 from kept.adapters.sqlite.queries import queries
 from kept.domain.history import from_microseconds, to_microseconds
 from kept.domain.jobs import Job, JobKind
-from kept.domain.scope import ENTITY_IDS, Scope
+from kept.domain.scope import ANY, ENTITY_IDS, Scope
 from kept.errors import ConflictError
 from kept.ports import AuditEntry, AuditListing, Backlog, Entry, JobListing
-
-_BLANKED: Final = "Its content was erased before it was done."
-_LIKE_SPECIAL: Final = str.maketrans({"\\": "\\\\", "%": "\\%", "_": "\\_"})
 
 
 class _OnLog:
@@ -61,7 +60,8 @@ class SqliteRegistry(_OnLog):
         return _to_entry(found[0]) if found else None
 
     def entries(self, kind: str, owner: str | None = None) -> list[Entry]:
-        return [_to_entry(row) for row in self._named("entries_of_registry", {"kind": kind, "owner": owner})]
+        name = "entries_of_registry" if owner is None else "entries_of_owner"
+        return [_to_entry(row) for row in self._named(name, {"kind": kind, "owner": owner})]
 
     def revise(self, kind: str, entry_id: str, data: Mapping[str, Any], at: datetime) -> bool:
         name = {"kind": kind, "id": entry_id}
@@ -91,12 +91,12 @@ class SqliteJobs(_OnLog):
         self._commits.run(lambda connection: [_put_job(connection, job) for job in jobs])
 
     def find(self, project: str, job_id: str) -> Job | None:
-        found = self._named("find_job", {"project": project, "id": job_id})
+        found = self._all(_jobs("id = :id AND project = :project"), {"id": job_id, "project": project})
         return _to_job(found[0]) if found else None
 
     def page(self, listing: JobListing, *, limit: int, offset: int = 0) -> list[Job]:
         sql, parameters = _jobs_where(listing)
-        found = self._all(f"SELECT * FROM job WHERE {sql} ORDER BY key DESC LIMIT ? OFFSET ?", [*parameters, limit, offset])
+        found = self._all(_jobs(f"{sql} ORDER BY key DESC LIMIT ? OFFSET ?"), [*parameters, limit, offset])
         return [_to_job(row) for row in found]
 
     def count(self, listing: JobListing) -> int:
@@ -111,9 +111,7 @@ class SqliteJobs(_OnLog):
 
         def take(connection: sqlite3.Connection) -> list[Job]:
             keys = [row[0] for row in connection.execute(queries()["due_jobs"], due).fetchall()]
-            for key in keys:
-                connection.execute(queries()["claim_job"], held | {"key": key})
-            return [_to_job(connection.execute(queries()["job_by_key"], {"key": key}).fetchone()) for key in keys]
+            return [_claim_job(connection, held | {"key": key}) for key in keys]
 
         return self._commits.run(take)
 
@@ -127,7 +125,7 @@ class SqliteJobs(_OnLog):
     def blank(self, scope: Scope) -> int:
         def forget(connection: sqlite3.Connection) -> int:
             connection.execute(queries()["upkeep_is_due"])
-            return blank_jobs(connection, scope)
+            return blank_jobs_under(connection, scope)
 
         return self._commits.run(forget)
 
@@ -168,13 +166,20 @@ class SqliteAudit(_OnLog):
 
     def page(self, listing: AuditListing, *, limit: int, offset: int = 0) -> list[AuditEntry]:
         sql, parameters = _audit_where(listing)
-        found = self._all(f"SELECT * FROM audit WHERE {sql} ORDER BY key DESC LIMIT ? OFFSET ?", [*parameters, limit, offset])
+        found = self._all(
+            f"SELECT * FROM audit WHERE {sql} ORDER BY key DESC LIMIT ? OFFSET ?", [*parameters, limit, offset]
+        )
         return [_to_audit(row) for row in found]
 
     def scan(self, listing: AuditListing) -> Iterator[AuditEntry]:
         sql, parameters = _audit_where(listing)
-        with translated(self._path), self._pool.reader() as connection:
-            yield from map(_to_audit, connection.execute(f"SELECT * FROM audit WHERE {sql} ORDER BY key", parameters))
+        ordered = f"SELECT * FROM audit WHERE {sql} ORDER BY key"
+        with (
+            translated(self._path),
+            self._pool.reader() as connection,
+            closing(connection.execute(ordered, parameters)) as cursor,
+        ):
+            yield from map(_to_audit, cursor)
 
     def count(self, listing: AuditListing) -> int:
         sql, parameters = _audit_where(listing)
@@ -190,29 +195,37 @@ def open_control(pool: Pool, path: Path) -> tuple[SqliteRegistry, SqliteJobs, Sq
     return SqliteRegistry(pool, path, commits), SqliteJobs(pool, path, commits), SqliteAudit(pool, path, commits)
 
 
-def blank_jobs(connection: sqlite3.Connection, scope: Scope) -> int:
-    """Forget what jobs under a scope hold; those that wait end as failed. Inside the caller's transaction."""
-    conditions, parameters = ["project = ?"], [scope.project]
+def blank_jobs_under(connection: sqlite3.Connection, scope: Scope) -> int:
+    """Forget what jobs under a scope hold, inside the caller's transaction; how many there were."""
+    conditions, parameters = ["project = :project"], {"project": scope.project}
     for name, value in scope.ids.items():
-        conditions.append(f"{name} = ?")
-        parameters.append(value)
-    inside = " AND ".join(conditions)
-    connection.execute(
-        f"UPDATE job SET status = 'FAILED', error = ?, completed_at = updated_at, lease = NULL "
-        f"WHERE status IN ('PENDING', 'RUNNING') AND kind = 'ADD' AND {inside}",
-        [_BLANKED, *parameters],
-    )
-    sql = f"UPDATE job SET payload = '{{}}', content = NULL WHERE {inside} AND status IN ('SUCCEEDED', 'FAILED')"
-    return connection.execute(sql, parameters).rowcount
+        conditions.append(f"{name} IS NOT NULL" if value == ANY else f"{name} = :{name}")
+        parameters[name] = value
+    return _blank_jobs(connection, " AND ".join(conditions), parameters)
+
+
+def blank_jobs_of(connection: sqlite3.Connection, project: str, memory_id: str) -> int:
+    """Forget what jobs hold that speak of a memory, inside the caller's transaction; how many there were."""
+    return _blank_jobs(connection, queries()["are_of_memory"], {"project": project, "memory_id": memory_id})
+
+
+def _blank_jobs(connection: sqlite3.Connection, which: str, parameters: Mapping[str, Any]) -> int:
+    return connection.execute(f"{queries()['blank_jobs']} AND {which}", parameters).rowcount
 
 
 def _put_job(connection: sqlite3.Connection, job: Job) -> Job:
     cursor = connection.execute(queries()["insert_job"], _job_row(job))
     if not cursor.rowcount:
-        names = {"project": job.scope.project, "kind": job.kind, "idempotency_key": job.idempotency_key}
-        return _to_job(connection.execute(queries()["job_by_idempotency_key"], names).fetchone())
-    _name_memories(connection, int(cursor.lastrowid or 0), job)
-    return job
+        used = {"project": job.scope.project, "kind": job.kind, "idempotency_key": job.idempotency_key}
+        return _read_job(connection, "project = :project AND kind = :kind AND idempotency_key = :idempotency_key", used)
+    return _name_memories(connection, int(cursor.lastrowid or 0), job)
+
+
+def _claim_job(connection: sqlite3.Connection, held: Mapping[str, Any]) -> Job:
+    subject = connection.execute(queries()["claim_job"], held).fetchone()["subject"]
+    if subject is not None:
+        connection.execute(queries()["end_other_claims"], {"subject": subject, "key": held["key"]})
+    return _read_job(connection, "key = :key", held)
 
 
 def _finish_job(connection: sqlite3.Connection, job: Job) -> bool:
@@ -223,8 +236,22 @@ def _finish_job(connection: sqlite3.Connection, job: Job) -> bool:
     return True
 
 
-def _name_memories(connection: sqlite3.Connection, key: int, job: Job) -> None:
+def _name_memories(connection: sqlite3.Connection, key: int, job: Job) -> Job:
+    """Keep whose text stands in a job, which is blank when one of them was erased meanwhile; the job as it is now."""
+    if not job.memory_ids:
+        return job
     connection.executemany(queries()["insert_job_memory"], [(memory_id, key) for memory_id in job.memory_ids])
+    if _blank_jobs(connection, queries()["is_of_erased"], {"key": key}):
+        connection.execute(queries()["upkeep_is_due"])
+    return _read_job(connection, "key = :key", {"key": key})
+
+
+def _read_job(connection: sqlite3.Connection, which: str, parameters: Mapping[str, Any]) -> Job:
+    return _to_job(connection.execute(_jobs(which), parameters).fetchone())
+
+
+def _jobs(which: str) -> str:
+    return f"{queries()['jobs']} WHERE {which}"
 
 
 def _jobs_where(listing: JobListing) -> tuple[str, list[Any]]:
@@ -242,14 +269,15 @@ def _jobs_where(listing: JobListing) -> tuple[str, list[Any]]:
 
 
 def _audit_where(listing: AuditListing) -> tuple[str, list[Any]]:
-    conditions, parameters = ["project = ?"], [listing.project]
+    conditions = ["project = ?"]
+    parameters: list[Any] = [listing.project]
     for name in ("actor", "key_id", "outcome"):
         if (value := getattr(listing, name)) is not None:
             conditions.append(f"{name} = ?")
             parameters.append(value)
     if listing.action is not None:
-        conditions.append("action LIKE ? ESCAPE '\\'")
-        parameters.append(listing.action.translate(_LIKE_SPECIAL) + "%")
+        conditions.append("substr(action, 1, ?) = ?")
+        parameters += [len(listing.action), listing.action]
     if listing.target is not None:
         conditions.append("instr(' ' || target || ' ', ?) > 0")
         parameters.append(f" {listing.target} ")
@@ -288,38 +316,54 @@ def _to_entry(row: sqlite3.Row) -> Entry:
     )
 
 
-_JOB_TIMES: Final = ("created_at", "updated_at", "run_after", "started_at", "completed_at", "lease_until")
-_JOB_PLAIN: Final = (
-    "id",
-    "kind",
-    "status",
-    "subject",
-    "actor",
-    "connector",
-    "idempotency_key",
-    "attempts",
-    "lease",
-    "error",
-    "content",
-)
-
-
 def _job_row(job: Job) -> dict[str, Any]:
-    row = {name: getattr(job, name) for name in _JOB_PLAIN}
-    row |= {name: getattr(job.scope, name) for name in ("project", *ENTITY_IDS)}
-    for name in _JOB_TIMES:
-        moment = getattr(job, name)
-        row[name] = None if moment is None else to_microseconds(moment)
-    return row | {"payload": _json(dict(job.payload)), "results": _json([dict(result) for result in job.results])}
+    return {
+        **{name: getattr(job.scope, name) for name in ("project", *ENTITY_IDS)},
+        "id": job.id,
+        "kind": job.kind,
+        "status": job.status,
+        "subject": job.subject,
+        "actor": job.actor,
+        "connector": job.connector,
+        "idempotency_key": job.idempotency_key,
+        "attempts": job.attempts,
+        "error": job.error,
+        "created_at": to_microseconds(job.created_at),
+        "updated_at": to_microseconds(job.updated_at),
+        "run_after": to_microseconds(job.run_after),
+        "started_at": _stored(job.started_at),
+        "completed_at": _stored(job.completed_at),
+        "lease": job.lease,
+        "lease_until": _stored(job.lease_until),
+        "payload": _json(dict(job.payload)),
+        "results": _json([dict(result) for result in job.results]),
+        "content": job.content,
+    }
 
 
 def _to_job(row: sqlite3.Row) -> Job:
     return Job(
         scope=Scope(**{name: row[name] for name in ("project", *ENTITY_IDS)}),
+        id=row["id"],
+        kind=row["kind"],
+        status=row["status"],
+        subject=row["subject"],
+        actor=row["actor"],
+        connector=row["connector"],
+        idempotency_key=row["idempotency_key"],
+        attempts=row["attempts"],
+        error=row["error"],
+        created_at=from_microseconds(row["created_at"]),
+        updated_at=from_microseconds(row["updated_at"]),
+        run_after=from_microseconds(row["run_after"]),
+        started_at=_moment(row["started_at"]),
+        completed_at=_moment(row["completed_at"]),
+        lease=row["lease"],
+        lease_until=_moment(row["lease_until"]),
         payload=json.loads(row["payload"]),
-        results=json.loads(row["results"]),
-        **{name: row[name] for name in _JOB_PLAIN},
-        **{name: _moment(row[name]) for name in _JOB_TIMES},
+        results=tuple(json.loads(row["results"])),
+        content=row["content"],
+        memory_ids=tuple(sorted(json.loads(row["memory_ids"]))),
     )
 
 
@@ -330,6 +374,10 @@ def _to_audit(row: sqlite3.Row) -> AuditEntry:
 
 def _moment(value: int | None) -> datetime | None:
     return None if value is None else from_microseconds(value)
+
+
+def _stored(moment: datetime | None) -> int | None:
+    return None if moment is None else to_microseconds(moment)
 
 
 def _json(value: object) -> str:

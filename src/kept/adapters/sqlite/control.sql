@@ -13,7 +13,10 @@ ON CONFLICT (kind, id) DO UPDATE SET owner = excluded.owner, updated_at = exclud
 SELECT * FROM registry WHERE kind = :kind AND id = :id
 
 -- name: entries_of_registry
-SELECT * FROM registry WHERE kind = :kind AND (:owner IS NULL OR owner = :owner) ORDER BY created_at, id
+SELECT * FROM registry WHERE kind = :kind ORDER BY created_at, id
+
+-- name: entries_of_owner
+SELECT * FROM registry WHERE kind = :kind AND owner = :owner ORDER BY created_at, id
 
 -- name: set_entry_of_registry
 UPDATE registry SET data = :data, updated_at = :updated_at WHERE kind = :kind AND id = :id
@@ -32,38 +35,42 @@ VALUES (
     :completed_at, :error, :payload, :results, :content)
 ON CONFLICT (project, kind, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING
 
--- name: job_by_idempotency_key
-SELECT * FROM job WHERE project = :project AND kind = :kind AND idempotency_key = :idempotency_key
-
--- name: find_job
-SELECT * FROM job WHERE id = :id AND project = :project
-
--- name: memories_of_job
-SELECT memory_id FROM job_memory WHERE job = :job ORDER BY memory_id
+-- name: jobs
+-- What follows says which.
+SELECT *, (SELECT json_group_array(memory_id) FROM job_memory WHERE job_memory.job = job.key) AS memory_ids FROM job
 
 -- name: insert_job_memory
 INSERT OR IGNORE INTO job_memory (memory_id, job) VALUES (?, ?)
 
 -- name: due_jobs
--- The oldest that may be begun: of those with a subject the first one only, and none while another runs on it.
-SELECT key FROM job AS j
-WHERE kind IN (SELECT value FROM json_each(:kinds))
-  AND (status = 'PENDING' AND run_after <= :now OR status = 'RUNNING' AND lease_until <= :now)
-  AND (subject IS NULL OR (
-    NOT EXISTS (SELECT 1 FROM job AS r WHERE r.subject = j.subject AND r.status = 'RUNNING' AND r.lease_until > :now)
-    AND j.key = (
-        SELECT min(f.key) FROM job AS f
-        WHERE f.kind = j.kind AND f.subject = j.subject
-          AND (f.status = 'PENDING' AND f.run_after <= :now OR f.status = 'RUNNING' AND f.lease_until <= :now))))
-ORDER BY key LIMIT :limit
+-- Those due longest: of the jobs without a subject, and of each subject's the first, unless another runs on it.
+WITH RECURSIVE subjects (subject) AS (
+    SELECT min(subject) FROM job WHERE due IS NOT NULL AND subject IS NOT NULL
+    UNION ALL
+    SELECT (SELECT min(subject) FROM job WHERE due IS NOT NULL AND subject > subjects.subject)
+    FROM subjects WHERE subject IS NOT NULL)
+SELECT key FROM (
+    SELECT job.key, job.due FROM json_each(:kinds) AS kinds CROSS JOIN job ON job.key IN (
+        SELECT key FROM job WHERE kind = kinds.value AND subject IS NULL AND due <= :now ORDER BY due, key LIMIT :limit)
+    UNION ALL
+    SELECT job.key, job.due FROM subjects CROSS JOIN job ON job.key = (
+        SELECT key FROM job
+        WHERE subject = subjects.subject AND due <= :now AND kind IN (SELECT value FROM json_each(:kinds))
+        ORDER BY due, key LIMIT 1)
+    WHERE NOT EXISTS (
+        SELECT 1 FROM job WHERE subject = subjects.subject AND status = 'RUNNING' AND lease_until > :now))
+ORDER BY due, key LIMIT :limit
 
 -- name: claim_job
 UPDATE job SET status = 'RUNNING', attempts = attempts + 1, lease = :lease, lease_until = :until, updated_at = :now,
     started_at = coalesce(started_at, :now)
 WHERE key = :key
+RETURNING subject
 
--- name: job_by_key
-SELECT * FROM job WHERE key = :key
+-- name: end_other_claims
+-- Of a subject's jobs one is held: whoever let another's lease run out can neither extend nor finish it now.
+UPDATE job SET status = 'PENDING', run_after = lease_until, lease = NULL, lease_until = NULL
+WHERE subject = :subject AND status = 'RUNNING' AND key != :key
 
 -- name: extend_job
 UPDATE job SET lease_until = :until WHERE id = :id AND lease = :lease AND status = 'RUNNING'
@@ -75,9 +82,28 @@ UPDATE job SET status = :status, error = :error, payload = :payload, results = :
 WHERE id = :id AND lease = :lease AND status = 'RUNNING'
 RETURNING key
 
--- name: blank_jobs_of_memory
--- What was asked for and what was made of it may hold the memory's text.
-UPDATE job SET payload = '{}', content = NULL WHERE key IN (SELECT job FROM job_memory WHERE memory_id = :memory_id)
+-- name: blank_jobs
+-- What was asked for, and what was made of it. A job that waits or runs cannot be done without and fails, but for one that
+-- deletes: it holds no memory's text, and may be the one that erases. What follows says which.
+UPDATE job SET payload = '{}', content = NULL,
+    error = iif(due IS NULL, error, 'Its content was erased before it was done.'),
+    completed_at = coalesce(completed_at, updated_at),
+    status = iif(due IS NULL, status, 'FAILED'), lease = NULL, lease_until = NULL
+WHERE NOT (due IS NOT NULL AND kind IN ('DELETE', 'DELETE_ALL', 'DELETE_USER'))
+
+-- name: are_of_memory
+-- Jobs that name the memory, and those whose id is the idempotency key of what stored or changed it, done or not.
+project = :project AND (
+    key IN (SELECT job FROM job_memory WHERE memory_id = :memory_id)
+    OR id IN (
+        SELECT idempotency_key FROM operation WHERE key IN (
+            SELECT operation FROM revision WHERE project = :project AND memory_id = :memory_id)))
+
+-- name: is_of_erased
+-- A job that names a memory which was erased meanwhile.
+key = :key AND EXISTS (
+    SELECT 1 FROM job_memory JOIN memory ON memory.project = job.project AND memory.id = job_memory.memory_id
+    WHERE job_memory.job = job.key AND memory.state = 'erased')
 
 -- name: purge_job_memories
 DELETE FROM job_memory WHERE job IN (
@@ -89,7 +115,7 @@ DELETE FROM job WHERE completed_at < :before AND (:kinds IS NULL OR kind IN (SEL
 
 -- name: backlog
 SELECT count(*) AS waiting, min(CASE WHEN run_after <= :now THEN max(run_after, created_at) END) AS oldest
-FROM job WHERE kind IN (SELECT value FROM json_each(:kinds)) AND status IN ('PENDING', 'RUNNING')
+FROM job WHERE kind IN (SELECT value FROM json_each(:kinds)) AND due IS NOT NULL
 
 -- name: insert_audit
 INSERT INTO audit (at, project, actor, key_id, connector, action, target, outcome, count, request_id)

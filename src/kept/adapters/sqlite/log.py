@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from kept.adapters.sql import SQLITE, where
 from kept.adapters.sqlite import rows
 from kept.adapters.sqlite.connections import create_private, prepare
-from kept.adapters.sqlite.control import blank_jobs
+from kept.adapters.sqlite.control import blank_jobs_of, blank_jobs_under
 from kept.adapters.sqlite.failures import translated
 from kept.adapters.sqlite.pool import Pool
 from kept.adapters.sqlite.queries import queries
@@ -341,7 +341,7 @@ class SqliteTransaction(SqliteReader):
                 "user_id": before.user_id,
             }
             self._connection.execute(queries()[name], place)
-            self._connection.execute(queries()["blank_jobs_of_memory"], {"memory_id": record.id})
+            blank_jobs_of(self._connection, record.project, record.id)
             self._blank_repeats(before)
             self._blank_revisions(record)
             self._connection.execute(queries()["delete_entry"], (record.key,))
@@ -349,7 +349,7 @@ class SqliteTransaction(SqliteReader):
 
     def forget_sources(self, scope: Scope) -> int:
         self._connection.execute(queries()["upkeep_is_due"])
-        blank_jobs(self._connection, scope)
+        blank_jobs_under(self._connection, scope)
         inside, parameters = _inside(scope)
         episodes = f"SELECT key FROM episode WHERE {inside}"
         sql = f"UPDATE message SET content = '', name = NULL WHERE episode IN ({episodes}) AND content != ''"
@@ -420,7 +420,6 @@ class SqliteLog(SqliteReader):
         self._pool = Pool(path, busy_timeout_s=busy_timeout_s)
         super().__init__(path, self._pool.reader)
         weakref.finalize(self, self._pool.end)
-        self._file = _identity_of(path)
         with suppress(StoreReadOnlyError, StoreBusyError):
             self._finish_scrub()
 
@@ -431,18 +430,8 @@ class SqliteLog(SqliteReader):
 
     @contextmanager
     def write(self) -> Iterator[SqliteTransaction]:
-        process = os.getpid()
-        with translated(str(self._path)), self._pool.writer() as connection:
-            self._require_file()
-            try:
-                connection.execute("BEGIN IMMEDIATE")
-                yield SqliteTransaction(self._path, connection)
-                self._require_process(process)
-                connection.execute("COMMIT")
-            except BaseException:
-                if os.getpid() == process and connection.in_transaction:
-                    connection.execute("ROLLBACK")
-                raise
+        with self._pool.transaction() as connection:
+            yield SqliteTransaction(self._path, connection)
 
     def scrub(self) -> bool:
         if not self._named("upkeep_due", {}):
@@ -509,17 +498,6 @@ class SqliteLog(SqliteReader):
     def close(self) -> None:
         self._pool.close()
 
-    def _require_file(self) -> None:
-        """What is written to a file that was deleted or replaced meanwhile would be lost when the log is closed."""
-        if _identity_of(self._path) != self._file:
-            raise StoreError(
-                f"The store {self._path} was deleted or replaced while it was open; nothing was written. Open it again."
-            )
-
-    def _require_process(self, process: int) -> None:
-        if os.getpid() != process:
-            raise StoreError(f"A write to the store {self._path} does not go over a fork; begin one in the child.")
-
 
 @contextmanager
 def _one_state(connection: sqlite3.Connection) -> Iterator[None]:
@@ -550,15 +528,6 @@ def _rewrite(connection: sqlite3.Connection) -> bool:
             return False
         raise
     return True
-
-
-def _identity_of(path: Path) -> tuple[int, int] | None:
-    """Which file stands at a path now; None when there is none."""
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino
 
 
 def _listing(listing: Listing) -> tuple[str, list[Any], Any]:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from kept.adapters.sqlite.connections import connect
+from kept.adapters.sqlite.failures import translated
 from kept.errors import StoreError
 
 
@@ -45,6 +46,7 @@ class Pool:
     def __init__(self, path: Path, *, busy_timeout_s: float) -> None:
         self._path = path
         self._busy_timeout_s = busy_timeout_s
+        self._file = _identity_of(path)
         self._by_process: dict[int, _Connections] = {}
         self._closed = False
         _rest_before_forks()
@@ -82,6 +84,26 @@ class Pool:
             if own.writer.in_transaction:
                 own.writer.rollback()  # an interrupt came between the beginning of a write and its block
             yield own.writer
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """One atomic write: committed and on disk when the block ends, undone when it raises.
+
+        Raises:
+            StoreError: The store cannot be written, or is another file than it was; nothing was written.
+        """
+        process = os.getpid()
+        with translated(str(self._path)), self.writer() as connection:
+            self._require_file()
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+                yield connection
+                self._require_process(process)
+                connection.execute("COMMIT")
+            except BaseException:
+                if os.getpid() == process and connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                raise
 
     def close(self) -> None:
         """Close what is idle and interrupt what is lent, which is closed when it is given back; waits for a write to end.
@@ -129,6 +151,26 @@ class Pool:
     def _require_open(self) -> None:
         if self._closed:
             raise StoreError(f"The store {self._path} was closed.")
+
+    def _require_file(self) -> None:
+        """What is written to a file that was deleted or replaced meanwhile would be lost when the pool is closed."""
+        if _identity_of(self._path) != self._file:
+            raise StoreError(
+                f"The store {self._path} was deleted or replaced while it was open; nothing was written. Open it again."
+            )
+
+    def _require_process(self, process: int) -> None:
+        if os.getpid() != process:
+            raise StoreError(f"A write to the store {self._path} does not go over a fork; begin one in the child.")
+
+
+def _identity_of(path: Path) -> tuple[int, int] | None:
+    """Which file stands at a path now; None when there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _close_reader(connection: sqlite3.Connection) -> None:

@@ -13,6 +13,7 @@ CREATE TABLE registry (
 CREATE INDEX registry_by_owner ON registry (kind, owner, created_at);
 
 -- Work that was acknowledged and is done afterwards: adds, deletions, exports, profiles, deliveries.
+-- `due` is since when a worker may begin it: a waiting one's time, or the end of a lease that ran out.
 CREATE TABLE job (
     key             INTEGER PRIMARY KEY AUTOINCREMENT,
     id              TEXT NOT NULL UNIQUE,
@@ -38,11 +39,15 @@ CREATE TABLE job (
     error           TEXT,
     payload         TEXT NOT NULL,
     results         TEXT NOT NULL,
-    content         TEXT
+    content         TEXT,
+    due             INTEGER AS (
+        CASE status WHEN 'PENDING' THEN run_after WHEN 'RUNNING' THEN coalesce(lease_until, run_after) END
+    ) VIRTUAL
 ) STRICT;
 CREATE UNIQUE INDEX job_by_idempotency_key ON job (project, kind, idempotency_key) WHERE idempotency_key IS NOT NULL;
 CREATE INDEX job_by_project ON job (project, key);
-CREATE INDEX job_undone ON job (kind, key) WHERE status IN ('PENDING', 'RUNNING');
+CREATE INDEX job_due ON job (kind, due) WHERE due IS NOT NULL AND subject IS NULL;
+CREATE INDEX job_due_on ON job (subject, due) WHERE due IS NOT NULL AND subject IS NOT NULL;
 CREATE INDEX job_running_on ON job (subject) WHERE status = 'RUNNING' AND subject IS NOT NULL;
 CREATE INDEX job_done ON job (completed_at) WHERE completed_at IS NOT NULL;
 
