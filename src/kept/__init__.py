@@ -14,13 +14,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from kept.sdk.client import AsyncMemoryClient, MemoryClient
     from kept.sdk.memory import AsyncMemory, Memory
 
-__all__ = ["AsyncMemory", "Memory", "__version__"]
+__all__ = ["AsyncMemory", "AsyncMemoryClient", "Memory", "MemoryClient", "__version__"]
 
 __version__ = "0.1.0"
 
-_HOMES = {"AsyncMemory": "kept.sdk.memory", "Memory": "kept.sdk.memory"}
+_HOMES = {
+    "AsyncMemory": "kept.sdk.memory",
+    "AsyncMemoryClient": "kept.sdk.client",
+    "Memory": "kept.sdk.memory",
+    "MemoryClient": "kept.sdk.client",
+}
 
 
 def __getattr__(name: str) -> Any:

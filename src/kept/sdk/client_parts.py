@@ -1,0 +1,335 @@
+"""The parts of a client: its project, events, keys, links and rules of retention. Written as the calls in `client_calls`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from typing import Any, Final, Protocol
+
+from kept.errors import InvalidInputError
+from kept.sdk import client_answers as answers
+from kept.sdk.client_errors import EventFailedError, WaitTimeoutError
+from kept.sdk.client_exchange import Pause, Request, Script, segment
+from kept.sdk.client_runners import Call, R, Speaker
+
+WAIT_S: Final = 60.0
+"""How long acknowledged work is waited for; Mem0's integrations take the same."""
+_FIRST_LOOK_S: Final = 0.02
+"""Before the first look at an event: a local server is usually done by then."""
+_LOOK_FACTOR: Final = 1.5
+_LONGEST_LOOK_S: Final = 1.0
+
+When = str | int | float | date | datetime
+"""ISO 8601, seconds since 1970, or Python's own."""
+
+
+class Model(Protocol):
+    """An options model, such as Mem0's `SearchMemoryOptions`."""
+
+    def model_dump(self, *, exclude_unset: bool) -> dict[str, Any]:
+        """What was set on it."""
+        ...
+
+
+Options = Mapping[str, Any] | Model | None
+
+
+def given(options: Options, more: Mapping[str, Any] | None = None, **named: Any) -> dict[str, Any]:
+    """What a caller gave: options, then what stands by name beside them, which wins. None by name means not given.
+
+    Raises:
+        InvalidInputError: `options` is neither a mapping nor a model.
+    """
+    if options is None:
+        chosen: Mapping[str, Any] = {}
+    elif isinstance(options, Mapping):
+        chosen = options
+    elif hasattr(options, "model_dump"):
+        chosen = options.model_dump(exclude_unset=True)
+    else:
+        raise InvalidInputError(f"options must be a mapping or one of Mem0's models, not {type(options).__name__}.")
+    beside = {**(more or {}), **named}
+    return {**chosen, **{name: value for name, value in beside.items() if value is not None}}
+
+
+class Project(Speaker[R]):
+    """The project of the client's key, and its members."""
+
+    def __init__(self, runner: R) -> None:
+        super().__init__(runner)
+        self._identity: answers.Identity | None = None
+
+    @property
+    def org_id(self) -> str | None:
+        """The key's organisation; None until it was asked for."""
+        return self._identity["org_id"] if self._identity else None
+
+    @property
+    def project_id(self) -> str | None:
+        """The key's project; None until it was asked for."""
+        return self._identity["project_id"] if self._identity else None
+
+    @property
+    def user_email(self) -> str | None:
+        """Whose the key is; None until it was asked for, or when it is nobody's."""
+        return self._identity["user_email"] if self._identity else None
+
+    @Call
+    def get(self, fields: Sequence[str] | None = None) -> Script[answers.ProjectAnswer]:
+        """The project; Mem0 and Kept give all of it, whatever the `fields`."""
+        return (yield from self.read(fields))
+
+    @Call
+    def create(self, name: str, description: str | None = None) -> Script[answers.ProjectCreated]:
+        """Make another project in the organisation; on Kept's server the answer has its first key, this once."""
+        who = yield from self.introduction()
+        body = given(None, name=name, description=description)
+        path = f"/api/v1/orgs/organizations/{segment(who['org_id'])}/projects/"
+        return (yield from Request("POST", path, body=body))
+
+    @Call
+    def update(
+        self,
+        custom_instructions: str | None = None,
+        custom_categories: Sequence[Any] | None = None,
+        multilingual: bool | None = None,
+        decay: bool | None = None,
+        agent_custom_instructions: str | None = None,
+    ) -> Script[answers.Message]:
+        """Change what is given.
+
+        Args:
+            custom_instructions: For whoever extracts memories.
+            custom_categories: `[{name: description}]` or names; an empty list goes back to the defaults.
+            multilingual: Whether memories keep the language of what was said.
+            decay: Whether memories that nobody asks for rank lower in time.
+            agent_custom_instructions: As `custom_instructions`, for memories of agents.
+        """
+        changes = given(
+            None,
+            custom_instructions=custom_instructions,
+            custom_categories=custom_categories,
+            multilingual=multilingual,
+            decay=decay,
+            agent_custom_instructions=agent_custom_instructions,
+        )
+        return (yield from self.change(changes))
+
+    @Call
+    def delete(self) -> Script[answers.Message]:
+        """Delete the project with everything in it."""
+        return (yield from Request("DELETE", (yield from self._path())))
+
+    @Call
+    def get_members(self) -> Script[answers.Members]:
+        """Who works in the project, and as what."""
+        return (yield from Request("GET", (yield from self._path()) + "members/"))
+
+    @Call
+    def add_member(self, email: str, role: str = "READER") -> Script[answers.Message]:
+        """Let someone work in the project, as `READER` or `OWNER`."""
+        body = {"email": email, "role": role}
+        return (yield from Request("POST", (yield from self._path()) + "members/", body=body))
+
+    @Call
+    def update_member(self, email: str, role: str) -> Script[answers.Message]:
+        """Change what someone may do."""
+        body = {"email": email, "role": role}
+        return (yield from Request("PUT", (yield from self._path()) + "members/", body=body))
+
+    @Call
+    def remove_member(self, email: str) -> Script[answers.Message]:
+        """Let someone work in the project no more."""
+        return (yield from Request("DELETE", (yield from self._path()) + "members/", query={"email": email}))
+
+    # --- steps that other calls share ---
+
+    def introduction(self, *, again: bool = False) -> Script[answers.Identity]:
+        """Whom the key stands for; asked once, then known."""
+        if self._identity is None or again:
+            self._identity = yield from Request("GET", "/v1/ping/")
+        return self._identity
+
+    def read(self, fields: Sequence[str] | None) -> Script[answers.ProjectAnswer]:
+        """The steps of `get`."""
+        query = {"fields": list(fields) if fields else None}
+        return (yield from Request("GET", (yield from self._path()), query=query))
+
+    def change(self, changes: Mapping[str, Any]) -> Script[answers.Message]:
+        """The steps of `update`."""
+        if not changes:
+            raise InvalidInputError(
+                "Nothing to update: give custom_instructions, custom_categories or another setting."
+            )
+        return (yield from Request("PATCH", (yield from self._path()), body=dict(changes)))
+
+    def _path(self) -> Script[str]:
+        who = yield from self.introduction()
+        return f"/api/v1/orgs/organizations/{segment(who['org_id'])}/projects/{segment(who['project_id'])}/"
+
+
+class Events(Speaker[R]):
+    """Acknowledged work: an add, a deletion."""
+
+    @Call
+    def get(self, event_id: str) -> Request[answers.Event]:
+        """An event, with what came of it so far.
+
+        Raises:
+            NotFoundError: There is none; finished ones are kept for some weeks.
+        """
+        return _event(event_id)
+
+    @Call
+    def list(
+        self, /, *, page: int | None = None, page_size: int | None = None, **criteria: Any
+    ) -> Request[answers.Page[answers.Event]]:
+        """A page of events, newest first; `criteria` such as `event_type`, `status`, `user_id` narrow it."""
+        return Request("GET", "/v1/events/", query=given(None, criteria, page=page, page_size=page_size))
+
+    @Call
+    def wait(self, event: str | Mapping[str, Any], *, timeout_s: float = WAIT_S) -> Script[answers.Event]:
+        """Wait for an event's end.
+
+        Args:
+            event: The `event_id`, or the answer that has it.
+            timeout_s: How long, in seconds.
+
+        Raises:
+            EventFailedError: It could not be done; the message says why.
+            WaitTimeoutError: It is not done yet, and goes on.
+        """
+        return (yield from self.completion(event, timeout_s))
+
+    def completion(self, event: str | Mapping[str, Any], timeout_s: float) -> Script[answers.Event]:
+        """The steps of `wait`: look, at first soon, then ever less often."""
+        event_id = _event_id(event)
+        waited, pause = 0.0, _FIRST_LOOK_S
+        while True:
+            found = yield from _event(event_id)
+            if found["status"] == "FAILED":
+                raise EventFailedError(
+                    f"Event {event_id} failed: {found.get('error') or 'the server does not say why'}."
+                )
+            if found["status"] == "SUCCEEDED":
+                return found
+            if waited >= timeout_s:
+                raise WaitTimeoutError(
+                    f"Event {event_id} is {found['status']} after {timeout_s:g} s. It goes on; wait for it again."
+                )
+            pause = min(pause, timeout_s - waited)
+            yield Pause(pause)
+            waited += pause
+            pause = min(pause * _LOOK_FACTOR, _LONGEST_LOOK_S)
+
+
+class Keys(Speaker[R]):
+    """API keys. Kept's own."""
+
+    @Call
+    def list(self) -> Request[answers.Page[answers.Key]]:
+        """The project's keys, without their secrets."""
+        return Request("GET", "/v1/keys/", own=True)
+
+    @Call
+    def create(
+        self,
+        /,
+        name: str,
+        *,
+        role: str | None = None,
+        bound: Mapping[str, Any] | None = None,
+        expires_at: When | None = None,
+        **more: Any,
+    ) -> Request[answers.KeyCreated]:
+        """Make a key; it is shown this once.
+
+        Args:
+            name: What it is for.
+            role: `READER`, `WRITER` or `OWNER`.
+            bound: Ids that it cannot step out of, such as `{"user_id": ["mira"]}`.
+            expires_at: When it ends.
+            more: Sent as they are.
+        """
+        body = given(None, more, name=name, role=role, bound=bound, expires_at=expires_at)
+        return Request("POST", "/v1/keys/", body=body, own=True)
+
+    @Call
+    def revoke(self, key_id: str) -> Request[answers.Message]:
+        """End a key now."""
+        return Request("DELETE", f"/v1/keys/{segment(key_id)}/", own=True)
+
+
+class Links(Speaker[R]):
+    """Managed MCP addresses. Kept's own."""
+
+    @Call
+    def list(self) -> Request[answers.Page[answers.Link]]:
+        """The project's links, without their addresses."""
+        return Request("GET", "/v1/mcp-links/", own=True)
+
+    @Call
+    def create(
+        self,
+        /,
+        name: str,
+        *,
+        methods: Sequence[str] | None = None,
+        tags: Sequence[str] | None = None,
+        expires_at: When | None = None,
+        **more: Any,
+    ) -> Request[answers.LinkCreated]:
+        """Make a link; its address is shown this once.
+
+        Args:
+            name: What it is for.
+            methods: Which kinds of tools: `read`, `write`, `custom`.
+            tags: Only tools with one of these tags.
+            expires_at: When it ends.
+            more: Sent as they are (`user_id`, `agent_id`, `require_api_token_auth`, …).
+        """
+        body = given(None, more, name=name, methods=methods, tags=tags, expires_at=expires_at)
+        return Request("POST", "/v1/mcp-links/", body=body, own=True)
+
+    @Call
+    def update(self, /, link_id: str, **changes: Any) -> Request[answers.Link]:
+        """Change what is given."""
+        return Request("PATCH", f"/v1/mcp-links/{segment(link_id)}/", body=given(None, changes), own=True)
+
+    @Call
+    def revoke(self, link_id: str) -> Request[answers.Message]:
+        """End a link now."""
+        return Request("DELETE", f"/v1/mcp-links/{segment(link_id)}/", own=True)
+
+
+class Retention(Speaker[R]):
+    """Rules that say how long memories are kept. Kept's own."""
+
+    @Call
+    def list(self) -> Request[answers.Page[answers.RetentionRule]]:
+        """The project's rules."""
+        return Request("GET", "/v1/retention/", own=True)
+
+    @Call
+    def create(self, /, *, days: int | None = None, **about: Any) -> Request[answers.RetentionRule]:
+        """Make a rule: memories `about` this (`category`, `tag`, `connector`, `memory_type`) expire after so many days.
+
+        Without `days` they are kept for ever.
+        """
+        return Request("POST", "/v1/retention/", body={**about, "days": days}, own=True)
+
+    @Call
+    def delete(self, rule_id: str) -> Request[answers.Message]:
+        """Take a rule away."""
+        return Request("DELETE", f"/v1/retention/{segment(rule_id)}/", own=True)
+
+
+def _event(event_id: str) -> Request[answers.Event]:
+    return Request("GET", f"/v1/event/{segment(event_id)}/")
+
+
+def _event_id(event: str | Mapping[str, Any]) -> str:
+    found = event if isinstance(event, str) else event.get("event_id") or event.get("id")
+    if not isinstance(found, str) or not found:
+        raise InvalidInputError("There is no event in this answer to wait for; give its event_id.")
+    return found
