@@ -257,13 +257,10 @@ class ProjectAccess:
             if whole and not self.principal.bound:
                 self.principal.require("OWNER")
                 scope = Scope.everything(self.project)
-            elif scope.is_bare and not (condition and positive_entities(condition)):
-                raise ScopeError(
-                    "Name whose memories are to be deleted: user_id, agent_id, app_id or run_id; '*' for each of the four "
-                    "deletes the whole project's."
-                )
+            else:
+                require_named(scope, condition)
             note.target |= scope.ids
-            return self._acknowledge("DELETE_ALL", scope, condition)
+            return self.acknowledge("DELETE_ALL", scope, condition)
 
     def delete_entity(self, entity_type: str, name: str) -> Job:
         """Acknowledge that an entity is to go, with all its memories. One that is gone already is no error."""
@@ -273,7 +270,7 @@ class ProjectAccess:
                 raise InvalidInputError("Name the entity to delete; '*' names none.")
             note.target |= scope.ids
             self.platform.registry.remove("entity", f"{self.project}/{entity_type}/{name}")
-            return self._acknowledge("DELETE_USER", scope, self.principal.boundary(None))
+            return self.acknowledge("DELETE_USER", scope, self.principal.boundary(None))
 
     def invalidate(self, memory_id: str, *, at: object = None) -> Change:
         """Say that a memory is no longer true."""
@@ -491,20 +488,36 @@ class ProjectAccess:
             return Scope.everything(self.project)
         return self.principal.writing(scope)
 
-    def _acknowledge(self, kind: JobKind, scope: Scope, condition: Filter | None) -> Job:
+    def acknowledge(
+        self, kind: JobKind, scope: Scope, condition: Filter | None = None, payload: Mapping[str, Any] | None = None
+    ) -> Job:
+        """Keep work to be done on what a scope and a filter name."""
         now = self.platform.clock()
         return self.platform.jobs.put(
             Job(
                 id=self.platform.ids(),
                 scope=scope,
                 kind=kind,
-                payload={"filters": to_dict(condition)} if condition is not None else {},
+                payload={**(payload or {}), **({} if condition is None else {"filters": to_dict(condition)})},
                 actor=self.principal.name,
                 connector=self.principal.connector,
                 created_at=now,
                 updated_at=now,
                 run_after=now,
             )
+        )
+
+
+def require_named(scope: Scope, condition: Filter | None) -> None:
+    """Check that somebody is named, before work on it is acknowledged.
+
+    Raises:
+        ScopeError: Nobody is.
+    """
+    if scope.is_bare and not (condition and positive_entities(condition)):
+        raise ScopeError(
+            "Name whose memories are meant: user_id, agent_id, app_id or run_id, as an argument or in filters; to delete "
+            "the whole project's, give '*' for each of the four."
         )
 
 

@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from kept import __version__
 from kept.engine.keys import Keys
 from kept.engine.platform import Platform
-from kept.rest import memories
+from kept.rest import exports, memories, profiles, retention
 from kept.rest.answers import answer_errors
 from kept.rest.frontier import Frontier
 from kept.rest.limits import LimitHeaders, RateLimits
@@ -28,7 +28,7 @@ what Kept adds stands under names of its own. Every answer is JSON, every error 
 `{"error", "detail", "message", "code", "request_id"}`. Authenticate with `Authorization: Token KEY` (or `Bearer`), or `X-API-Key`.
 """
 
-ROUTERS = (memories.router,)
+ROUTERS = (memories.router, exports.router, profiles.router, retention.router)
 
 
 def create_app(platform: Platform, settings: Settings) -> FastAPI:

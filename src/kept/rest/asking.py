@@ -13,6 +13,7 @@ from fastapi.security import APIKeyHeader
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from kept.domain.access import Principal
+from kept.domain.filters import read_object
 from kept.domain.scope import ENTITY_IDS
 from kept.engine.access import ProjectAccess
 from kept.engine.keys import Keys
@@ -225,3 +226,12 @@ async def ids_in_query(
 
 
 QueryIds = Annotated[dict[str, str], Depends(ids_in_query)]
+
+
+def filters_of(raw: Any) -> Mapping[str, Any] | None:
+    """The filter as a mapping: of JSON, or of the text of a Python dictionary (as Mem0's client puts it into a query)."""
+    if raw is None or isinstance(raw, Mapping):
+        return raw
+    if isinstance(raw, str):
+        return read_object(raw)
+    raise InvalidInputError(f"filters must be an object, not {type(raw).__name__}.")

@@ -23,6 +23,7 @@ from kept.rest.asking import (
     PageSize,
     QueryIds,
     Scoped,
+    filters_of,
     page_of,
     require_uuid,
 )
@@ -228,7 +229,7 @@ def _ids_of_add(body: AddBody) -> dict[str, Any]:
 @router.post("/v3/memories/search/", summary="Search")
 def search(access: Access, body: SearchBody) -> Json:
     """The memories that matter for a query, best first."""
-    _refuse_ids_beside_filters(body)
+    _refuse_ids_besidefilters_of(body)
     return Json({"results": _found(access, body, {})})
 
 
@@ -249,7 +250,7 @@ def _found(access: ProjectAccess, body: SearchBody, ids: Mapping[str, Any]) -> l
     hits = access.search(
         body.query,
         ids=ids,
-        filters=_filters(body.filters),
+        filters=filters_of(body.filters),
         extra=_extra(categories=body.categories, metadata=body.metadata),
         top_k=body.limit if body.limit is not None else body.top_k,
         threshold=body.threshold,
@@ -273,7 +274,7 @@ def list_(
     request: Request, access: Access, body: ListBody, page: PageNumber = None, page_size: PageSize = None
 ) -> Json:
     """A page of memories, newest first."""
-    _refuse_ids_beside_filters(body)
+    _refuse_ids_besidefilters_of(body)
     which = _page(request, body, page, page_size)
     found, total = _listed(access, body, {}, which)
     return Json(wire.page(found, total, **which.links(total)))
@@ -331,7 +332,7 @@ def _listed(
 ) -> tuple[list[dict[str, Any]], int]:
     records, total = access.memories(
         ids=ids,
-        filters=_filters(body.filters),
+        filters=filters_of(body.filters),
         extra=_extra(
             categories=body.categories,
             metadata=body.metadata,
@@ -420,7 +421,7 @@ def erase(access: Access, memory_id: Name) -> Json:
 @router.delete("/v1/memories/", summary="Delete all memories of a scope")
 def delete_all(request: Request, access: Access, ids: QueryIds) -> Json:
     """Acknowledge; what is added from now on stays. Never without naming whose."""
-    filters = _filters(request.query_params.get("filters"))
+    filters = filters_of(request.query_params.get("filters"))
     metadata = request.query_params.get("metadata")
     extra = _extra(metadata=read_object(metadata) if metadata else None)
     job = access.delete_all(ids, filters=filters, extra=extra)
@@ -458,7 +459,7 @@ def context(access: Access, body: ContextBody) -> Json:
     block = access.context(
         body.query,
         ids=body.ids,
-        filters=_filters(body.filters),
+        filters=filters_of(body.filters),
         threshold=body.threshold,
         latest_only=body.latest_only,
         reference_date=body.reference_date,
@@ -486,19 +487,10 @@ def undo(access: Access, body: UndoBody | None = None) -> Json:
 @router.post("/v1/erase/", summary="Erase all memories of a scope for good")
 def erase_all(access: Access, body: EraseBody) -> Json:
     """Remove the content of all memories of a scope, and what was received for it. This cannot be undone."""
-    return Json(shapes.erasure(access.erase_all(body.ids, filters=_filters(body.filters))))
+    return Json(shapes.erasure(access.erase_all(body.ids, filters=filters_of(body.filters))))
 
 
 # --- reading what callers send ---
-
-
-def _filters(raw: Any) -> Mapping[str, Any] | None:
-    """The filter as a mapping: of JSON, or of the text of a Python dictionary (as Mem0's client puts it into a query)."""
-    if raw is None or isinstance(raw, Mapping):
-        return raw
-    if isinstance(raw, str):
-        return read_object(raw)
-    raise InvalidInputError(f"filters must be an object, not {type(raw).__name__}.")
 
 
 def _extra(
@@ -542,7 +534,7 @@ def _fields(body: UpdateBody | BatchItem) -> dict[str, Any]:
     return fields
 
 
-def _refuse_ids_beside_filters(body: SearchBody | ListBody) -> None:
+def _refuse_ids_besidefilters_of(body: SearchBody | ListBody) -> None:
     """v3 takes ids inside `filters` only: beside it one might be overlooked, and more be shown than was meant.
 
     Raises:

@@ -1,0 +1,162 @@
+"""Fills a caller's JSON schema from memories, without a language model.
+
+The rule, in full: a property that has the name of a memory's own field, inside a list, is that field of each memory. Any other
+property is what the best memories say about its name and description: a text is their words, a list their words one by one, a number
+the first number in the best of them, an enumeration the first of its values that the best of them contains, a truth value null.
+Where nothing relevant enough is found, the value is null (an empty list).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+from kept.domain.memory import MemoryRecord
+from kept.errors import InvalidInputError
+
+Find = Callable[[str, int], Sequence[MemoryRecord]]
+"""The memories that matter for a query, best first, at most so many."""
+
+MAX_PROPERTIES: Final = 200
+MAX_DEPTH: Final = 8
+LISTED: Final = 20
+"""Memories in a list of texts."""
+_NUMBER: Final = re.compile(r"(?<![\w.])[-+]?\d+(?:\.\d+)?(?![\w])")
+_FIELDS: Final[Mapping[str, Callable[[MemoryRecord], Any]]] = {
+    "id": lambda record: record.id,
+    "memory_id": lambda record: record.id,
+    "memory": lambda record: record.text,
+    "text": lambda record: record.text,
+    "content": lambda record: record.text,
+    "user_id": lambda record: record.user_id,
+    "agent_id": lambda record: record.agent_id,
+    "app_id": lambda record: record.app_id,
+    "run_id": lambda record: record.run_id,
+    "metadata": lambda record: dict(record.metadata),
+    "categories": lambda record: list(record.categories),
+    "category": lambda record: next(iter(record.categories), None),
+    "created_at": lambda record: record.created_at.isoformat(),
+    "updated_at": lambda record: record.updated_at.isoformat(),
+    "date": lambda record: record.created_at.date().isoformat(),
+    "speaker": lambda record: record.speaker,
+    "role": lambda record: record.role,
+    "state": lambda record: record.state,
+}
+
+
+class Filling:
+    """One schema being filled.
+
+    Args:
+        find: Looks for memories.
+        everything: The memories that lists of whole memories hold.
+        texts: How many memories' words a text takes at most.
+    """
+
+    def __init__(self, find: Find, everything: Sequence[MemoryRecord], *, texts: int = 1) -> None:
+        self._find = find
+        self._everything = everything
+        self._texts = texts
+        self.used: dict[str, None] = {}
+
+    def fill(self, schema: Mapping[str, Any], name: str = "", depth: int = 0) -> Any:
+        """The value of a schema's place."""
+        schema = _plain(schema)
+        kind = schema.get("type") or ("object" if "properties" in schema else "string")
+        about = f"{name.replace('_', ' ')} {schema.get('description', '')}".strip()
+        if kind == "object":
+            properties: Mapping[str, Any] = schema.get("properties", {})
+            return {key: self.fill(part, key, depth + 1) for key, part in properties.items()}
+        if kind == "array":
+            return self._list(_plain(schema.get("items") or {}), about)
+        return self._value(schema, kind, self._found(about, self._texts))
+
+    def _list(self, items: Mapping[str, Any], about: str) -> list[Any]:
+        properties: Mapping[str, Any] = items.get("properties", {})
+        if properties.keys() & _FIELDS.keys():
+            return [self._row(record, properties) for record in self._everything]
+        found = self._found(about, LISTED)
+        if properties:
+            return [
+                {key: self._value(_plain(part), "string", [record]) for key, part in properties.items()}
+                for record in found
+            ]
+        values = [self._value(items, items.get("type", "string"), [record]) for record in found]
+        return [value for value in values if value is not None]
+
+    def _row(self, record: MemoryRecord, properties: Mapping[str, Any]) -> dict[str, Any]:
+        self.used[record.id] = None
+        return {name: _FIELDS[name](record) if name in _FIELDS else None for name in properties}
+
+    def _found(self, about: str, limit: int) -> Sequence[MemoryRecord]:
+        return self._find(about, limit) if about else ()
+
+    def _value(self, schema: Mapping[str, Any], kind: str, found: Sequence[MemoryRecord]) -> Any:
+        if not found:
+            return None
+        best = found[0].text
+        value: Any = None
+        if choices := schema.get("enum"):
+            value = next((choice for choice in choices if str(choice).casefold() in best.casefold()), None)
+        elif kind in {"number", "integer"}:
+            number = _NUMBER.search(best)
+            value = None if number is None else float(number[0]) if kind == "number" else int(float(number[0]))
+        elif kind == "string":
+            value = " ".join(record.text for record in found)
+        if value is not None:
+            self.used |= dict.fromkeys(record.id for record in found)
+        return value
+
+
+def check_schema(schema: object, *, described: bool = False) -> dict[str, Any]:
+    """A caller's schema: an object schema, in bounds.
+
+    Args:
+        schema: JSON schema of an object, or of properties alone.
+        described: Whether each property must have a description.
+
+    Raises:
+        InvalidInputError: It is none, too large, or a property is not described.
+    """
+    if not isinstance(schema, Mapping) or not schema:
+        raise InvalidInputError("schema must be a JSON schema of an object, with properties.")
+    whole = dict(schema)
+    if "properties" not in whole and all(isinstance(part, Mapping) for part in whole.values()):
+        whole = {"type": "object", "properties": whole}
+    if whole.get("type", "object") != "object" or not isinstance(whole.get("properties"), Mapping):
+        raise InvalidInputError("schema must be of type object, and have properties.")
+    count = _check_properties(whole, described, 0)
+    if count > MAX_PROPERTIES:
+        raise InvalidInputError(f"schema has {count} properties; at most {MAX_PROPERTIES} are filled.")
+    return whole
+
+
+def _check_properties(schema: Mapping[str, Any], described: bool, depth: int) -> int:
+    if depth > MAX_DEPTH:
+        raise InvalidInputError(f"schema is nested deeper than {MAX_DEPTH} levels.")
+    properties = schema.get("properties", {})
+    if not isinstance(properties, Mapping):
+        raise InvalidInputError("properties must be an object.")
+    count = len(properties)
+    for name, part in properties.items():
+        if not isinstance(part, Mapping):
+            raise InvalidInputError(f"schema: property {str(name)[:60]!r} must be an object.")
+        if described and not str(part.get("description") or "").strip():
+            raise InvalidInputError(f"schema: property {str(name)[:60]!r} needs a description, by which it is filled.")
+        items = part.get("items")
+        inner = _plain(items if isinstance(items, Mapping) else part)
+        count += _check_properties(inner, described=False, depth=depth + 1)
+    return count
+
+
+def _plain(schema: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A schema without the wrapping that generators put around optional parts: `anyOf` with null, lists of types."""
+    options = schema.get("anyOf") or schema.get("oneOf")
+    if isinstance(options, list):
+        real = [option for option in options if isinstance(option, Mapping) and option.get("type") != "null"]
+        schema = {**schema, **(real[0] if real else {})}
+    kinds = schema.get("type")
+    if isinstance(kinds, list):
+        schema = {**schema, "type": next((kind for kind in kinds if kind != "null"), "string")}
+    return schema
