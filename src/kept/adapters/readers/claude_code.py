@@ -221,7 +221,7 @@ class _Session:
         if error.startswith(_REFUSED):
             yield "user", error.partition(_REASON)[2].strip()
         elif command and not _HOOK_ERROR.match(error):
-            yield "tool", _failure(command, error)
+            yield "tool", failure_text(command, error)
 
 
 def _entry(line: str, path: Path, number: int) -> dict[str, Any]:
@@ -256,7 +256,7 @@ def _without_wrappers(text: str) -> str:
     return "".join(kept) + text[copied:]
 
 
-def _failure(command: str, error: str) -> str:
+def failure_text(command: str, error: str) -> str:
     """The command and what it answered, bounded, in one fence, so that they stay one statement.
 
     Empty when it answered nothing, as a search without a hit does.

@@ -1,0 +1,91 @@
+"""What was injected is never captured: statements that only repeat what a session was given are recognised and left out.
+
+A session keeps a fingerprint of each memory it was given: the hashes of its terms, and one of its wording. An assistant repeats
+a memory when every term of its statement is in that one memory. A user's statement is left out only if its wording is the same: the
+same words in another order can be a correction.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
+
+from kept.domain.statements import statements
+from kept.domain.text import hashed_terms, term_hash
+
+TAG: Final = "kept-memory"
+"""Of the fence around everything that is injected."""
+_FENCED: Final = re.compile(rf"<{TAG}>.*?(?:</{TAG}>|\Z)", re.DOTALL)
+_CITATION: Final = re.compile(r"\[[0-9a-f]{8}\]")
+_WORD: Final = re.compile(r"\w+(?:['’]\w+)?")
+_NEGATION: Final = re.compile(r"\b(?:not|no|never|none|without|cannot)\b|n['’]t\b", re.IGNORECASE)
+_NEGATED: Final = term_hash("\x00negated")
+"""Stands for a negation, which the stop list takes out: with one, the same terms say the opposite."""
+_REPORTING: Final = frozenset(
+    hashed_terms(
+        "remember remembered memory memories memo recall recalled note noted mention mentioned said say saying state stated store stored "
+        "earlier previous previously past session sessions already according per kept know known told tell based record recorded"
+    )
+)
+"""Words with which one says that something was remembered; they add nothing to it."""
+
+
+class Fingerprint(NamedTuple):
+    """Of one memory, without its text.
+
+    Attributes:
+        terms: Hashes of its terms, 32 bits each.
+        wording: Hash of its words in order.
+    """
+
+    terms: frozenset[int]
+    wording: int
+
+
+def fingerprint(text: str) -> Fingerprint:
+    """The fingerprint of a memory's or statement's text."""
+    plain = _CITATION.sub(" ", text)
+    found = set(hashed_terms(plain))
+    if _NEGATION.search(plain):
+        found.add(_NEGATED)
+    return Fingerprint(frozenset(found), term_hash(" ".join(_WORD.findall(plain.casefold()))))
+
+
+@dataclass(slots=True)
+class Echoes:
+    """What a session was given."""
+
+    _given: list[Fingerprint] = field(default_factory=list)
+    _wordings: set[int] = field(default_factory=set)
+
+    def add(self, given: Iterable[Fingerprint]) -> None:
+        """More that it was given."""
+        for known in given:
+            if known.wording not in self._wordings:
+                self._wordings.add(known.wording)
+                self._given.append(known)
+
+    def without(self, text: str, role: str) -> str:
+        """The text without injected blocks and without statements that say nothing new; blank when nothing is left."""
+        text = _FENCED.sub("", text)
+        if not self._given:
+            return text.strip()
+        kept, position = [], 0
+        for statement in statements(text):
+            if self._repeats(statement.text, role):
+                kept.append(text[position : statement.start])
+                position = statement.end
+        kept.append(text[position:])
+        left = "".join(kept).strip()
+        return left if _WORD.search(left) else ""
+
+    def _repeats(self, statement: str, role: str) -> bool:
+        said = fingerprint(statement)
+        if said.wording in self._wordings:
+            return True
+        if role == "user":
+            return False
+        new = said.terms - _REPORTING
+        return any(new <= known.terms and (_NEGATED in new) == (_NEGATED in known.terms) for known in self._given)
