@@ -338,11 +338,16 @@ class Transaction(LogReader, Protocol):
     def erase(self, revisions: Sequence[Revision], records: Sequence[MemoryRecord]) -> None:
         """Append erase revisions; blank every earlier revision, the source message and the index entry of these memories.
 
-        A memory that came with messages but from no single one (`position` None) takes its whole episode with it.
+        A memory that came with messages but from no single one (`position` None) takes its whole episode with it. Jobs kept
+        in the same store are blanked that name one of these memories, or whose id is the idempotency key of what stored or
+        changed it.
         """
 
     def forget_sources(self, scope: Scope) -> int:
-        """Blank every message of every episode stored under `scope`, also those that became no memory; how many."""
+        """Blank every message of every episode stored under `scope`, also those that became no memory; how many.
+
+        Jobs under `scope` that are kept in the same store are blanked too.
+        """
 
 
 class Log(LogReader, Protocol):
@@ -460,7 +465,10 @@ class Jobs(Protocol):
         """Keep a new job.
 
         Returns:
-            The job; or the earlier one of the same project, kind and idempotency key, as it is now.
+            The job as it is kept; or the earlier one of the same project, kind and idempotency key, as it is now.
+
+        Raises:
+            ConflictError: There is one with its id.
         """
 
     def put_many(self, jobs: Sequence[Job]) -> None:
@@ -476,10 +484,10 @@ class Jobs(Protocol):
         """How many jobs there are."""
 
     def claim(self, kinds: Collection[JobKind], lease: str, *, now: datetime, until: datetime, limit: int) -> list[Job]:
-        """Take jobs to work on, oldest first: those that are due, and those whose lease ran out.
+        """Take jobs to work on, at most `limit`, by `Job.due`: those that wait, and those whose lease ran out.
 
-        They are `RUNNING` under `lease` from then on, with one more attempt. Of a `subject`, one at a time. Nobody else
-        gets them before `until`.
+        They are `RUNNING` under `lease` from then on, with one more attempt. Nobody else gets them before `until`. Of a
+        `subject`, one is held at a time: with a new claim, one that ran out is lost.
         """
 
     def extend(self, job_ids: Collection[str], lease: str, until: datetime) -> None:
@@ -488,14 +496,15 @@ class Jobs(Protocol):
     def finish(self, jobs: Sequence[Job]) -> list[str]:
         """Store jobs as they are when done (or given back: `PENDING`), all in one step.
 
-        Only what is still held under each job's `lease` is stored; of those, `lease` is let go.
+        Only what is still held under each job's `lease` is stored; of those, `lease` is let go. `memory_ids` come to those
+        named before. What names a memory that was erased meanwhile is stored blank (`kept.domain.jobs.blanked`).
 
         Returns:
             Ids of those that were stored.
         """
 
     def blank(self, scope: Scope) -> int:
-        """Forget payload and content of all jobs under a scope; waiting ones end as `FAILED`. How many there were."""
+        """Forget payload and content of all jobs under a scope, as `kept.domain.jobs.blanked` says; how many there were."""
 
     def purge(self, before: datetime, kinds: Collection[JobKind] | None = None) -> int:
         """Remove jobs that were done before a time; how many."""

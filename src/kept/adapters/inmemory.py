@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from kept.domain.filters import matches
 from kept.domain.history import NOT_UNDOABLE, Operation, Revision, blank, to_microseconds
+from kept.domain.jobs import Job, blanked
 from kept.domain.memory import CURRENT, HIDDEN_STATES, Episode, MemoryRecord, repeat_key
 from kept.errors import ConflictError, NotFoundError, StoreError
 from kept.ports import (
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(slots=True)
-class _Contents:
+class Contents:
     """Everything that is stored. Never changed once it is in place; a write changes a copy."""
 
     partitions: dict[tuple[str, str | None], Partition] = field(default_factory=dict)
@@ -51,22 +52,24 @@ class _Contents:
     memories: dict[int, MemoryRecord] = field(default_factory=dict)
     entries: dict[int, tuple[str, IndexEntry]] = field(default_factory=dict)
     episodes: dict[str, Episode] = field(default_factory=dict)
+    jobs: dict[str, Job] = field(default_factory=dict)
 
-    def copy(self) -> _Contents:
-        return _Contents(
+    def copy(self) -> Contents:
+        return Contents(
             partitions=dict(self.partitions),
             operations=list(self.operations),
             revisions=list(self.revisions),
             memories=dict(self.memories),
             entries=dict(self.entries),
             episodes=dict(self.episodes),
+            jobs=dict(self.jobs),
         )
 
 
 class InMemoryReader:
     """Reads of one state of the contents."""
 
-    def __init__(self, contents: _Contents) -> None:
+    def __init__(self, contents: Contents) -> None:
         self._contents = contents
 
     def find(self, project: str, memory_id: str) -> MemoryRecord | None:
@@ -222,7 +225,7 @@ class InMemoryReader:
     def all_projects(self) -> list[str]:
         return sorted({memory.project for memory in self._readable().memories.values()})
 
-    def _readable(self) -> _Contents:
+    def _readable(self) -> Contents:
         return self._contents
 
     def _memories(self, project: str) -> list[MemoryRecord]:
@@ -243,7 +246,7 @@ class InMemoryReader:
 class InMemoryTransaction(InMemoryReader):
     """One write. Lives inside `InMemoryLog.write`."""
 
-    def __init__(self, contents: _Contents) -> None:
+    def __init__(self, contents: Contents) -> None:
         super().__init__(contents)
         self._seq = _last_seq(contents.revisions)
 
@@ -307,12 +310,15 @@ class InMemoryTransaction(InMemoryReader):
                 for known in self._contents.revisions
             ]
             self._contents.entries.pop(record.key, None)
+            self._contents.jobs.update({job.id: blanked(job) for job in self._jobs_of(record)})
             self._append_log([revision], [record])
 
     def forget_sources(self, scope: Scope) -> int:
         inside = [episode for episode in self._contents.episodes.values() if scope.admits(episode.scope)]
         for episode in inside:
             self._blank(episode, None)
+        jobs = [job for job in self._contents.jobs.values() if scope.admits(job.scope)]
+        self._contents.jobs.update({job.id: blanked(job) for job in jobs})
         return sum(1 for episode in inside for message in episode.messages if message.content)
 
     def _append_log(self, revisions: Sequence[Revision], records: Sequence[MemoryRecord]) -> None:
@@ -326,6 +332,13 @@ class InMemoryTransaction(InMemoryReader):
                 raise ConflictError(f"The id {record.id} belongs to another memory.")
             self._contents.revisions.append(deepcopy(revision))
             self.put_records([record])
+
+    def _jobs_of(self, memory: MemoryRecord) -> list[Job]:
+        """Those that name a memory, or whose id is the idempotency key of what stored or changed it."""
+        changed_by = {found.operation_id for found in self._revisions(memory.project) if found.memory_id == memory.id}
+        stored_by = {found.idempotency_key for found in self._operations(memory.project) if found.id in changed_by}
+        jobs = [job for job in self._contents.jobs.values() if job.scope.project == memory.project]
+        return [job for job in jobs if memory.id in job.memory_ids or job.id in stored_by]
 
     def _blank_messages(self, memory: MemoryRecord) -> None:
         """The message that a memory came from; all of its episode's when it came from no single one."""
@@ -354,16 +367,27 @@ class InMemoryLog(InMemoryReader):
     """The log port without a file; safe for threads. What it holds is gone when it is closed."""
 
     def __init__(self) -> None:
-        super().__init__(_Contents())
+        super().__init__(Contents())
         self._write_lock = threading.Lock()
         self._closed = False
 
     @contextmanager
     def write(self) -> Iterator[InMemoryTransaction]:
+        with self.changing() as contents:
+            yield InMemoryTransaction(contents)
+
+    @contextmanager
+    def changing(self) -> Iterator[Contents]:
+        """A copy of everything, which takes its place when the block ends: for what else is kept with the log."""
         with self._write_lock:
             changed = self._readable().copy()
-            yield InMemoryTransaction(changed)
+            yield changed
             self._contents = changed
+
+    @property
+    def contents(self) -> Contents:
+        """Everything as it is now; not to be changed."""
+        return self._readable()
 
     def scrub(self) -> bool:
         return True
@@ -381,7 +405,7 @@ class InMemoryLog(InMemoryReader):
     def close(self) -> None:
         self._closed = True
 
-    def _readable(self) -> _Contents:
+    def _readable(self) -> Contents:
         if self._closed:
             raise StoreError("The store in memory was closed.")
         return self._contents
@@ -400,7 +424,7 @@ def _last_seq(revisions: Sequence[Revision]) -> int:
     return revisions[-1].seq if revisions else 0
 
 
-def _partition_of(contents: _Contents, scope: Scope) -> int:
+def _partition_of(contents: Contents, scope: Scope) -> int:
     return contents.partitions[scope.project, scope.user_id].id
 
 

@@ -7,7 +7,7 @@ loses nothing. Running one twice must have the effect of running it once, which 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 
@@ -19,6 +19,12 @@ DONE: Final[frozenset[JobStatus]] = frozenset({"SUCCEEDED", "FAILED"})
 JobKind = Literal["ADD", "UPDATE", "DELETE", "DELETE_ALL", "DELETE_USER", "FEEDBACK", "EXPORT", "PROFILE", "DELIVERY"]
 EVENT_KINDS: Final[tuple[JobKind, ...]] = ("ADD", "UPDATE", "DELETE", "DELETE_ALL", "DELETE_USER")
 """Those that callers see as events; exports, profiles and deliveries have resources of their own."""
+
+DELETIONS: Final[frozenset[JobKind]] = frozenset({"DELETE", "DELETE_ALL", "DELETE_USER"})
+"""Those that hold no memory's text, and may be what erases it."""
+
+ERASED: Final = "Its content was erased before it was done."
+"""The error of a job that cannot be done any more."""
 
 _FIRST_PAUSE: Final = timedelta(seconds=1)
 _PAUSE_FACTOR: Final = 4
@@ -37,7 +43,7 @@ class Job:
             erase reaches it).
         content: Text that was made for the caller (an export, a profile); blanked when a memory in it is erased.
         memory_ids: Memories whose text stands in payload or content, so that erasing one blanks both.
-        subject: What it works on, if only one job may at a time (a webhook's id).
+        subject: What it works on, if only one job in the whole store may at a time (a webhook's id).
         actor: Who asked.
         attempts: How often it was begun.
         run_after: When it may be begun.
@@ -67,9 +73,30 @@ class Job:
     lease_until: datetime | None = None
 
     @property
+    def due(self) -> datetime | None:
+        """Since when it may be begun by whoever asks; None when it is done."""
+        if self.status in DONE:
+            return None
+        return self.run_after if self.status == "PENDING" or self.lease_until is None else self.lease_until
+
+    @property
     def latency_ms(self) -> float | None:
         """From the request to the end, in milliseconds; None while it is not over."""
         return None if self.completed_at is None else (self.completed_at - self.created_at) / timedelta(milliseconds=1)
+
+
+def blanked(job: Job) -> Job:
+    """The job without what was asked for and what was made of it.
+
+    One that was not done cannot be done without and fails, but for a deletion, which stays as it is.
+    """
+    blank = replace(job, payload={}, content=None)
+    if job.status in DONE:
+        return blank
+    if job.kind in DELETIONS:
+        return job
+    ended: dict[str, Any] = {"status": "FAILED", "error": ERASED, "completed_at": job.updated_at}
+    return replace(blank, lease=None, lease_until=None, **ended)
 
 
 def pause_before_retry(attempts: int) -> timedelta:

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from kept.adapters.sqlite.batching import GroupCommit
-from kept.adapters.sqlite.failures import translated
+from kept.adapters.sqlite.failures import decoded, translated
 from kept.adapters.sqlite.pool import Pool
 from kept.adapters.sqlite.queries import queries
 from kept.domain.history import from_microseconds, to_microseconds
-from kept.domain.jobs import Job, JobKind
+from kept.domain.jobs import DELETIONS, ERASED, Job, JobKind
 from kept.domain.scope import ANY, ENTITY_IDS, Scope
 from kept.errors import ConflictError
 from kept.ports import AuditEntry, AuditListing, Backlog, Entry, JobListing
@@ -57,11 +57,11 @@ class SqliteRegistry(_OnLog):
 
     def find(self, kind: str, entry_id: str) -> Entry | None:
         found = self._named("find_entry_of_registry", {"kind": kind, "id": entry_id})
-        return _to_entry(found[0]) if found else None
+        return next(decoded(self._path, _to_entry, found), None)
 
     def entries(self, kind: str, owner: str | None = None) -> list[Entry]:
         name = "entries_of_registry" if owner is None else "entries_of_owner"
-        return [_to_entry(row) for row in self._named(name, {"kind": kind, "owner": owner})]
+        return list(decoded(self._path, _to_entry, self._named(name, {"kind": kind, "owner": owner})))
 
     def revise(self, kind: str, entry_id: str, data: Mapping[str, Any], at: datetime) -> bool:
         name = {"kind": kind, "id": entry_id}
@@ -85,35 +85,36 @@ class SqliteJobs(_OnLog):
     """The jobs port."""
 
     def put(self, job: Job) -> Job:
-        return self._commits.run(lambda connection: _put_job(connection, job))
+        kept = self._commits.run(lambda connection: _read_job(connection, _put_job(connection, job)))
+        return next(decoded(self._path, _to_job, [kept]))
 
     def put_many(self, jobs: Sequence[Job]) -> None:
         self._commits.run(lambda connection: [_put_job(connection, job) for job in jobs])
 
     def find(self, project: str, job_id: str) -> Job | None:
         found = self._all(_jobs("id = :id AND project = :project"), {"id": job_id, "project": project})
-        return _to_job(found[0]) if found else None
+        return next(decoded(self._path, _to_job, found), None)
 
     def page(self, listing: JobListing, *, limit: int, offset: int = 0) -> list[Job]:
         sql, parameters = _jobs_where(listing)
         found = self._all(_jobs(f"{sql} ORDER BY key DESC LIMIT ? OFFSET ?"), [*parameters, limit, offset])
-        return [_to_job(row) for row in found]
+        return list(decoded(self._path, _to_job, found))
 
     def count(self, listing: JobListing) -> int:
         sql, parameters = _jobs_where(listing)
         return int(self._all(f"SELECT count(*) FROM job WHERE {sql}", parameters)[0][0])
 
     def claim(self, kinds: Collection[JobKind], lease: str, *, now: datetime, until: datetime, limit: int) -> list[Job]:
-        due = {"kinds": _json(list(kinds)), "now": to_microseconds(now), "limit": limit}
+        due = {"kinds": _json(sorted(set(kinds))), "now": to_microseconds(now), "limit": limit}
         if not self._named("due_jobs", due):  # a look that writes nothing: workers look often
             return []
         held = {"lease": lease, "now": to_microseconds(now), "until": to_microseconds(until)}
 
-        def take(connection: sqlite3.Connection) -> list[Job]:
+        def take(connection: sqlite3.Connection) -> list[sqlite3.Row]:
             keys = [row[0] for row in connection.execute(queries()["due_jobs"], due).fetchall()]
-            return [_claim_job(connection, held | {"key": key}) for key in keys]
+            return [_read_job(connection, key) for key in keys if _claim_job(connection, held | {"key": key})]
 
-        return self._commits.run(take)
+        return list(decoded(self._path, _to_job, self._commits.run(take)))
 
     def extend(self, job_ids: Collection[str], lease: str, until: datetime) -> None:
         rows = [{"id": job_id, "lease": lease, "until": to_microseconds(until)} for job_id in job_ids]
@@ -169,7 +170,7 @@ class SqliteAudit(_OnLog):
         found = self._all(
             f"SELECT * FROM audit WHERE {sql} ORDER BY key DESC LIMIT ? OFFSET ?", [*parameters, limit, offset]
         )
-        return [_to_audit(row) for row in found]
+        return list(decoded(self._path, _to_audit, found))
 
     def scan(self, listing: AuditListing) -> Iterator[AuditEntry]:
         sql, parameters = _audit_where(listing)
@@ -179,7 +180,7 @@ class SqliteAudit(_OnLog):
             self._pool.reader() as connection,
             closing(connection.execute(ordered, parameters)) as cursor,
         ):
-            yield from map(_to_audit, cursor)
+            yield from decoded(self._path, _to_audit, cursor)
 
     def count(self, listing: AuditListing) -> int:
         sql, parameters = _audit_where(listing)
@@ -210,22 +211,28 @@ def blank_jobs_of(connection: sqlite3.Connection, project: str, memory_id: str) 
 
 
 def _blank_jobs(connection: sqlite3.Connection, which: str, parameters: Mapping[str, Any]) -> int:
-    return connection.execute(f"{queries()['blank_jobs']} AND {which}", parameters).rowcount
+    rule = {"erased": ERASED, "deletions": _json(sorted(DELETIONS))}
+    return connection.execute(f"{queries()['blank_jobs']} AND {which}", {**parameters, **rule}).rowcount
 
 
-def _put_job(connection: sqlite3.Connection, job: Job) -> Job:
-    cursor = connection.execute(queries()["insert_job"], _job_row(job))
+def _put_job(connection: sqlite3.Connection, job: Job) -> int:
+    """Keep a job unless its idempotency key was used; the key of it, or of the earlier one."""
+    row = _job_row(job)
+    cursor = connection.execute(queries()["insert_job"], row)
     if not cursor.rowcount:
-        used = {"project": job.scope.project, "kind": job.kind, "idempotency_key": job.idempotency_key}
-        return _read_job(connection, "project = :project AND kind = :kind AND idempotency_key = :idempotency_key", used)
-    return _name_memories(connection, int(cursor.lastrowid or 0), job)
+        return int(connection.execute(queries()["job_by_idempotency_key"], row).fetchone()["key"])
+    key = int(cursor.lastrowid or 0)
+    _name_memories(connection, key, job)
+    return key
 
 
-def _claim_job(connection: sqlite3.Connection, held: Mapping[str, Any]) -> Job:
-    subject = connection.execute(queries()["claim_job"], held).fetchone()["subject"]
-    if subject is not None:
-        connection.execute(queries()["end_other_claims"], {"subject": subject, "key": held["key"]})
-    return _read_job(connection, "key = :key", held)
+def _claim_job(connection: sqlite3.Connection, held: Mapping[str, Any]) -> bool:
+    claimed = connection.execute(queries()["claim_job"], held).fetchone()
+    if claimed is None:
+        return False
+    if claimed["subject"] is not None:
+        connection.execute(queries()["end_other_claims"], {"subject": claimed["subject"], "key": held["key"]})
+    return True
 
 
 def _finish_job(connection: sqlite3.Connection, job: Job) -> bool:
@@ -236,18 +243,17 @@ def _finish_job(connection: sqlite3.Connection, job: Job) -> bool:
     return True
 
 
-def _name_memories(connection: sqlite3.Connection, key: int, job: Job) -> Job:
-    """Keep whose text stands in a job, which is blank when one of them was erased meanwhile; the job as it is now."""
-    if not job.memory_ids:
-        return job
-    connection.executemany(queries()["insert_job_memory"], [(memory_id, key) for memory_id in job.memory_ids])
-    if _blank_jobs(connection, queries()["is_of_erased"], {"key": key}):
-        connection.execute(queries()["upkeep_is_due"])
-    return _read_job(connection, "key = :key", {"key": key})
+def _name_memories(connection: sqlite3.Connection, key: int, job: Job) -> None:
+    """Keep whose text stands in a job, which is blank when one of them was erased meanwhile."""
+    if job.memory_ids:
+        connection.executemany(queries()["insert_job_memory"], [(memory_id, key) for memory_id in job.memory_ids])
+        if _blank_jobs(connection, queries()["is_of_erased"], {"key": key}):
+            connection.execute(queries()["upkeep_is_due"])
 
 
-def _read_job(connection: sqlite3.Connection, which: str, parameters: Mapping[str, Any]) -> Job:
-    return _to_job(connection.execute(_jobs(which), parameters).fetchone())
+def _read_job(connection: sqlite3.Connection, key: int) -> sqlite3.Row:
+    found: sqlite3.Row = connection.execute(_jobs("key = :key"), {"key": key}).fetchone()
+    return found
 
 
 def _jobs(which: str) -> str:

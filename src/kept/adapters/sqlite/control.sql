@@ -39,37 +39,43 @@ ON CONFLICT (project, kind, idempotency_key) WHERE idempotency_key IS NOT NULL D
 -- What follows says which.
 SELECT *, (SELECT json_group_array(memory_id) FROM job_memory WHERE job_memory.job = job.key) AS memory_ids FROM job
 
+-- name: job_by_idempotency_key
+SELECT key FROM job WHERE project = :project AND kind = :kind AND idempotency_key = :idempotency_key
+
 -- name: insert_job_memory
 INSERT OR IGNORE INTO job_memory (memory_id, job) VALUES (?, ?)
 
 -- name: due_jobs
--- Those due longest: of the jobs without a subject, and of each subject's the first, unless another runs on it.
-WITH RECURSIVE subjects (subject) AS (
-    SELECT min(subject) FROM job WHERE due IS NOT NULL AND subject IS NOT NULL
+-- Those due longest: of the jobs without a subject, and of each subject's (in each kind) the first, unless one runs on it.
+WITH RECURSIVE subjects (kind, subject) AS (
+    SELECT value, (SELECT min(subject) FROM job WHERE kind = kinds.value AND due IS NOT NULL AND subject IS NOT NULL)
+    FROM json_each(:kinds) AS kinds
     UNION ALL
-    SELECT (SELECT min(subject) FROM job WHERE due IS NOT NULL AND subject > subjects.subject)
+    SELECT kind, (
+        SELECT min(subject) FROM job WHERE kind = subjects.kind AND due IS NOT NULL AND subject > subjects.subject)
     FROM subjects WHERE subject IS NOT NULL)
 SELECT key FROM (
     SELECT job.key, job.due FROM json_each(:kinds) AS kinds CROSS JOIN job ON job.key IN (
         SELECT key FROM job WHERE kind = kinds.value AND subject IS NULL AND due <= :now ORDER BY due, key LIMIT :limit)
     UNION ALL
     SELECT job.key, job.due FROM subjects CROSS JOIN job ON job.key = (
-        SELECT key FROM job
-        WHERE subject = subjects.subject AND due <= :now AND kind IN (SELECT value FROM json_each(:kinds))
+        SELECT key FROM job WHERE kind = subjects.kind AND subject = subjects.subject AND due <= :now
         ORDER BY due, key LIMIT 1)
     WHERE NOT EXISTS (
         SELECT 1 FROM job WHERE subject = subjects.subject AND status = 'RUNNING' AND lease_until > :now))
 ORDER BY due, key LIMIT :limit
 
 -- name: claim_job
+-- Not when another of its subject was claimed just before.
 UPDATE job SET status = 'RUNNING', attempts = attempts + 1, lease = :lease, lease_until = :until, updated_at = :now,
     started_at = coalesce(started_at, :now)
-WHERE key = :key
+WHERE key = :key AND NOT EXISTS (
+    SELECT 1 FROM job AS other WHERE other.subject = job.subject AND other.status = 'RUNNING' AND other.lease_until > :now)
 RETURNING subject
 
 -- name: end_other_claims
 -- Of a subject's jobs one is held: whoever let another's lease run out can neither extend nor finish it now.
-UPDATE job SET status = 'PENDING', run_after = lease_until, lease = NULL, lease_until = NULL
+UPDATE job SET status = 'PENDING', run_after = due, lease = NULL, lease_until = NULL
 WHERE subject = :subject AND status = 'RUNNING' AND key != :key
 
 -- name: extend_job
@@ -83,13 +89,12 @@ WHERE id = :id AND lease = :lease AND status = 'RUNNING'
 RETURNING key
 
 -- name: blank_jobs
--- What was asked for, and what was made of it. A job that waits or runs cannot be done without and fails, but for one that
--- deletes: it holds no memory's text, and may be the one that erases. What follows says which.
+-- As `kept.domain.jobs.blanked` says. What follows says which.
 UPDATE job SET payload = '{}', content = NULL,
-    error = iif(due IS NULL, error, 'Its content was erased before it was done.'),
-    completed_at = coalesce(completed_at, updated_at),
+    error = iif(due IS NULL, error, :erased),
+    completed_at = iif(due IS NULL, completed_at, updated_at),
     status = iif(due IS NULL, status, 'FAILED'), lease = NULL, lease_until = NULL
-WHERE NOT (due IS NOT NULL AND kind IN ('DELETE', 'DELETE_ALL', 'DELETE_USER'))
+WHERE NOT (due IS NOT NULL AND kind IN (SELECT value FROM json_each(:deletions)))
 
 -- name: are_of_memory
 -- Jobs that name the memory, and those whose id is the idempotency key of what stored or changed it, done or not.

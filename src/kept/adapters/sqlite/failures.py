@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Final
+from typing import Any, Final, TypeVar
 
+from kept.adapters.sqlite.rows import UNREADABLE
 from kept.errors import (
     ConflictError,
     StoreBusyError,
@@ -15,6 +16,8 @@ from kept.errors import (
     StoreFullError,
     StoreReadOnlyError,
 )
+
+T = TypeVar("T")
 
 _PRIMARY_CODE: Final = 0xFF
 """The low byte of an extended result code is the primary one (https://www.sqlite.org/rescode.html)."""
@@ -71,3 +74,14 @@ def translate(error: sqlite3.Error, path: str) -> StoreError:
 
 def _is_undecodable(error: sqlite3.Error) -> bool:
     return str(error).startswith(_UNDECODABLE)
+
+
+def decoded(path: str, decode: Callable[[Any], T], found: Iterable[Any]) -> Iterator[T]:
+    """Rows as values. One that cannot be read is damage, whatever Python calls it; its content is not repeated."""
+    try:
+        yield from map(decode, found)
+    except UNREADABLE as error:
+        raise StoreCorruptError(
+            f"The store {path} holds a row that cannot be read ({type(error).__name__} in {decode.__name__}); "
+            "it was left as it was. Restore a backup, or look at it with `kept verify`."
+        ) from None

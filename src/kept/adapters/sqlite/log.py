@@ -21,14 +21,14 @@ from kept.adapters.sql import SQLITE, where
 from kept.adapters.sqlite import rows
 from kept.adapters.sqlite.connections import create_private, prepare
 from kept.adapters.sqlite.control import blank_jobs_of, blank_jobs_under
-from kept.adapters.sqlite.failures import translated
+from kept.adapters.sqlite.failures import decoded, translated
 from kept.adapters.sqlite.pool import Pool
 from kept.adapters.sqlite.queries import queries
 from kept.domain.filters import matches
 from kept.domain.history import Operation, Revision, blank, checksum, encode_changes, to_microseconds
 from kept.domain.memory import Episode, MemoryRecord
 from kept.domain.scope import ANY, Scope
-from kept.errors import ConflictError, NotFoundError, StoreBusyError, StoreCorruptError, StoreError, StoreReadOnlyError
+from kept.errors import ConflictError, NotFoundError, StoreBusyError, StoreError, StoreReadOnlyError
 from kept.ports import (
     EntitySummary,
     Finding,
@@ -200,14 +200,7 @@ class SqliteReader:
         return [row[0] for row in self._named("projects", {})]
 
     def _values(self, decode: Callable[[Any], T], found: Iterable[Any]) -> Iterator[T]:
-        """Rows as values. One that cannot be read is damage, whatever Python calls it; its content is not repeated."""
-        try:
-            yield from map(decode, found)
-        except rows.UNREADABLE as error:
-            raise StoreCorruptError(
-                f"The store {self._path} holds a row that cannot be read ({type(error).__name__} in "
-                f"{decode.__name__}); it was left as it was. Restore a backup, or look at it with `kept verify`."
-            ) from None
+        return decoded(str(self._path), decode, found)
 
     def _value(self, decode: Callable[[Any], T], name: str, parameters: Mapping[str, Any]) -> T | None:
         return next(self._values(decode, self._named(name, parameters)), None)
