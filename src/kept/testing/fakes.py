@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from kept.domain.history import Operation, Revision, apply, blank, difference, to_changes
+from kept.domain.jobs import Job
 from kept.domain.memory import Episode, MemoryRecord, Message, State, text_hash
 from kept.domain.scope import Scope
 from kept.ports import EmbedderIdentity, IndexEntry
@@ -149,6 +150,19 @@ def entry(text: str) -> IndexEntry:
     """An index entry that depends on the text, with blobs of a plausible form (nothing reads them)."""
     digest = hashlib.blake2b(text.encode(), digest_size=16).digest()
     return IndexEntry(embedding=digest, terms=digest[:8], entities=digest[:4], flags=len(text))
+
+
+def job(number: int = 1, **fields: Any) -> Job:
+    """A job that waits, with plausible values in every required field.
+
+    Args:
+        number: Sets its id, and when it came: so many seconds after `START`.
+        fields: Any field of `Job`, to replace the default.
+    """
+    came = START + timedelta(seconds=number)
+    defaults: dict[str, Any] = {"id": f"job-{number}", "scope": SCOPE, "kind": "ADD"}
+    times = dict.fromkeys(("created_at", "updated_at", "run_after"), came)
+    return Job(**(defaults | times | fields))
 
 
 class Scribe:
