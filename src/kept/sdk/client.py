@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 from types import TracebackType
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 from urllib.parse import urlsplit
 
 from kept import __version__
@@ -53,9 +53,7 @@ class MemoryClient(MemoryCalls[Blocking]):
 
         place = _place(api_key, host, retries)
         self._closes = client is None
-        super().__init__(
-            Blocking(place, client or httpx2.Client(timeout=timeout_s, trust_env=_uses_proxies(place.url)))
-        )
+        super().__init__(Blocking(place, client or httpx2.Client(**_connection(place.url, timeout_s))))
 
     @property
     def host(self) -> str:
@@ -80,7 +78,7 @@ class MemoryClient(MemoryCalls[Blocking]):
 
 
 class AsyncMemoryClient(MemoryCalls[Awaiting]):
-    """`MemoryClient` for event loops (asyncio and trio): every call is a coroutine. Making one is not, and does not block.
+    """`MemoryClient` for event loops: every call is a coroutine. Making one is not, and does not block.
 
     Args:
         api_key: The key to show. Default: `KEPT_API_KEY`.
@@ -108,9 +106,7 @@ class AsyncMemoryClient(MemoryCalls[Awaiting]):
 
         place = _place(api_key, host, retries)
         self._closes = client is None
-        super().__init__(
-            Awaiting(place, client or httpx2.AsyncClient(timeout=timeout_s, trust_env=_uses_proxies(place.url)))
-        )
+        super().__init__(Awaiting(place, client or httpx2.AsyncClient(**_connection(place.url, timeout_s))))
 
     @property
     def host(self) -> str:
@@ -160,10 +156,18 @@ def _sendable(key: str) -> str:
     return key
 
 
-def _uses_proxies(url: str) -> bool:
-    """Whether the environment's proxies are for this address: they cannot reach this machine."""
-    host = urlsplit(url).hostname or ""
+def _connection(url: str, timeout_s: float) -> dict[str, Any]:
+    """How to connect to an address."""
+    parts = urlsplit(url)
+    return {
+        "timeout": timeout_s,
+        "verify": parts.scheme == "https",  # without TLS there is nothing to verify, and reading the roots takes 25 ms
+        "trust_env": not _is_this_machine(parts.hostname or ""),  # the environment's proxies cannot reach it
+    }
+
+
+def _is_this_machine(host: str) -> bool:
     try:
-        return not ipaddress.ip_address(host).is_loopback
+        return ipaddress.ip_address(host).is_loopback
     except ValueError:
-        return host != "localhost"
+        return host == "localhost"

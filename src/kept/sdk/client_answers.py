@@ -359,11 +359,26 @@ class LinkCreated(Link):
 
 
 class RetentionRule(TypedDict):
-    """How long memories that it names are kept; without `days` for ever."""
+    """How long memories that it names are kept."""
 
     id: str
-    days: int | None
-    category: NotRequired[str | None]
-    tag: NotRequired[str | None]
-    connector: NotRequired[str | None]
-    memory_type: NotRequired[str | None]
+    days: int | Literal["forever"]
+    category: NotRequired[str]
+    tag: NotRequired[str]
+    connector: NotRequired[str]
+    memory_type: NotRequired[str]
+    created_at: NotRequired[str]
+    due: NotRequired[int]
+
+
+class RetentionRules(TypedDict):
+    """The rules of a project."""
+
+    results: list[RetentionRule]
+
+
+class Enforced(TypedDict):
+    """What the rules expired."""
+
+    message: str
+    expired: Any

@@ -306,17 +306,36 @@ class Retention(Speaker[R]):
     """Rules that say how long memories are kept. Kept's own."""
 
     @Call
-    def list(self) -> Request[answers.Page[answers.RetentionRule]]:
-        """The project's rules."""
+    def list(self) -> Request[answers.RetentionRules]:
+        """The project's rules, oldest first, each with how many memories are `due` to expire."""
         return Request("GET", "/v1/retention/", own=True)
 
     @Call
-    def create(self, /, *, days: int | None = None, **about: Any) -> Request[answers.RetentionRule]:
-        """Make a rule: memories `about` this (`category`, `tag`, `connector`, `memory_type`) expire after so many days.
+    def put(
+        self,
+        *,
+        days: int | None,
+        category: str | None = None,
+        tag: str | None = None,
+        connector: str | None = None,
+        memory_type: str | None = None,
+    ) -> Request[answers.RetentionRule]:
+        """Keep memories that all of this fits for so many days; None keeps them for ever. Replaces a rule about the same.
 
-        Without `days` they are kept for ever.
+        Args:
+            days: From 1; of several rules that fit a memory the longest counts.
+            category: One of its categories.
+            tag: Its `metadata.tag`, or one of its `metadata.tags`.
+            connector: Through what it came, such as `rest`.
+            memory_type: `message`, `statement`, `fact`, …
         """
-        return Request("POST", "/v1/retention/", body={**about, "days": days}, own=True)
+        about = given(None, category=category, tag=tag, connector=connector, memory_type=memory_type)
+        return Request("POST", "/v1/retention/", body={**about, "days": "forever" if days is None else days}, own=True)
+
+    @Call
+    def enforce(self) -> Request[answers.Enforced]:
+        """Expire now what the rules no longer keep, instead of within the hour."""
+        return Request("POST", "/v1/retention/enforce/", body={}, own=True)
 
     @Call
     def delete(self, rule_id: str) -> Request[answers.Message]:

@@ -99,7 +99,7 @@ class Blocking:
 
 
 class Awaiting:
-    """Runs calls on an event loop (asyncio or trio)."""
+    """Runs calls on an event loop."""
 
     def __init__(self, place: Place, http: httpx2.AsyncClient) -> None:
         self.place = place
