@@ -7,9 +7,9 @@ the rest stays as it was, with its history.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, MutableMapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -63,55 +63,31 @@ class Document:
     source: str
 
 
-@dataclass(slots=True)
-class Documents:
-    """Keeps memories in step with documents.
+def refresh(
+    memories: Memories, owner: Owner, wanted: Iterable[Document], digests: MutableMapping[tuple[str, str], str]
+) -> int:
+    """Bring memories in step with documents; how many were added or hidden.
 
     Args:
         memories: Where they are stored.
+        owner: Whose they are.
+        wanted: The documents.
+        digests: Of what was read before, by repository and name: an unchanged file costs a look, not a search. Updated.
+
+    Raises:
+        KeptError: The store cannot be used; the documents after that are read the next time.
     """
-
-    memories: Memories
-    _known: dict[str, str] = field(default_factory=dict)
-    """Digests of what was read by this process: an unchanged file costs a look, not a search."""
-
-    def refresh(self, owner: Owner, documents: Iterable[Document]) -> int:
-        """Read what changed; how many memories were added or hidden.
-
-        Raises:
-            KeptError: The store cannot be used; the documents after that are read the next time.
-        """
-        changed = 0
-        for document in documents:
-            content = _content(document.path)
-            if content is None:
-                continue
-            digest = hashlib.blake2b(content, digest_size=_DIGEST_BYTES).hexdigest()
-            if self._known.get(document.name) == digest:
-                continue
-            changed += self._bring(owner, document, digest)
-            self._known[document.name] = digest
-        return changed
-
-    def _bring(self, owner: Owner, document: Document, digest: str) -> int:
-        wanted = {normalise(passage): passage for passage in _passages(document.path)}
-        stored = self.memories.of_document(owner, document.name)
-        gone = [memory.id for memory in stored if normalise(memory.text) not in wanted]
-        known = {normalise(memory.text) for memory in stored}
-        fresh = [passage for key, passage in wanted.items() if key not in known]
-        if gone:
-            self.memories.forget(owner, gone)
-        if fresh:
-            capture = Capture(
-                key=f"document:{owner.app_id}:{document.name}:{digest}:{_state(known)}",
-                project=owner.project,
-                user_id=owner.user_id,
-                app_id=owner.app_id,
-                facts=tuple(fresh),
-                metadata={"source": document.source, "document": document.name},
-            )
-            self.memories.store([capture])
-        return len(gone) + len(fresh)
+    changed = 0
+    for document in wanted:
+        content = _content(document.path)
+        if content is None:
+            continue
+        digest = hashlib.blake2b(content, digest_size=_DIGEST_BYTES).hexdigest()
+        if digests.get((owner.app_id, document.name)) == digest:
+            continue
+        changed += _bring(memories, owner, document, digest)
+        digests[owner.app_id, document.name] = digest
+    return changed
 
 
 def rules_of(root: Path) -> Iterator[Document]:
@@ -132,6 +108,27 @@ def native_of(folder: Path) -> Iterator[Document]:
 def native_folder(transcript_path: str) -> Path | None:
     """The client's memory folder of the project whose transcript this is."""
     return Path(transcript_path).parent / "memory" if transcript_path else None
+
+
+def _bring(memories: Memories, owner: Owner, document: Document, digest: str) -> int:
+    wanted = {normalise(passage): passage for passage in _passages(document.path)}
+    stored = memories.of_document(owner, document.name)
+    gone = [memory.id for memory in stored if normalise(memory.text) not in wanted]
+    known = {normalise(memory.text) for memory in stored}
+    fresh = [passage for key, passage in wanted.items() if key not in known]
+    if gone:
+        memories.forget(owner, gone)
+    if fresh:
+        capture = Capture(
+            key=f"document:{owner.app_id}:{document.name}:{digest}:{_state(known)}",
+            project=owner.project,
+            user_id=owner.user_id,
+            app_id=owner.app_id,
+            facts=tuple(fresh),
+            metadata={"source": document.source, "document": document.name},
+        )
+        memories.store([capture])
+    return len(gone) + len(fresh)
 
 
 def _found(root: Path, pattern: str) -> list[Path]:

@@ -49,9 +49,10 @@ class RemoteMemories:
         """Store; ids of what is stored already. Messages to be taken apart are acknowledged, and stored by the server's worker."""
         ids: list[str] = []
         for capture in captures:
+            owner: dict[str, Any] = capture.ids
             answer = self._client.add(
                 capture.said,
-                **capture.ids,
+                **owner,
                 facts=list(capture.facts) or None,
                 infer=capture.infer,
                 metadata=dict(capture.metadata),

@@ -67,8 +67,8 @@ class Session:
         self.read.clear()
         self.compacted = True
 
-    def end_turn(self) -> tuple[list[str], list[str], tuple[str, ...]]:
-        """Prompts, failures and files of the turn that ends; the next begins with none."""
-        ended = self.prompts, self.failures, tuple(self.files)
+    def end_turn(self) -> tuple[list[str], list[str]]:
+        """Prompts and failures of the turn that ends; the next begins with none, and has touched no file."""
+        ended = self.prompts, self.failures
         self.prompts, self.failures, self.files = [], [], {}
         return ended

@@ -6,10 +6,12 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from kept.claude_code.hooks import Hooks
+from kept.claude_code.event import Event
+from kept.claude_code.hooks import Hooks, LoadSettings
 from kept.claude_code.journal import Journal
 from kept.claude_code.marks import Marks
 from kept.claude_code.memories import LocalMemories, Memories
@@ -17,8 +19,6 @@ from kept.settings import Settings, data_folder
 
 if TYPE_CHECKING:
     from kept.engine.service import Service
-    from kept.ports import Log
-    from kept.sdk.client import MemoryClient
 
 NAME: Final = "hook"
 """The tool's name in the plugin's hooks."""
@@ -27,7 +27,8 @@ FOLDER: Final = "claude-code"
 SILENT: Final = frozenset({"PreCompact"})
 """Events whose answer is pasted into a prompt whatever it is, so it must be no text at all."""
 
-LoadSettings = Callable[[Path | None], Settings]
+REMOTE_S: Final = 2.0
+"""How long a server's answer may take: the hooks have two to five seconds in all."""
 
 
 class HookTool:
@@ -45,10 +46,12 @@ class HookTool:
 
     def __call__(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """A tool's result, never an error: the client would show it to the user at each prompt."""
+        from kept.claude_code import refreshing
+
         answer = self.answer(arguments)
         if not self._caught_up:
             self._caught_up = True
-            self.hooks.catch_up(arguments)
+            refreshing.catch_up(self.hooks, Event(arguments))
         silent = arguments.get("hook_event_name") in SILENT
         return {"content": [{"type": "text", "text": "" if silent else json.dumps(answer, ensure_ascii=False)}]}
 
@@ -65,30 +68,45 @@ class HookTool:
         self.hooks.close()
 
 
-def local_tool(
-    open_log: Callable[[], Log], open_service: Callable[[], Service], load_settings: LoadSettings
-) -> HookTool:
-    """The tool over the store on this machine.
+def settings_loader(**given: Any) -> LoadSettings:
+    """Loads the settings with a repository's file and what the caller passed."""
+
+    def load(team: Path | None) -> Settings:
+        return Settings.load(team=team, **given)
+
+    return load
+
+
+def open_tool(load_settings: LoadSettings, open_service: Callable[[], Service] | None = None) -> HookTool:
+    """The tool. Nothing is opened before it is needed, so that what cannot be opened costs a session nothing but a notice.
 
     Args:
-        open_log: Gives the log, always the same; called when it is first needed.
-        open_service: The same of the service. The start of a session needs none.
         load_settings: Gives the settings with those of a repository's file, or without (None).
+        open_service: Gives the service of the process, where it has one already.
     """
-    return _tool(LocalMemories(open_log, open_service, lambda: datetime.now(UTC).date()), load_settings)
-
-
-def remote_tool(client: MemoryClient, load_settings: LoadSettings) -> HookTool:
-    """The tool over a server's memories."""
-    from kept.claude_code.remote import RemoteMemories
-
-    return _tool(RemoteMemories(client), load_settings)
-
-
-def _tool(memories: Memories, load_settings: LoadSettings) -> HookTool:
     folder = data_folder() / FOLDER
+
+    def open_memories() -> Memories:
+        return _memories(load_settings(None), open_service)
+
     return HookTool(
-        Hooks(memories, load_settings, Marks(folder)), Journal(folder) if _wants_log(load_settings) else None
+        Hooks(open_memories, load_settings, Marks(folder)), Journal(folder) if _wants_log(load_settings) else None
+    )
+
+
+def _memories(settings: Settings, open_service: Callable[[], Service] | None) -> Memories:
+    """A server's memories where the settings name one, else the store's."""
+    if settings.url is not None:
+        from kept.claude_code.remote import RemoteMemories
+        from kept.sdk.client import MemoryClient
+
+        return RemoteMemories(MemoryClient(settings.api_key, settings.url, timeout_s=REMOTE_S, retries=0))
+    from kept import bootstrap
+
+    return LocalMemories(
+        cache(lambda: bootstrap.open_log(settings.database, busy_timeout_s=settings.busy_timeout_s)),
+        open_service or cache(lambda: bootstrap.build(settings)),
+        lambda: datetime.now(UTC).date(),
     )
 
 

@@ -41,6 +41,9 @@ SECTIONS: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
         "Serve": {
             "serve": "kept.cli.serve:serve",
         },
+        "Connect": {
+            "hook": "kept.cli.hook:hook",
+        },
         "Operate": {
             "stats": "kept.cli.operate:stats",
             "verify": "kept.cli.operate:verify",

@@ -1,0 +1,92 @@
+"""Memories for a prompt, a file or an error: few, in time, and none that the model has before it already."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from kept.claude_code.event import Event
+from kept.claude_code.hooks import Answer, Hooks, Place, given
+from kept.claude_code.memories import Owner, Remembered
+from kept.claude_code.patience import within
+from kept.claude_code.session import Session
+from kept.claude_code.showing import Block
+
+CANDIDATES: Final = 60
+"""Hits that are looked at: the user's other repositories and the session's own words are among them and are left out."""
+MOST_FOR_PROMPT: Final = 8
+"""Memories for one prompt: more of them are no longer the ones that matter."""
+MOST_FOR_TOOL: Final = 4
+TOOL_TOKENS: Final = 250
+"""For one file or one error, of which a turn has many; never more than a prompt's own budget."""
+TOOL_S: Final = 0.15
+"""How long a tool call waits for what is known of its file or error: a person does not notice it."""
+_MS: Final = 1000
+
+
+def for_prompt(hooks: Hooks, event: Event, session: Session, place: Place, query: str) -> Answer | None:
+    """What matters for a prompt."""
+    settings = place.settings
+    found = _found(hooks, place, query, settings.recall_ms / _MS)
+    wanted = [memory for memory in found if _is_wanted(memory, session, place, query)]
+    return _shown(event, session, place, wanted, tokens=settings.recall_tokens, most=MOST_FOR_PROMPT)
+
+
+def for_tool(
+    hooks: Hooks,
+    event: Event,
+    session: Session,
+    place: Place,
+    query: str,
+    admits: Callable[[Remembered], bool] = lambda _: True,
+) -> Answer | None:
+    """What is known of a tool's file or error.
+
+    Args:
+        hooks: The hooks.
+        event: The tool's.
+        session: The session.
+        place: Where it works.
+        query: What to look for.
+        admits: What must hold of a memory besides.
+    """
+    found = _found(hooks, place, query, TOOL_S)
+    wanted = [memory for memory in found if _is_wanted(memory, session, place, query) and admits(memory)]
+    tokens = min(TOOL_TOKENS, place.settings.recall_tokens)
+    return _shown(event, session, place, wanted, tokens=tokens, most=MOST_FOR_TOOL)
+
+
+def _found(hooks: Hooks, place: Place, query: str, wait_s: float) -> list[Remembered]:
+    """Hits, if they come in time; none while an earlier search still runs."""
+    if hooks.rests or hooks.busy:
+        return []
+    least = min(place.settings.recall_threshold, place.settings.recall_threshold_elsewhere)
+    try:
+        return within(wait_s, lambda: _searched(hooks, place.owner, query, least))
+    except TimeoutError:
+        return []
+
+
+def _searched(hooks: Hooks, owner: Owner, query: str, threshold: float) -> list[Remembered]:
+    hooks.busy = True
+    try:
+        return hooks.memories.search(owner, query, limit=CANDIDATES, threshold=threshold)
+    finally:
+        hooks.busy = False
+
+
+def _is_wanted(memory: Remembered, session: Session, place: Place, query: str) -> bool:
+    """Whether it says something that the model has not before it, and enough of it."""
+    own = memory.app_id in {None, place.owner.app_id}
+    least = place.settings.recall_threshold if own else place.settings.recall_threshold_elsewhere
+    seen = memory.id in session.given or (memory.run_id == session.id and not session.compacted)
+    asks = memory.text.rstrip().endswith("?") or memory.text == query
+    return memory.score >= least and memory.own_words and not seen and not asks
+
+
+def _shown(
+    event: Event, session: Session, place: Place, memories: list[Remembered], *, tokens: int, most: int
+) -> Answer | None:
+    block = Block(tokens)
+    block.show(memories, most=most, app_id=place.owner.app_id)
+    return given(event, session, block) if block.shown else None

@@ -1,0 +1,46 @@
+"""What is told at a start: to a session, to one that goes on, and to a subagent."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from kept.claude_code import brief
+from kept.claude_code.event import Event
+from kept.claude_code.hooks import Answer, Hooks, Place, context, given
+from kept.claude_code.session import Session
+from kept.claude_code.showing import Block
+
+SUBAGENT_TOKENS: Final = 300
+"""Most tokens that a subagent is told: it works on one thing."""
+
+
+def session_start(hooks: Hooks, event: Event, session: Session, place: Place) -> Answer:
+    """The brief. After a compaction what was injected before may come again."""
+    if event.text("source") == "compact":
+        session.forget_sight()
+    return given(event, session, composed(hooks, session, place, place.settings.brief_tokens))
+
+
+def subagent_start(hooks: Hooks, event: Event, session: Session, place: Place) -> Answer | None:
+    """What was decided and agreed on, for an agent that sees nothing of the session."""
+    if not event.agent_type:
+        return None
+    recent = hooks.memories.recent(place.owner, brief.LOOKED_AT)
+    block = brief.conventions(recent, min(SUBAGENT_TOKENS, place.settings.brief_tokens))
+    session.give(block.shown, in_sight=False)
+    return context(event, block.text) if block.shown else None
+
+
+def composed(hooks: Hooks, session: Session, place: Place, tokens: int) -> Block:
+    """The brief of a session."""
+    return brief.compose(
+        place.owner,
+        place.repository,
+        hooks.memories.recent(place.owner, brief.LOOKED_AT),
+        count=hooks.memories.count(place.owner),
+        budget_tokens=tokens,
+        now=hooks.now(),
+        session_id="" if session.compacted else session.id,
+        instructions=place.settings.instructions,
+        notice=place.notice,
+    )
