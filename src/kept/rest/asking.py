@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, Final
 from urllib.parse import unquote_to_bytes, urlencode
 
-from fastapi import Depends, Path, Query, Request, Security
-from fastapi.security import APIKeyHeader
+from fastapi import Depends, Path, Query, Request
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from kept.domain.access import Principal
@@ -19,6 +18,7 @@ from kept.engine.access import ProjectAccess
 from kept.engine.keys import Keys
 from kept.engine.platform import Platform
 from kept.errors import ForbiddenError, InvalidInputError, NotFoundError
+from kept.rest.limits import RateLimits
 
 CONNECTOR: Final = "rest"
 PAGE_SIZE: Final = 100
@@ -27,12 +27,6 @@ MAX_PAGE_SIZE: Final = 200
 MAX_PAGE: Final = 10**9
 _SCHEMES: Final = ("token", "bearer")
 _UUID: Final = re.compile(r"[0-9a-fA-F]{8}-?(?:[0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}")
-
-_token = APIKeyHeader(
-    name="Authorization", scheme_name="Token", description="`Token KEY` or `Bearer KEY`", auto_error=False
-)
-_key = APIKeyHeader(name="X-API-Key", scheme_name="X-API-Key", auto_error=False)
-
 
 # --- who asks ---
 
@@ -45,42 +39,12 @@ def secret_of(headers: Mapping[str, str]) -> str | None:
     return key.strip() if scheme.lower() in _SCHEMES and key.strip() else None
 
 
-async def platform_of(request: Request) -> Platform:
-    """The platform that the app serves."""
-    found: Platform = request.app.state.platform
-    return found
-
-
-async def keys_of(request: Request) -> Keys:
-    """The platform's keys."""
-    found: Keys = request.app.state.keys
-    return found
-
-
-async def principal_of(
-    request: Request,
-    keys: Annotated[Keys, Depends(keys_of)],
-    _: Annotated[str | None, Security(_token)] = None,
-    __: Annotated[str | None, Security(_key)] = None,
-) -> Principal:
-    """Who asks, by the request's key; counted against the key's limits."""
-    principal = keys.recognise(secret_of(request.headers), connector=CONNECTOR)
-    wanted = request.query_params.get("project_id")
-    if wanted and wanted != principal.project:
-        principal = in_project(principal, wanted)
-    request.scope["kept.principal"] = principal
-    request.app.state.limits.count(request, principal)
-    return principal
-
-
 def in_project(principal: Principal, project: str) -> Principal:
     """The principal in another project, where it may go: an administrator anywhere, others nowhere.
 
     Raises:
         ForbiddenError: It may not.
     """
-    from dataclasses import replace
-
     if project == principal.project:
         return principal
     if not principal.may("ADMIN"):
@@ -88,17 +52,31 @@ def in_project(principal: Principal, project: str) -> Principal:
     return replace(principal, project=project)
 
 
-async def access_of(
-    request: Request,
-    principal: Annotated[Principal, Depends(principal_of)],
-    platform: Annotated[Platform, Depends(platform_of)],
-) -> ProjectAccess:
+def principal_of(request: Request) -> Principal:
+    """Who asks, by the request's key; counted against the key's limits.
+
+    Raises:
+        AuthenticationError: No key, or none that is one.
+        RateLimitError: One request too many.
+    """
+    keys: Keys = request.app.state.keys
+    limits: RateLimits = request.app.state.limits
+    principal = keys.recognise(secret_of(request.headers), connector=CONNECTOR)
+    if wanted := request.query_params.get("project_id"):
+        principal = in_project(principal, wanted)
+    request.scope["kept.principal"] = principal
+    limits.count(request, principal)
+    return principal
+
+
+async def access_of(request: Request) -> ProjectAccess:
     """The key's project, as far as the key reaches."""
-    return ProjectAccess(platform, principal, request.scope.get("kept.request_id"))
+    platform: Platform = request.app.state.platform
+    return ProjectAccess(platform, principal_of(request), request.scope.get("kept.request_id"))
 
 
 Access = Annotated[ProjectAccess, Depends(access_of)]
-Asker = Annotated[Principal, Depends(principal_of)]
+"""One dependency, made of plain calls: a tree of them costs as much as a search."""
 
 
 # --- names in the path ---
