@@ -1,0 +1,102 @@
+"""A real server for released clients: `kept serve` as a process of its own, over a store of the test."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx2
+import pytest
+
+import kept
+
+ADMIN_KEY = "kept_admin_of_the_acceptance_tests"
+STARTS_WITHIN_S = 30
+ENDS_WITHIN_S = 15
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running server."""
+
+    url: str
+    admin_key: str
+
+    def ask(self, method: str, path: str, *, key: str | None = None, **more) -> httpx2.Response:
+        """One request without any client's help."""
+        headers = {"Authorization": f"Token {key or self.admin_key}"}
+        return httpx2.request(method, self.url + path, headers=headers, trust_env=False, timeout=20, **more)
+
+    def make_project(self) -> tuple[str, str]:
+        """A project of its own: its id, and a key that owns it."""
+        made = self.ask("POST", "/api/v1/orgs/organizations/default/projects/", json={"name": "acceptance"})
+        assert made.status_code == 200, made.text
+        return made.json()["project_id"], made.json()["api_key"]
+
+
+@contextmanager
+def serving(folder: Path, **settings: str) -> Iterator[Server]:
+    """A server with these settings, while the block runs."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("KEPT_")} | {
+        "KEPT_API_KEY": ADMIN_KEY,
+        "KEPT_CONFIG": str(folder / "none.toml"),
+        "KEPT_DATABASE": f"sqlite:///{(folder / 'kept.db').as_posix()}",
+        "KEPT_WEBHOOKS_ALLOW_PRIVATE": "1",
+        "PYTHONPATH": str(Path(kept.__file__).parents[1]),
+        **settings,
+    }
+    log = folder / "serve.log"
+    with log.open("w", encoding="utf-8") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "kept.cli", "serve", "--port", str(port)],
+            stdout=output,
+            stderr=output,
+            env=environment,
+        )
+    try:
+        url = f"http://127.0.0.1:{port}"
+        _await_answer(process, url, log)
+        yield Server(url, ADMIN_KEY)
+    finally:
+        process.terminate()
+        try:
+            process.wait(ENDS_WITHIN_S)
+        finally:
+            process.kill()
+            process.wait()
+
+
+def _await_answer(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
+    deadline = time.monotonic() + STARTS_WITHIN_S
+    while time.monotonic() < deadline:
+        assert process.poll() is None, log.read_text(encoding="utf-8")
+        try:
+            httpx2.get(f"{url}/v1/ping/", trust_env=False)
+        except httpx2.TransportError:
+            time.sleep(0.02)
+        else:
+            return
+    raise AssertionError(log.read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory) -> Iterator[Server]:
+    """One server for all; tests keep apart by their projects."""
+    with serving(tmp_path_factory.mktemp("server")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def serve():
+    """Gives the means to run a server with settings of one's own: `with serve(folder, KEPT_…="…") as server`."""
+    return serving
