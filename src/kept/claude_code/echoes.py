@@ -12,7 +12,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
-from kept.domain.statements import statements
 from kept.domain.text import hashed_terms, term_hash
 
 TAG: Final = "kept-memory"
@@ -72,6 +71,8 @@ class Echoes:
         text = _FENCED.sub("", text)
         if not self._given:
             return text.strip()
+        from kept.domain.statements import statements
+
         kept, position = [], 0
         for statement in statements(text):
             if self._repeats(statement.text, role):

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import sys
+
 __all__ = ["main"]
 
 
 def main() -> None:
     """Run `kept` with the process's arguments and exit with its code."""
+    if sys.argv[1:] == [
+        "hook",
+        "session-start",
+    ]:  # on the path of every session: parsing it would take longer than answering
+        from kept.claude_code.command import run
+
+        run("session-start")
+        return
     from kept.cli.app import cli
 
     cli.main(prog_name="kept")
