@@ -434,6 +434,14 @@ class JobsConformance:
         assert ids(take(jobs, kinds=["ADD", "EXPORT"])) == ["job-1"]
         assert take(jobs, kinds=["EXPORT"]) == []
 
+    def test_subjects_that_are_worked_on_hold_up_no_other(self, jobs: Jobs) -> None:
+        """However much is due on them, and however little is asked for."""
+        jobs.put_many([job(number, subject=f"s{number % 5}") for number in range(20)])
+        take(jobs)
+        jobs.put_many([job(20, subject="s5"), job(21)])
+        assert ids(take(jobs, limit=1)) == ["job-20"]
+        assert ids(take(jobs, limit=1)) == ["job-21"]
+
     def test_a_job_that_waits_for_its_time_lets_others_of_its_subject_pass(self, jobs: Jobs) -> None:
         """A delivery that failed is tried again later, the next one now."""
         jobs.put_many([job(1, subject="a"), job(2, subject="a")])

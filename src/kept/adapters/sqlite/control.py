@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -174,13 +174,13 @@ class SqliteAudit(_OnLog):
 
     def scan(self, listing: AuditListing) -> Iterator[AuditEntry]:
         sql, parameters = _audit_where(listing)
-        ordered = f"SELECT * FROM audit WHERE {sql} ORDER BY key"
-        with (
-            translated(self._path),
-            self._pool.reader() as connection,
-            closing(connection.execute(ordered, parameters)) as cursor,
-        ):
-            yield from decoded(self._path, _to_audit, cursor)
+        with translated(self._path), self._pool.reader() as connection:
+            cursor = connection.execute(f"SELECT * FROM audit WHERE {sql} ORDER BY key", parameters)
+            try:
+                yield from decoded(self._path, _to_audit, cursor)
+            finally:
+                with suppress(sqlite3.ProgrammingError):  # the store was closed before a scan that was given up
+                    cursor.close()
 
     def count(self, listing: AuditListing) -> int:
         sql, parameters = _audit_where(listing)
