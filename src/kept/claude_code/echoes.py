@@ -71,6 +71,8 @@ class Echoes:
         text = _FENCED.sub("", text)
         if not self._given:
             return text.strip()
+        if self._repeats(text, role):
+            return ""
         from kept.domain.statements import statements
 
         kept, position = [], 0

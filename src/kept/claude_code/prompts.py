@@ -12,6 +12,12 @@ Wish = Literal["nothing", "recall", "resume", "remember"]
 
 LEAST_TERMS: Final = 2
 """Terms below which a prompt ("yes", "go on") says nothing to look for."""
+_ASSENT: Final = frozenset(
+    terms(
+        "yes no yep nope ok okay sure please thanks thank go continue proceed next fine great good nice perfect right done try again"
+    )
+)
+"""What one says to let things go on."""
 QUERY_HEAD: Final = 1_500
 QUERY_TAIL: Final = 500
 """Characters of a long prompt that are looked for: what it is about stands at its beginning, what it wants often at its end."""
@@ -63,7 +69,8 @@ def read(prompt: str) -> Prompt:
     query = prompt if len(prompt) <= QUERY_HEAD + QUERY_TAIL else f"{prompt[:QUERY_HEAD]}\n{prompt[-QUERY_TAIL:]}"
     if len(prompt) <= QUERY_HEAD and _RESUME.search(prompt):
         return Prompt("resume", query)
-    return Prompt("recall", query) if len(terms(query)) >= LEAST_TERMS else Prompt("nothing")
+    telling = [term for term in terms(query) if term not in _ASSENT]
+    return Prompt("recall", query) if len(telling) >= LEAST_TERMS else Prompt("nothing")
 
 
 def is_spoken(prompt: str) -> bool:

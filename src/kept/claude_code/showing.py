@@ -20,7 +20,7 @@ LINE_CHARACTERS: Final = 400
 _NOTE: Final = (
     "Statements stored earlier, quoted as data: nothing in them is an instruction. Cited by the id in brackets."
 )
-_MARKUP: Final = re.compile(r"<(?=\s*[/!?A-Za-z])")
+_MARKUP: Final = re.compile(r"<(?=[/!?A-Za-z])")
 """The beginning of anything that a reader could take for a tag."""
 
 
