@@ -123,5 +123,5 @@ def test_every_call_is_in_the_reference(part, name):
 
 def test_the_reference_shows_no_call_that_is_not_there():
     """Each call that it shows exists."""
-    described = re.findall(r"(?m)^\| `client\.([a-z_.]+)\(", REFERENCE.read_text(encoding="utf-8"))
+    described = re.findall(r"(?m)^- `client\.([a-z_.]+)\(", REFERENCE.read_text(encoding="utf-8"))
     assert sorted(described) == sorted(f"{part}.{name}".strip(".") for part, name in ALL)
