@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import hashlib
 from contextlib import closing
+from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
+from kept.adapters.sqlite.control import open_control
 from kept.adapters.sqlite.log import SqliteLog
 from kept.domain.memory import EntityRef, Episode, Message, Relation
-from kept.testing.fakes import SCOPE, START, Scribe
+from kept.testing.fakes import SCOPE, START, Scribe, job
 
 CANARY = "Zaunkönig-7f3a"
+HOUR = timedelta(hours=1)
 LARGE = 30_000
 """Bytes of a text that needs several overflow pages of 4 KB."""
 
@@ -28,6 +32,24 @@ def bytes_with_canary(path, canary=CANARY):
 def log(store_path):
     with closing(SqliteLog(store_path)) as log:
         yield log
+
+
+@pytest.fixture
+def jobs(log, store_path):
+    return open_control(log.pool, store_path)[1]
+
+
+def _job(number, **fields):
+    """A job with the canary in each place for text."""
+    words = f"{CANARY} " * (LARGE // len(CANARY))
+    return job(number, payload={"messages": words, CANARY: [CANARY]}, content=words, **fields)
+
+
+def _work(jobs, number, **fields):
+    """Keep a job and end it with the canary in what was made."""
+    jobs.put(_job(number))
+    (held,) = jobs.claim(["ADD"], "worker", now=START + HOUR, until=START + HOUR, limit=1)
+    return jobs.finish([replace(held, status="SUCCEEDED", completed_at=START, content=CANARY * number, **fields)])
 
 
 def _add(scribe, canary=CANARY, **fields):
@@ -99,6 +121,67 @@ def test_forgotten_sources_are_in_no_byte(log, store_path):
     log.scrub()
     with log.write() as transaction:
         assert transaction.forget_sources(SCOPE) == 2
+    assert log.scrub()
+    assert bytes_with_canary(store_path) == []
+
+
+def test_the_canary_is_in_jobs_until_they_are_blank(log, jobs, store_path):
+    """The test can fail."""
+    jobs.put(_job(1))
+    with log.write() as transaction:
+        transaction.forget_sources(replace(SCOPE, user_id="bob"))
+    assert log.scrub()
+    assert bytes_with_canary(store_path) == ["kept.db"]
+
+
+@pytest.mark.parametrize("scrub_before", [False, True])
+def test_an_erased_memory_is_in_no_byte_of_a_job(log, jobs, store_path, scrub_before):
+    """Neither of one that named it, done or not, nor of one that stored it, nor of one that ends later."""
+    scribe = Scribe(log)
+    memory = _add(scribe, idempotency_key="job-1")
+    jobs.put(_job(1))
+    jobs.put(_job(2, kind="DELIVERY", memory_ids=[memory.id]))
+    jobs.put(_job(3, kind="EXPORT", status="SUCCEEDED", completed_at=START, memory_ids=[memory.id]))
+    jobs.put(job(4, kind="PROFILE"))
+    (held,) = jobs.claim(["PROFILE"], "worker", now=START + HOUR, until=START + HOUR, limit=1)
+    if scrub_before:
+        log.scrub()
+    scribe.erase(memory)
+    made = replace(held, status="SUCCEEDED", completed_at=START, content=CANARY, memory_ids=[memory.id])
+    assert jobs.finish([made]) == ["job-4"]
+    assert log.scrub()
+    assert bytes_with_canary(store_path) == []
+
+
+def test_a_job_that_was_given_new_content_keeps_no_old(log, jobs, store_path):
+    """Rows that grew and shrank leave no copy."""
+    scribe = Scribe(log)
+    memory = scribe.add("Neutral.")
+    for number in range(1, 20):
+        assert _work(jobs, number, payload={"n": number * CANARY}, memory_ids=[memory.id]) == [f"job-{number}"]
+    jobs.purge(START + HOUR, ["EXPORT"])
+    scribe.erase(memory)
+    assert log.scrub()
+    assert bytes_with_canary(store_path) == []
+
+
+@pytest.mark.parametrize("blank", ["forget_sources", "blank", "purge"])
+def test_forgotten_jobs_are_in_no_byte(log, jobs, store_path, blank):
+    """Of a scope, with its sources or alone; or when they are old."""
+    for number in range(1, 4):
+        _work(jobs, number)
+    if blank != "purge":
+        jobs.put(_job(4))
+        jobs.put(_job(5, kind="DELIVERY", subject="hook"))
+    log.scrub()
+    if blank == "forget_sources":
+        with log.write() as transaction:
+            transaction.forget_sources(SCOPE)
+    elif blank == "blank":
+        assert jobs.blank(SCOPE) == 5
+    else:
+        assert jobs.purge(START + HOUR) == 3
+        Scribe(log).erase(Scribe(log, series=1).add("Another."))
     assert log.scrub()
     assert bytes_with_canary(store_path) == []
 

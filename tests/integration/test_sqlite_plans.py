@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from contextlib import closing
+from datetime import timedelta
 
 import pytest
 
+from kept.adapters.sqlite.control import _audit_where, _jobs, _jobs_where, open_control
 from kept.adapters.sqlite.log import SqliteLog, _inside
 from kept.adapters.sqlite.queries import queries
+from kept.domain.history import to_microseconds
 from kept.domain.scope import Scope
+from kept.ports import AuditListing, JobListing
+from kept.testing.fakes import START, job
 
 LOOKED_UP = {
     "find_partition": ["SEARCH partition USING INDEX partition_by_owner (project=? AND <expr>=?)"],
@@ -18,6 +24,14 @@ LOOKED_UP = {
         "SCALAR SUBQUERY 1",
         "SEARCH operation USING COVERING INDEX sqlite_autoindex_operation_1 (id=?)",
     ],
+    "find_entry_of_registry": ["SEARCH registry USING PRIMARY KEY (kind=? AND id=?)"],
+    "entries_of_owner": ["SEARCH registry USING INDEX registry_by_owner (kind=? AND owner=?)"],
+    "job_by_idempotency_key": [
+        "SEARCH job USING COVERING INDEX job_by_idempotency_key (project=? AND kind=? AND idempotency_key=?)"
+    ],
+    "extend_job": ["SEARCH job USING INDEX sqlite_autoindex_job_1 (id=?)"],
+    "finish_job": ["SEARCH job USING INDEX sqlite_autoindex_job_1 (id=?)"],
+    "purge_audit": ["SEARCH audit USING INDEX audit_by_time (at<?)"],
 }
 
 
@@ -35,8 +49,7 @@ def plan(connection, sql, parameters):
 
 
 def named(connection, name):
-    names = ("project", "user_id", "agent_id", "app_id", "run_id", "before", "limit", "moment")
-    return plan(connection, queries()[name], dict.fromkeys(names))
+    return plan(connection, queries()[name], dict.fromkeys(re.findall(r":(\w+)", queries()[name])))
 
 
 @pytest.mark.parametrize("name", LOOKED_UP)
@@ -73,3 +86,84 @@ def test_one_user_has_one_partition_and_so_has_none(connection):
     for owner in owners:
         with pytest.raises(sqlite3.IntegrityError):
             connection.execute(insert, owner)
+
+
+# --- the service of many ---------------------------------------------------------------------------------------------
+
+
+def test_due_jobs_are_found_by_kind_and_time_and_by_subject(connection):
+    """Each index is used for what it is for; only what was found is sorted."""
+    steps = named(connection, "due_jobs")
+    searched = [step for step in steps if step.startswith("SEARCH")]
+    assert searched == [
+        "SEARCH job USING INTEGER PRIMARY KEY (rowid=?)",
+        "SEARCH job USING INDEX job_due (kind=? AND due<?)",
+        "SEARCH job USING INDEX job_due_on (kind=? AND subject>?)",
+        "SEARCH job USING INDEX job_due_on (kind=? AND subject>?)",
+        "SEARCH job USING INDEX job_running_on (subject=?)",
+        "SEARCH job USING INTEGER PRIMARY KEY (rowid=?)",
+        "SEARCH job USING INDEX job_due_on (kind=? AND subject=? AND due<?)",
+    ]
+    assert not [step for step in steps if step.startswith(("SCAN job", "USE TEMP B-TREE FOR RIGHT"))]
+
+
+@pytest.mark.parametrize("table", ["job", "audit"])
+def test_a_page_is_read_from_the_end_of_its_project(connection, table):
+    """In the order of the answer, whatever else is asked for."""
+    if table == "job":
+        where, parameters = _jobs_where(JobListing(project="default", kinds=["ADD"], bound={"user_id": ["alice"]}))
+        statement = _jobs(where)
+    else:
+        where, parameters = _audit_where(AuditListing(project="default", action="memory", actor="alice", after=START))
+        statement = f"SELECT * FROM audit WHERE {where}"  # noqa: S608 - the adapter's own
+    steps = plan(connection, f"{statement} ORDER BY key DESC LIMIT 10", parameters)
+    assert steps[0] == f"SEARCH {table} USING INDEX {table}_by_project (project=?)"
+    assert not [step for step in steps if step.startswith("USE TEMP B-TREE")]
+
+
+def test_the_registry_is_listed_by_kind(connection):
+    """Of any owner: read by its key, then sorted; there are some thousands at most."""
+    assert named(connection, "entries_of_registry")[0] == "SEARCH registry USING PRIMARY KEY (kind=?)"
+
+
+def test_jobs_of_a_memory_are_looked_up(connection):
+    """An erase does not read all jobs."""
+    names = ("project", "memory_id", "erased", "deletions", "key")
+    for which in ("are_of_memory", "is_of_erased"):
+        steps = plan(connection, f"{queries()['blank_jobs']} AND {queries()[which]}", dict.fromkeys(names))
+        assert not [step for step in steps if step.startswith("SCAN") and "json_each" not in step]
+
+
+def test_old_jobs_are_purged_by_when_they_were_done(connection):
+    assert named(connection, "purge_jobs")[0] == "SEARCH job USING INDEX job_done (completed_at<?)"
+    steps = named(connection, "purge_job_memories")
+    assert not [step for step in steps if step.startswith("SCAN") and "json_each" not in step]
+
+
+def steps_of_due(path):
+    """How many steps SQLite's machine takes to find what is due, a day later."""
+    due = {"kinds": '["DELIVERY"]', "now": to_microseconds(START + timedelta(days=1)), "limit": 10}
+    steps = []
+    with closing(sqlite3.connect(path)) as connection:
+        connection.set_progress_handler(lambda: steps.append(1), 1)
+        assert len(connection.execute(queries()["due_jobs"], due).fetchall()) == 10
+    return len(steps)
+
+
+def test_a_claim_costs_the_same_whatever_waits_and_whatever_was_done(store_path):
+    """Counted in steps of SQLite's machine: it grows with the subjects, not with what is behind the first of each."""
+
+    def put(numbers, **fields):
+        jobs.put_many(
+            [job(number, **({"kind": "DELIVERY", "subject": f"hook-{number % 50}"} | fields)) for number in numbers]
+        )
+
+    with closing(SqliteLog(store_path)) as log:
+        jobs = open_control(log.pool, store_path)[1]
+        put(range(100))
+        few = steps_of_due(store_path)
+        put(range(100, 4000))
+        put(range(4000, 8000), status="SUCCEEDED", completed_at=START)
+        put(range(8000, 12_000), run_after=START + timedelta(days=2))
+        put(range(12_000, 16_000), kind="EXPORT")
+        assert steps_of_due(store_path) == pytest.approx(few, rel=0.2)

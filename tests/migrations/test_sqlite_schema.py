@@ -8,9 +8,13 @@ from contextlib import closing
 import pytest
 
 from kept.adapters.sqlite.connections import APPLICATION_ID, connect, migrate
+from kept.adapters.sqlite.control import open_control
 from kept.adapters.sqlite.log import SqliteLog
 from kept.adapters.sqlite.queries import migrations, schema_version
-from kept.testing.fakes import Scribe
+from kept.domain.memory import Message
+from kept.domain.scope import Scope
+from kept.ports import AuditListing
+from kept.testing.fakes import Scribe, job
 from kept.testing.log_conformance import observe
 
 
@@ -80,8 +84,12 @@ CREATOR = """
 import sys
 from contextlib import closing
 from pathlib import Path
+from kept.adapters.sqlite.control import open_control
 from kept.adapters.sqlite.log import SqliteLog
-from kept.testing.fakes import Scribe
+from kept.domain.memory import Message
+from kept.domain.scope import Scope
+from kept.ports import AuditListing
+from kept.testing.fakes import Scribe, job
 for number, line in enumerate(sys.stdin):
     with closing(SqliteLog(Path(sys.argv[1]) / f"{number}.db")) as log:
         Scribe(log, series=int(sys.argv[2])).add()
@@ -101,3 +109,44 @@ def test_processes_that_create_one_file_at_once_all_succeed(tmp_path, start_pyth
         with closing(SqliteLog(tmp_path / f"{number}.db")) as log:
             assert log.head() == 2
             assert list(log.verify()) == []
+
+
+@pytest.fixture
+def of_first_schema(monkeypatch, store_path):
+    """A closed store as a Kept made it that knew the first schema only, and what it shows."""
+    with monkeypatch.context() as before:
+        before.setattr("kept.adapters.sqlite.connections.migrations", lambda: migrations()[:1])
+        before.setattr("kept.adapters.sqlite.connections.schema_version", lambda: 1)
+        with closing(SqliteLog(store_path)) as log:
+            scribe = Scribe(log)
+            memory = scribe.add("Alice likes tea.", source=Message(role="user", content="Alice likes tea."))
+            scribe.update(memory, "Alice likes green tea.", metadata={"n": 1})
+            scribe.supersede(scribe.add("Bob lives in Rome.", scope=Scope(user_id="bob")), "Bob lives in Oslo.")
+            scribe.set_state(scribe.add("Elsewhere.", scope=Scope(project="other", user_id="alice")), "deleted")
+            shown = observe(log)
+    assert pragma(store_path, "user_version") == 1
+    return memory, shown
+
+
+def test_a_store_of_the_first_schema_keeps_what_it_holds(store_path, of_first_schema):
+    """All that its log shows, under the schema of today."""
+    _, shown = of_first_schema
+    with closing(SqliteLog(store_path)) as log:
+        assert observe(log) == shown
+        assert list(log.verify()) == []
+    assert pragma(store_path, "user_version") == schema_version()
+
+
+def test_a_store_of_the_first_schema_gains_the_second(store_path, of_first_schema):
+    """Registry, jobs and audit work on it, and an erase reaches them."""
+    memory, _ = of_first_schema
+    with closing(SqliteLog(store_path)) as log:
+        registry, jobs, audit = open_control(log.pool, store_path)
+        assert registry.entries("key") == []
+        assert audit.count(AuditListing(project="default")) == 0
+        jobs.put(job(payload={"messages": "Alice likes tea."}, memory_ids=[memory.id]))
+        Scribe(log, series=1).erase(log.find("default", memory.id))
+        assert jobs.find("default", "job-1").payload == {}
+        assert log.scrub()
+        assert list(log.verify()) == []
+    assert b"Alice likes" not in store_path.read_bytes()
