@@ -9,6 +9,7 @@ import shutil
 import sqlite3
 import tempfile
 from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ import pytest
 from kept import Memory
 from kept.adapters import embedders
 from kept.adapters.sqlite.connections import connect, migrate
+from kept.adapters.sqlite.control import open_control
 from kept.adapters.sqlite.log import SqliteLog
 from kept.domain.memory import Message
 from kept.domain.scope import Scope
@@ -26,8 +28,8 @@ from kept.errors import (
     StoreFullError,
     StoreReadOnlyError,
 )
-from kept.ports import Listing
-from kept.testing.fakes import IDENTITY, FakeEmbedder, Scribe
+from kept.ports import AuditEntry, AuditListing, Entry, JobListing, Listing
+from kept.testing.fakes import IDENTITY, START, FakeEmbedder, Scribe, job
 from kept.testing.log_conformance import ALL_STATES, observe
 
 NOBODY = 65534
@@ -49,9 +51,24 @@ def filled(store_path):
             if number % 7 == 0:
                 scribe.erase(memory)
         assert log.scrub()  # else the next to open the store would write to it
-        for number in range(25, 35):
+        for number in range(25, 40):
             scribe.add(f"Memory {number} has words. " * number, metadata={"n": number})
+        registry, jobs, audit = open_control(log.pool, store_path)
+        for number in range(20):
+            registry.add(Entry(kind="key", id=f"{number}", data={"n": number}, created_at=START, updated_at=START))
+            jobs.put(job(number, payload={"messages": "Memory of a job. " * number}, memory_ids=["m"]))
+            audit.append([AuditEntry(at=START, project="default", actor="a", key_id=None, connector="c", action="b.c")])
     return store_path
+
+
+def service_of(log, path):
+    """What registry, jobs and audit show."""
+    registry, jobs, audit = open_control(log.pool, path)
+    return (
+        registry.entries("key"),
+        jobs.page(JobListing(project="default"), limit=100),
+        list(audit.scan(AuditListing(project="default"))),
+    )
 
 
 def files_of(path):
@@ -73,7 +90,7 @@ def refusal(path, kind):
 def read_everything(path):
     """What opening, reading and verifying shows."""
     with closing(SqliteLog(path, busy_timeout_s=0.1)) as log:
-        seen = repr(observe(log))
+        seen = repr((observe(log), service_of(log, path)))
         return seen, list(log.verify())
 
 
@@ -242,6 +259,33 @@ def test_an_unreadable_row_is_a_corrupt_store(filled, damage):
     assert "Mem" not in str(caught.value.__cause__)
 
 
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE registry SET data = '{\"Mem\": '",
+        "UPDATE registry SET created_at = 9223372036854775807",
+        "UPDATE job SET payload = 'Mem'",
+        "UPDATE job SET results = '3'",
+        "UPDATE job SET run_after = 9223372036854775807",
+        "UPDATE job SET payload = CAST(x'4d656dff' AS TEXT)",
+        "UPDATE audit SET at = 9223372036854775807",
+    ],
+)
+def test_an_unreadable_row_of_the_service_is_a_corrupt_store(filled, damage):
+    """An error that names the file, and nothing of what the row says; also to a worker."""
+    with closing(sqlite3.connect(filled)) as connection:
+        connection.execute(damage)
+        connection.commit()
+    with closing(SqliteLog(filled)) as log:
+        with pytest.raises(StoreCorruptError, match=r"kept\.db") as caught:
+            service_of(log, filled)
+        assert not any(word in str(caught.value) for word in ("Mem", "922337"))
+        if "payload" in damage or "results" in damage:
+            later = START + timedelta(hours=1)
+            with pytest.raises(StoreCorruptError, match=r"kept\.db"):
+                open_control(log.pool, filled)[1].claim(["ADD"], "worker", now=later, until=later, limit=1)
+
+
 def test_an_unreadable_row_of_a_partition_is_a_corrupt_store(filled):
     with closing(sqlite3.connect(filled)) as connection:
         connection.execute("UPDATE memory SET expires_on = 'yesterday'")
@@ -353,6 +397,7 @@ def test_a_rebuild_brings_back_every_memory(store_path):
 VISITOR = """
 import json, os, sys
 from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 from kept.adapters.sqlite.log import SqliteLog
 from kept.adapters.sqlite.queries import migrations, queries
@@ -489,6 +534,7 @@ def test_a_full_disk_loses_nothing(filled):
 CRAMPED = """
 import json, resource, sys
 from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 from kept.adapters.sqlite.log import SqliteLog
 from kept.errors import KeptError
