@@ -28,6 +28,7 @@ CALLS = [
     ("ping", (), {}, "GET", "/v1/ping/", {}, None),
     ("get", (ID,), {}, "GET", f"/v1/memories/{ID}/", {}, None),
     ("get", ("a/b %?",), {}, "GET", "/v1/memories/a%2Fb%20%25%3F/", {}, None),
+    ("get", ("..",), {}, "GET", "/v1/memories/%2E%2E/", {}, None),
     ("history", (ID,), {}, "GET", f"/v1/memories/{ID}/history/", {}, None),
     (
         "search",

@@ -144,12 +144,12 @@ class Undone(Change):
 
 
 class Erasure(TypedDict):
-    """What an erase removed: memories, and how many messages and further places their text stood in."""
+    """What an erase removed: memories, how many messages, and whether the file was scrubbed of them too."""
 
     message: str
     erased: list[str]
     messages: int
-    scrubbed: int
+    scrubbed: bool
 
 
 class HistoryStep(TypedDict):

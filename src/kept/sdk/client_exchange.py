@@ -30,6 +30,8 @@ LONGEST_PAUSE_S: Final = 60
 _IDEMPOTENT: Final = frozenset({"GET", "PUT", "DELETE"})
 _COME_BACK: Final = frozenset({429, 503})
 _ERROR_TEXT_CHARS: Final = 500
+_MAX_DIGITS: Final = 9
+"""Of a number of seconds: some decades."""
 
 _BY_STATUS: Final[Mapping[int, type[errors.KeptError]]] = {
     400: errors.InvalidInputError,
@@ -128,11 +130,12 @@ def _iso(value: object) -> str:
 
 
 def segment(name: object) -> str:
-    """A name as one segment of a path."""
-    return quote(str(name), safe="")
+    """A name as one segment of a path; a dot alone would be taken for a step in it."""
+    text = str(name)
+    return text.replace(".", "%2E") if text in {".", ".."} else quote(text, safe="")
 
 
-def conversation(steps: Steps[T], *, url: str, retries: int) -> Generator[Request[Any] | Pause, Reply | None, T]:
+def conversation(steps: Steps[T], *, url: str, retries: int) -> Script[T]:
     """Every step of a call, each request repeated as long as that can help.
 
     Args:
@@ -168,15 +171,14 @@ def conversation(steps: Steps[T], *, url: str, retries: int) -> Generator[Reques
             resume = functools.partial(script.send, answer)
 
 
-def _exchange(request: Request[Any], url: str, retries: int) -> Generator[Request[Any] | Pause, Reply | None, Any]:
-    for pause in (*_pauses(retries), None):
-        reply = yield request
-        assert reply is not None  # noqa: S101 - who drives a conversation answers a request with a reply
-        wait = None if pause is None else _wait(request, reply, pause)
+def _exchange(request: Request[Any], url: str, retries: int) -> Generator[Request[Any] | Pause, Any, Any]:
+    for pause in _pauses(retries):
+        reply: Reply = yield request
+        wait = _wait(request, reply, pause)
         if wait is None:
             return _read(request, reply, url)
         yield Pause(wait)
-    raise AssertionError  # the last round has no pause and returned
+    return _read(request, (yield request), url)
 
 
 def _pauses(retries: int) -> Iterator[float]:
@@ -201,7 +203,7 @@ def _wait(request: Request[Any], reply: Reply, pause: float) -> float | None:
 def _retry_after_s(reply: Reply) -> int | None:
     """What `Retry-After` asks for; its other form, a date, is not used by servers of memories."""
     text = reply.headers.get("retry-after", "")
-    return int(text) if text.isascii() and text.isdigit() else None
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= _MAX_DIGITS else None
 
 
 # --- reading an answer ---
