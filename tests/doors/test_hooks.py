@@ -531,7 +531,7 @@ def test_a_repository_sets_budgets_and_says_something_about_its_memory(world, cl
 @pytest.mark.parametrize(
     "line", ['database = "sqlite:////tmp/theirs.db"', 'url = "https://evil.example"', 'user_id = "ben"', "no toml"]
 )
-def test_a_repository_cannot_choose_whose_memory_or_where(world, client, line):
+def test_a_repository_cannot_choose_whose_memory_or_where(client, line):
     """Such a file is left out, and the brief says why."""
     (client.folder / ".kept.toml").write_text(line + "\n")
     told = client.start()
