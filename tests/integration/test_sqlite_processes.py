@@ -9,16 +9,18 @@ import signal
 import sqlite3
 import threading
 from contextlib import closing
+from datetime import timedelta
 from functools import partial
 
 import pytest
 
+from kept.adapters.sqlite.control import open_control
 from kept.adapters.sqlite.log import SqliteLog
 from kept.domain.history import fold
 from kept.domain.scope import Scope
 from kept.errors import StoreBusyError, StoreError
 from kept.ports import Listing
-from kept.testing.fakes import IDENTITY, Scribe
+from kept.testing.fakes import IDENTITY, START, Scribe
 from kept.testing.log_conformance import observe
 
 WRITER = """
@@ -387,3 +389,39 @@ def test_another_process_reads_the_same(store_path, start_python):
         scribe.add("Kept.", metadata={"ä": [1, None]})
         output, _ = start_python(BORROWER, store_path).communicate()
         assert json.loads(output) == repr(observe(log))
+
+
+JOB_KEEPER = """
+import os, sys
+from itertools import count
+from pathlib import Path
+from kept.adapters.sqlite.control import open_control
+from kept.adapters.sqlite.log import SqliteLog
+from kept.testing.fakes import START, job
+from datetime import timedelta
+
+log = SqliteLog(Path(sys.argv[1]))
+jobs = open_control(log.pool, Path(sys.argv[1]))[1]
+for number in count():
+    jobs.put(job(number, id=f"{sys.argv[2]}-{number}", run_after=START))
+    os.write(1, f"{sys.argv[2]}-{number}\\n".encode())
+    if number % 3 == 0:
+        jobs.claim(["ADD"], sys.argv[2], now=START, until=START + timedelta(minutes=1), limit=1)
+"""
+
+
+def test_jobs_outlive_who_kept_and_who_claimed_them(store_path, start_python):
+    """Killed in the middle of it: all that was acknowledged is there, and can be worked on when the leases end."""
+    SqliteLog(store_path).close()
+    keepers = [start_python(JOB_KEEPER, store_path, name) for name in "ab"]
+    acknowledged = [keeper.stdout.readline().strip() for _ in range(40) for keeper in keepers]
+    for keeper in keepers:
+        keeper.kill()
+        acknowledged += keeper.stdout.read().split()
+    later = START + timedelta(minutes=1)
+    with closing(SqliteLog(store_path)) as log:
+        jobs = open_control(log.pool, store_path)[1]
+        held = jobs.claim(["ADD"], "worker", now=later, until=later + timedelta(minutes=1), limit=10_000)
+        assert {found.id for found in held} >= set(acknowledged)
+        assert len(held) <= len(acknowledged) + len(keepers)  # one each may have been on disk and not said
+        _assert_sound(log)
