@@ -183,21 +183,13 @@ def after_compaction(circumstances: Circumstances, summary: str, echoes: Echoes)
     pending = tuple(open_items(text))
     found = [statement.text for statement in statements(text) if kind_of(statement.text) in LASTING]
     lasting = tuple(dict.fromkeys(statement for statement in found if statement not in pending))
+    facts = replace(whole, messages=(), speaker="assistant", metadata=circumstances.metadata)
     captures = [whole]
     if lasting:
-        captures.append(
-            replace(
-                whole,
-                key=f"{whole.key}/lasting",
-                messages=(),
-                facts=lasting,
-                expires_on=None,
-                metadata=circumstances.metadata,
-            )
-        )
+        captures.append(replace(facts, key=f"{whole.key}/lasting", facts=lasting, expires_on=None))
     if pending:
-        metadata = circumstances.metadata | {"type": "open_work"}
-        captures.append(replace(whole, key=f"{whole.key}/open", messages=(), facts=pending, metadata=metadata))
+        open_work = circumstances.metadata | {"type": "open_work"}
+        captures.append(replace(facts, key=f"{whole.key}/open", facts=pending, metadata=open_work))
     return captures
 
 

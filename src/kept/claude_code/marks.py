@@ -11,10 +11,10 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from kept.claude_code.echoes import Fingerprint
 from kept.claude_code.memories import Capture
@@ -38,15 +38,17 @@ class Marks:
 
     def inject(self, session_id: str, given: Iterable[Fingerprint], ids: Iterable[str]) -> None:
         """Note what a session was given."""
-        line = {"ids": list(ids), "given": [[known.wording, sorted(known.terms)] for known in given]}
-        with suppress(OSError):
-            _private(self._sessions)
-            descriptor = os.open(self._file(session_id), os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-            with os.fdopen(descriptor, "a", encoding="utf-8") as file:
-                file.write(json.dumps(line, separators=(",", ":")) + "\n")
+        self._append(session_id, {"ids": list(ids), "given": [[known.wording, sorted(known.terms)] for known in given]})
 
-    def injected(self, session_id: str) -> Iterator[tuple[list[Fingerprint], list[str]]]:
-        """What a session was given so far, with the memories' ids; a line cut short by a crash is left out."""
+    def compact(self, session_id: str) -> None:
+        """Note that a session was compacted: what it was given and what it said is no longer before the model."""
+        self._append(session_id, {"compacted": True})
+
+    def of(self, session_id: str) -> Iterator[tuple[list[Fingerprint], list[str]] | None]:
+        """What a session was given so far, with the memories' ids, in order; None for a compaction.
+
+        A line cut short by a crash is left out.
+        """
         try:
             lines = self._file(session_id).read_text(encoding="utf-8", errors="replace").splitlines()
         except OSError:
@@ -54,7 +56,8 @@ class Marks:
         for line in lines:
             with suppress(ValueError, KeyError, TypeError):
                 found = json.loads(line)
-                yield [Fingerprint(frozenset(terms), wording) for wording, terms in found["given"]], found["ids"]
+                given = [Fingerprint(frozenset(terms), wording) for wording, terms in found.get("given", ())]
+                yield None if found.get("compacted") else (given, found["ids"])
 
     def wait(self, capture: Capture) -> bool:
         """Keep a capture until the store can be reached; whether that was possible."""
@@ -89,6 +92,13 @@ class Marks:
             for path in self._sessions.iterdir():
                 if path.stat().st_mtime < oldest:
                     path.unlink(missing_ok=True)
+
+    def _append(self, session_id: str, line: Mapping[str, Any]) -> None:
+        with suppress(OSError):
+            _private(self._sessions)
+            descriptor = os.open(self._file(session_id), os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+            with os.fdopen(descriptor, "a", encoding="utf-8") as file:
+                file.write(json.dumps(line, separators=(",", ":")) + "\n")
 
     def _file(self, session_id: str) -> Path:
         return self._sessions / f"{_digest(session_id)}.jsonl"

@@ -73,6 +73,7 @@ class Capture:
         key: The same words of the same turn have the same one, so that they are stored once.
         messages: Role and content of each.
         facts: Finished statements, stored as they are.
+        speaker: Whose they are.
         expires_on: Last day on which it is found, ISO 8601; None means for ever.
         infer: Whether messages are made into statements.
     """
@@ -85,6 +86,7 @@ class Capture:
     agent_id: str | None = None
     messages: tuple[tuple[str, str], ...] = ()
     facts: tuple[str, ...] = ()
+    speaker: str | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
     expires_on: str | None = None
     infer: bool = True
@@ -103,6 +105,11 @@ class Capture:
     def said(self) -> list[dict[str, str]]:
         """The messages as the service takes them."""
         return [{"role": role, "content": content} for role, content in self.messages]
+
+    @property
+    def finished(self) -> list[dict[str, str]]:
+        """The facts as the service takes them."""
+        return [{"text": fact} | ({"role": self.speaker} if self.speaker else {}) for fact in self.facts]
 
     @property
     def ids(self) -> dict[str, str]:
@@ -178,7 +185,7 @@ class LocalMemories:
             service.request(
                 Scope.of(project=capture.project, **capture.ids),
                 capture.said,
-                facts=capture.facts,
+                facts=capture.finished,
                 infer=capture.infer,
                 metadata=capture.metadata,
                 expiration_date=capture.expires_on,

@@ -53,7 +53,7 @@ class RemoteMemories:
             answer = self._client.add(
                 capture.said,
                 **owner,
-                facts=list(capture.facts) or None,
+                facts=capture.finished or None,
                 infer=capture.infer,
                 metadata=dict(capture.metadata),
                 expiration_date=capture.expires_on,

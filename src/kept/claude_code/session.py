@@ -46,7 +46,11 @@ class Session:
     def opened(cls, session_id: str, marks: Marks) -> Session:
         """The session with what other processes injected into it: its start is one."""
         session = cls(session_id, marks)
-        for fingerprints, ids in marks.injected(session_id):
+        for mark in marks.of(session_id):
+            if mark is None:
+                session._lose_sight()
+                continue
+            fingerprints, ids = mark
             session.echoes.add(fingerprints)
             session.given |= set(ids)
         return session
@@ -61,8 +65,12 @@ class Session:
         self.given |= set(ids)
         self.marks.inject(self.id, fingerprints, ids)
 
-    def forget_sight(self) -> None:
+    def compact(self) -> None:
         """After a compaction: what was injected before is no longer before the model, and may be given again."""
+        self._lose_sight()
+        self.marks.compact(self.id)
+
+    def _lose_sight(self) -> None:
         self.given.clear()
         self.read.clear()
         self.compacted = True

@@ -17,8 +17,9 @@ SUBAGENT_TOKENS: Final = 300
 def session_start(hooks: Hooks, event: Event, session: Session, place: Place) -> Answer:
     """The brief. After a compaction what was injected before may come again."""
     if event.text("source") == "compact":
-        session.forget_sight()
-    return given(event, session, composed(hooks, session, place, place.settings.brief_tokens))
+        session.compact()
+    itself = "" if session.compacted else session.id
+    return given(event, session, composed(hooks, place, place.settings.brief_tokens, without=itself))
 
 
 def subagent_start(hooks: Hooks, event: Event, session: Session, place: Place) -> Answer | None:
@@ -31,8 +32,8 @@ def subagent_start(hooks: Hooks, event: Event, session: Session, place: Place) -
     return context(event, block.text) if block.shown else None
 
 
-def composed(hooks: Hooks, session: Session, place: Place, tokens: int) -> Block:
-    """The brief of a session."""
+def composed(hooks: Hooks, place: Place, tokens: int, *, without: str = "") -> Block:
+    """The brief, without what one session said that still has it before it."""
     return brief.compose(
         place.owner,
         place.repository,
@@ -40,7 +41,7 @@ def composed(hooks: Hooks, session: Session, place: Place, tokens: int) -> Block
         count=hooks.memories.count(place.owner),
         budget_tokens=tokens,
         now=hooks.now(),
-        session_id="" if session.compacted else session.id,
+        session_id=without,
         instructions=place.settings.instructions,
         notice=place.notice,
     )

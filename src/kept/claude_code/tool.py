@@ -24,8 +24,8 @@ NAME: Final = "hook"
 """The tool's name in the plugin's hooks."""
 FOLDER: Final = "claude-code"
 """In the platform's data folder: what outlives a process of a session."""
-SILENT: Final = frozenset({"PreCompact"})
-"""Events whose answer is pasted into a prompt whatever it is, so it must be no text at all."""
+SILENT: Final = frozenset({"PreCompact", "PostCompact"})
+"""Events whose answer is pasted into a prompt, or shown, whatever it is; so it must be no text at all."""
 
 REMOTE_S: Final = 2.0
 """How long a server's answer may take: the hooks have two to five seconds in all."""

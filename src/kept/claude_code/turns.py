@@ -27,7 +27,7 @@ def prompt(hooks: Hooks, event: Event, session: Session, place: Place) -> Answer
     if asked.wish == "nothing":
         return None
     if asked.wish == "resume":
-        block = composed(hooks, session, place, place.settings.recall_tokens)
+        block = composed(hooks, place, place.settings.recall_tokens)
         if block.shown:
             return given(event, session, block)
     return recalling.for_prompt(hooks, event, session, place, asked.query)
@@ -67,7 +67,6 @@ def before_compaction(hooks: Hooks, event: Event, session: Session, place: Place
 
 def after_compaction(hooks: Hooks, event: Event, session: Session, place: Place) -> None:
     """The summary is kept."""
-    session.forget_sight()
     if place.settings.capture:
         told = circumstances(hooks, event, session, place)
         store(hooks, capture.after_compaction(told, event.text("compact_summary"), session.echoes))
