@@ -12,7 +12,8 @@ from kept.errors import ConfigurationError
 if TYPE_CHECKING:
     from kept.engine.platform import Platform
     from kept.engine.service import Service
-    from kept.ports import Log
+    from kept.engine.worker import Worker
+    from kept.ports import Log, Sender
     from kept.settings import Settings
 
 _SQLITE: Final = "sqlite:///"
@@ -58,6 +59,20 @@ def build_platform(settings: Settings) -> Platform:
         clock=_now,
         ids=_new_id,
     )
+
+
+def build_sender(settings: Settings) -> Sender:
+    """What posts to webhooks, within what the settings allow."""
+    from kept.adapters.http import HttpSender
+
+    return HttpSender(allow_private=settings.webhooks_allow_private)
+
+
+def build_worker(settings: Settings, platform: Platform) -> Worker:
+    """The worker of a platform; it does nothing until it is started."""
+    from kept.engine.worker import Worker
+
+    return Worker(platform, build_sender(settings), event_days=settings.event_days, audit_days=settings.audit_days)
 
 
 def _service(settings: Settings, log: Log) -> Service:

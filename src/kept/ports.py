@@ -611,3 +611,21 @@ class Reader(Protocol):
         Raises:
             InvalidInputError: A line or value cannot be understood, with its place.
         """
+
+
+class Sender(Protocol):
+    """Posts to addresses that others chose. Safe for threads."""
+
+    def check(self, url: str) -> None:
+        """Refuse an address before it is kept.
+
+        Raises:
+            InvalidInputError: It would never be posted to.
+        """
+
+    def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> int:
+        """Post a body; the status of the answer. Takes no longer than some seconds, and follows no redirect.
+
+        Raises:
+            OSError: Nothing was delivered, or no answer came in time.
+        """

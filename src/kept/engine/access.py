@@ -318,7 +318,8 @@ class ProjectAccess:
         """Remove the content of memories for good, and of every job that holds it."""
         with self.noted("memory.erase", "WRITER") as note:
             own = [self._own(memory_id, any_state=True).id for memory_id in memory_ids]
-            done = self._service.erase(self.project, own, by=self.by)
+            with self.platform.storing:
+                done = self._service.erase(self.project, own, by=self.by)
             note.count = len(done.memory_ids)
             return done
 
@@ -327,7 +328,8 @@ class ProjectAccess:
         with self.noted("memory.erase_all", "OWNER") as note:
             scope, condition = self.within(ids, filters)
             note.target |= scope.ids
-            done = self._service.erase_all(scope, filters=condition, by=self.by)
+            with self.platform.storing:
+                done = self._service.erase_all(scope, filters=condition, by=self.by)
             note.count = len(done.memory_ids)
             return done
 

@@ -14,6 +14,7 @@ from kept.domain.jobs import Job
 from kept.domain.memory import Message
 from kept.engine.ingest import AddRequest, AddResult
 from kept.engine.service import Service
+from kept.errors import ConflictError
 
 STORED_OPTIONS: Final = ("metadata", "timestamp", "expiration_date", "categories", "immutable", "facts")
 """Options of an add that `Service.request` knows."""
@@ -39,7 +40,13 @@ def to_payload(request: AddRequest, options: Mapping[str, Any]) -> dict[str, Any
 
 
 def to_request(service: Service, job: Job) -> AddRequest:
-    """What a job is to store."""
+    """What a job is to store.
+
+    Raises:
+        ConflictError: It was erased meanwhile.
+    """
+    if "messages" not in job.payload:
+        raise ConflictError("What was to be stored was erased before it was.")
     given = {name: job.payload[name] for name in STORED_OPTIONS if name in job.payload}
     request = service.request(job.scope, job.payload["messages"], infer=job.payload["infer"], **given)
     return of_job(request, job)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +26,7 @@ class Platform:
         registry: What is configured.
         jobs: What was acknowledged and is done afterwards.
         trail: Who read or changed what.
-        settings: What of the settings these use cases need, by name.
+        storing: Held while acknowledged adds are stored, and while an erase runs: what an erase forgot is not stored after it.
     """
 
     service: Service
@@ -34,6 +35,7 @@ class Platform:
     trail: AuditTrail
     clock: Clock
     ids: Ids
+    storing: threading.Lock = field(default_factory=threading.Lock)
 
     def access(self, principal: Principal) -> ProjectAccess:
         """The project of a principal, as far as it may use it."""

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 from kept.domain.filters import Filter, parse_filter, positive_entities
-from kept.domain.history import Operation
+from kept.domain.history import Operation, Revision
 from kept.domain.memory import Draft, MemoryRecord, Message
 from kept.domain.scope import Scope
 from kept.domain.temporal import parse_day, parse_when
@@ -304,6 +304,14 @@ class Service:
             return None  # an imported memory may name an episode that is not its own
         message = episode.messages[record.position]
         return message if message.content else None
+
+    def head(self) -> int:
+        """The last position of the log."""
+        return self._log.head()
+
+    def changes(self, project: str, after: int) -> Iterator[Revision]:
+        """What changed in a project after a position of the log, by rising position."""
+        return self._log.revisions(project, after=after)
 
     def operations(self, project: str, *, limit: int = 20) -> Sequence[Operation]:
         """What was done lately, newest first."""

@@ -6,12 +6,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
+from anyio import to_thread
 from fastapi import FastAPI
 
 from kept import __version__
+from kept.bootstrap import build_sender, build_worker
 from kept.engine.keys import Keys
 from kept.engine.platform import Platform
-from kept.rest import exports, memories, profiles, retention
+from kept.rest import exports, memories, profiles, retention, webhooks
 from kept.rest.answers import answer_errors
 from kept.rest.frontier import Frontier
 from kept.rest.limits import LimitHeaders, RateLimits
@@ -28,7 +30,7 @@ what Kept adds stands under names of its own. Every answer is JSON, every error 
 `{"error", "detail", "message", "code", "request_id"}`. Authenticate with `Authorization: Token KEY` (or `Bearer`), or `X-API-Key`.
 """
 
-ROUTERS = (memories.router, exports.router, profiles.router, retention.router)
+ROUTERS = (memories.router, exports.router, profiles.router, retention.router, webhooks.router)
 
 
 def create_app(platform: Platform, settings: Settings) -> FastAPI:
@@ -47,6 +49,8 @@ def create_app(platform: Platform, settings: Settings) -> FastAPI:
     app.state.settings = settings
     app.state.keys = Keys(platform)
     app.state.limits = RateLimits(settings)
+    app.state.sender = build_sender(settings)
+    app.state.worker = build_worker(settings, platform)
     for router in ROUTERS:
         app.include_router(router)
     answer_errors(app)
@@ -62,7 +66,9 @@ def served(app: FastAPI) -> ASGIApp:
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    app.state.worker.start()
     try:
         yield
     finally:
-        app.state.platform.close()
+        await to_thread.run_sync(app.state.worker.stop)
+        await to_thread.run_sync(app.state.platform.close)

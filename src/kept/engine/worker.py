@@ -1,0 +1,310 @@
+"""The worker: does afterwards what was acknowledged, in lanes that do not wait for each other.
+
+Each job is claimed under a lease, so that a crash delays it and loses nothing; its id is the idempotency key of what it stores, so that
+it is once in effect however often it is begun. Adds and deletions run in the order in which they were acknowledged: a deletion never
+takes what was added after it.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from itertools import groupby
+from typing import Any, Final
+
+from kept.domain.filters import parse_filter
+from kept.domain.jobs import Job, JobKind, pause_before_retry
+from kept.domain.scope import Scope
+from kept.engine import exports, profiles, retention
+from kept.engine.access import MAX_RESULTS
+from kept.engine.maintain import By
+from kept.engine.pending import done, to_request
+from kept.engine.platform import Platform
+from kept.engine.webhooks import Deliveries, job_events, relay
+from kept.errors import KeptError, StoreError
+from kept.ports import Backlog, Sender
+
+logger = logging.getLogger("kept.worker")
+
+LEASE: Final = timedelta(seconds=60)
+"""How long a crash delays a job at most."""
+HEARTBEAT_S: Final = 15.0
+"""How often leases are extended: several times within one."""
+LOOK_S: Final = 0.05
+"""Between two looks for adds: the wait that an acknowledged add has at most. A look costs some 50 µs."""
+SLOW_LOOK_S: Final = 0.25
+UPKEEP_S: Final = 3_600.0
+BATCH_ADDS: Final = 64
+"""Adds stored with one wait for the disk; more would make the first of them wait for the last."""
+MAX_ATTEMPTS: Final = 5
+DELIVERING: Final = 16
+"""Webhooks that are posted to at the same time; one that hangs holds one of them, for its time-out."""
+PURGED_KINDS: Final[tuple[JobKind, ...]] = (
+    "ADD",
+    "UPDATE",
+    "DELETE",
+    "DELETE_ALL",
+    "DELETE_USER",
+    "FEEDBACK",
+    "EXPORT",
+    "DELIVERY",
+)
+"""All but profiles, whose newest is what is read, however old."""
+_WRITES: Final[tuple[JobKind, ...]] = ("ADD", "DELETE_ALL", "DELETE_USER")
+_MAKING: Final[tuple[JobKind, ...]] = ("EXPORT", "PROFILE")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaneStatus:
+    """How a lane is doing.
+
+    Attributes:
+        alive: Whether its thread runs.
+        backlog: Its jobs that are not done.
+        idle_s: Seconds since it last looked for work.
+    """
+
+    name: str
+    alive: bool
+    backlog: Backlog
+    idle_s: float
+
+
+@dataclass(slots=True)
+class _Lane:
+    """One thread's work."""
+
+    name: str
+    kinds: tuple[JobKind, ...]
+    step: Callable[[], bool]
+    pause_s: float
+    looked: float = field(default_factory=time.monotonic)
+    thread: threading.Thread | None = None
+
+
+class Worker:
+    """Does what waits.
+
+    Args:
+        platform: Whose jobs.
+        sender: Posts to webhooks.
+        event_days: How long finished jobs are kept.
+        audit_days: How long audit entries are kept.
+    """
+
+    def __init__(self, platform: Platform, sender: Sender, *, event_days: int = 30, audit_days: int = 365) -> None:
+        self._platform = platform
+        self._ages = {"event": timedelta(days=event_days), "audit": timedelta(days=audit_days)}
+        self._lease = f"worker-{uuid.uuid4()}"
+        self._deliveries = Deliveries(platform, sender)
+        self._held: set[str] = set()
+        self._mutex = threading.Lock()
+        self._stopping = threading.Event()
+        self._relayed = -1
+        self._upkeep_due = 0.0
+        self._heart: threading.Thread | None = None
+        self._lanes = [
+            _Lane("writes", _WRITES, self._write, LOOK_S),
+            _Lane("making", _MAKING, self._make, SLOW_LOOK_S),
+            _Lane("webhooks", (), self._relay, SLOW_LOOK_S),
+            _Lane("upkeep", (), self._upkeep, SLOW_LOOK_S),
+            *(_Lane(f"deliveries-{number}", ("DELIVERY",), self._deliver, SLOW_LOOK_S) for number in range(DELIVERING)),
+        ]
+
+    def start(self) -> None:
+        """Work in threads from now on."""
+        for lane in self._lanes:
+            lane.thread = threading.Thread(target=self._run, args=[lane], name=f"kept-{lane.name}", daemon=True)
+            lane.thread.start()
+        self._heart = threading.Thread(target=self._beat, name="kept-heartbeat", daemon=True)
+        self._heart.start()
+
+    def stop(self, grace_s: float = 10.0) -> None:
+        """Finish what is in hand, within the grace; give back the rest. Stopping twice is harmless."""
+        self._stopping.set()
+        until = time.monotonic() + grace_s
+        for thread in [lane.thread for lane in self._lanes] + [self._heart]:
+            if thread is not None:
+                thread.join(max(until - time.monotonic(), 0))
+        self._give_back()
+
+    def run_due(self) -> None:
+        """Do everything that is due now, in the caller's thread."""
+        busy = True
+        while busy:
+            busy = sum(lane.step() for lane in self._lanes) > 0
+
+    def status(self) -> list[LaneStatus]:
+        """How each lane is doing; the lanes of deliveries as one."""
+        now, clock = time.monotonic(), self._platform.clock()
+        found = []
+        for lane in self._lanes:
+            if lane.name.startswith("deliveries-") and not lane.name.endswith("-0"):
+                continue
+            backlog = self._platform.jobs.backlog(lane.kinds, clock) if lane.kinds else Backlog()
+            alive = lane.thread is not None and lane.thread.is_alive()
+            name = lane.name.removesuffix("-0")
+            found.append(LaneStatus(name=name, alive=alive, backlog=backlog, idle_s=now - lane.looked))
+        return found
+
+    # --- lanes ---
+
+    def _run(self, lane: _Lane) -> None:
+        while not self._stopping.is_set():
+            lane.looked = time.monotonic()
+            try:
+                busy = lane.step()
+            except Exception as error:
+                busy = False
+                level = logging.WARNING if isinstance(error, StoreError) else logging.ERROR
+                logger.log(level, "lane failed", extra={"kept": {"lane": lane.name}}, exc_info=error)
+                self._stopping.wait(1)
+            if not busy:
+                self._stopping.wait(lane.pause_s)
+
+    def _write(self) -> bool:
+        with self._platform.storing, self._claimed(_WRITES, BATCH_ADDS) as jobs:
+            for is_add, group in groupby(jobs, key=lambda job: job.kind == "ADD"):
+                if is_add:
+                    self._finish(self._add(list(group)))
+                else:
+                    for job in group:
+                        self._finish([self._settled(job, self._delete)])
+        return bool(jobs)
+
+    def _add(self, jobs: Sequence[Job]) -> list[Job]:
+        """Store adds together; one that fails holds up no other."""
+        service, requests, finished = self._platform.service, {}, []
+        for job in jobs:
+            try:
+                requests[job.id] = to_request(service, job)
+            except Exception as error:  # noqa: BLE001 - a payload that cannot be read fails alone
+                finished.append(self._failed(job, error))
+        waiting = [job for job in jobs if job.id in requests]
+        try:
+            answers: Sequence[Any] = service.add_many(list(requests.values())) if requests else ()
+        except Exception as error:  # noqa: BLE001 - what nobody foresaw is tried again
+            return finished + [self._failed(job, error) for job in waiting]
+        now = self._platform.clock()
+        for job, answer in zip(waiting, answers, strict=True):
+            finished.append(self._failed(job, answer) if isinstance(answer, KeptError) else done(job, answer, now))
+        return finished
+
+    def _delete(self, job: Job) -> Job:
+        scope = job.scope if job.scope.ids else Scope.everything(job.scope.project)
+        filters = parse_filter(job.payload["filters"], allow_empty=True) if "filters" in job.payload else None
+        change = self._platform.service.delete_all(
+            scope, filters=filters, by=By(actor=job.actor, connector=job.connector)
+        )
+        operation = {"operation_id": change.operation_id} if change.operation_id else {}
+        results: list[dict[str, Any]] = [
+            {"id": record.id, "event": "DELETE", **operation} for record in change.memories[:MAX_RESULTS]
+        ]
+        if len(change.memories) > MAX_RESULTS:
+            results.append({"event": "DELETE", "count": len(change.memories), **operation})
+        return self._succeeded(job, results)
+
+    def _make(self) -> bool:
+        makers = {"EXPORT": exports.make, "PROFILE": profiles.make}
+        with self._claimed(_MAKING, 1) as jobs:
+            for job in jobs:
+                self._finish([self._settled(job, lambda job: makers[job.kind](self._platform, job))])
+        return bool(jobs)
+
+    def _deliver(self) -> bool:
+        with self._claimed(("DELIVERY",), 1) as jobs:
+            for job in jobs:
+                self._finish([self._settled(job, self._deliveries.deliver)])
+        return bool(jobs)
+
+    def _relay(self) -> bool:
+        head = self._platform.service.head()
+        if head == self._relayed:
+            return False
+        more = relay(self._platform)
+        self._relayed = -1 if more else head
+        return more
+
+    def _upkeep(self) -> bool:
+        if time.monotonic() < self._upkeep_due:
+            return False
+        self._upkeep_due = time.monotonic() + UPKEEP_S
+        now = self._platform.clock()
+        retention.enforce(self._platform)
+        self._platform.jobs.purge(now - self._ages["event"], PURGED_KINDS)
+        self._platform.trail.audit.purge(now - self._ages["audit"])
+        return False
+
+    # --- claims ---
+
+    @contextmanager
+    def _claimed(self, kinds: Sequence[JobKind], limit: int) -> Iterator[list[Job]]:
+        now = self._platform.clock()
+        jobs = self._platform.jobs.claim(kinds, self._lease, now=now, until=now + LEASE, limit=limit)
+        names = {job.id for job in jobs}
+        with self._mutex:
+            self._held |= names
+        try:
+            yield jobs
+        finally:
+            with self._mutex:
+                self._held -= names
+
+    def _beat(self) -> None:
+        while not self._stopping.wait(HEARTBEAT_S):
+            self._extend()
+
+    def _extend(self) -> None:
+        with self._mutex:
+            held = list(self._held)
+        if held:
+            try:
+                self._platform.jobs.extend(held, self._lease, self._platform.clock() + LEASE)
+            except StoreError as error:
+                logger.warning("leases not extended", extra={"kept": {"jobs": len(held)}}, exc_info=error)
+
+    def _give_back(self) -> None:
+        with self._mutex:
+            held = list(self._held)
+        if held:
+            self._platform.jobs.extend(held, self._lease, self._platform.clock())
+
+    def _finish(self, jobs: Sequence[Job]) -> None:
+        for job in jobs:  # told first: whoever finishes it again after a crash tells nobody twice
+            job_events(self._platform, job)
+        self._platform.jobs.finish(jobs)
+
+    def _settled(self, job: Job, work: Callable[[Job], Job]) -> Job:
+        try:
+            return work(job)
+        except Exception as error:  # noqa: BLE001 - it is kept with the job
+            return self._failed(job, error)
+
+    def _succeeded(self, job: Job, results: Sequence[dict[str, Any]]) -> Job:
+        now = self._platform.clock()
+        return replace(job, status="SUCCEEDED", results=results, error=None, updated_at=now, completed_at=now)
+
+    def _failed(self, job: Job, error: Exception) -> Job:
+        """The job to be tried again later; or failed, when that cannot help or was tried often enough."""
+        now = self._platform.clock()
+        lasting = isinstance(error, KeptError) and not isinstance(error, StoreError)
+        said = str(error) if isinstance(error, KeptError) else f"Something went wrong inside ({type(error).__name__})."
+        logger.warning(
+            "job failed",
+            extra={"kept": {"job": job.id, "kind": job.kind, "attempts": job.attempts, "error": type(error).__name__}},
+        )
+        if lasting or job.attempts >= MAX_ATTEMPTS:
+            return replace(job, status="FAILED", error=said, updated_at=now, completed_at=now)
+        later = now + pause_before_retry(job.attempts)
+        return replace(job, status="PENDING", error=said, updated_at=now, run_after=later)
+
+
+def oldest_wait_s(status: LaneStatus, now: datetime) -> float:
+    """Seconds that the oldest due job of a lane has waited."""
+    return 0.0 if status.backlog.oldest is None else max((now - status.backlog.oldest).total_seconds(), 0.0)
