@@ -10,7 +10,7 @@ from __future__ import annotations
 import getpass
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Final, Literal, Self, get_args
@@ -190,6 +190,33 @@ def config_folder() -> Path:
     import platformdirs
 
     return Path(platformdirs.user_config_dir("kept", appauthor=False))
+
+
+def other_config_folder(program: str) -> Path:
+    """Where another program keeps its configuration on this platform, by the name of its folder."""
+    import platformdirs
+
+    return Path(platformdirs.user_config_dir(program, appauthor=False, roaming=True))
+
+
+def claude_code_files(environ: Mapping[str, str] | None = None) -> tuple[Path, Path]:
+    """Claude Code's own files: the one that lists a user's servers, and the user's settings."""
+    environ = os.environ if environ is None else environ
+    folder = _path(environ.get("CLAUDE_CONFIG_DIR"))
+    if folder is not None:
+        return folder / ".claude.json", folder / "settings.json"
+    return Path.home() / ".claude.json", Path.home() / ".claude" / "settings.json"
+
+
+def child_environment(without: Sequence[str] = (), **changes: str) -> dict[str, str]:
+    """The environment for a program that Kept starts.
+
+    Args:
+        without: Beginnings of names to leave out.
+        changes: Variables to set.
+    """
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(tuple(without))}
+    return kept | changes
 
 
 def setting_names() -> tuple[str, ...]:

@@ -20,8 +20,6 @@ from kept.settings import Settings, data_folder
 if TYPE_CHECKING:
     from kept.engine.service import Service
 
-NAME: Final = "hook"
-"""The tool's name in the plugin's hooks."""
 FOLDER: Final = "claude-code"
 """In the platform's data folder: what outlives a process of a session."""
 SILENT: Final = frozenset({"PreCompact", "PostCompact"})

@@ -42,6 +42,8 @@ SECTIONS: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
             "serve": "kept.cli.serve:serve",
         },
         "Connect": {
+            "connect": "kept.cli.connect:connect",
+            "disconnect": "kept.cli.connect:disconnect",
             "hook": "kept.cli.hook:hook",
         },
         "Operate": {
