@@ -178,7 +178,7 @@ def _without_hooks(file: dict[str, Any], _: Path) -> None:
         return
     for event, entries in list(hooks.items()):
         if isinstance(entries, list) and any(map(_holds_ours, entries)):
-            hooks[event] = [left for entry in entries if (left := _left_of(entry)) is not None]
+            hooks[event] = [left for entry in entries for left in _left_of(entry)]
             if not hooks[event]:
                 del hooks[event]
     if not hooks:
@@ -186,15 +186,16 @@ def _without_hooks(file: dict[str, Any], _: Path) -> None:
 
 
 def _holds_ours(entry: object) -> bool:
-    return isinstance(entry, dict) and any(map(wiring.is_ours, entry.get("hooks") or ()))
+    hooks = entry.get("hooks") if isinstance(entry, dict) else None
+    return isinstance(hooks, list) and any(map(wiring.is_ours, hooks))
 
 
-def _left_of(entry: Any) -> Any:
-    """An entry without our hooks; None when nothing else was in it."""
+def _left_of(entry: Any) -> list[Any]:
+    """An entry without our hooks; nothing when nothing else was in it."""
     if not _holds_ours(entry):
-        return entry
+        return [entry]
     others = [hook for hook in entry["hooks"] if not wiring.is_ours(hook)]
-    return entry | {"hooks": others} if others else None
+    return [entry | {"hooks": others}] if others else []
 
 
 # --- TOML --------------------------------------------------------------------------------------------------------
