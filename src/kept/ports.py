@@ -484,7 +484,9 @@ class Jobs(Protocol):
         """How many jobs there are."""
 
     def claim(self, kinds: Collection[JobKind], lease: str, *, now: datetime, until: datetime, limit: int) -> list[Job]:
-        """Take jobs to work on, at most `limit`, by `Job.due`: those that wait, and those whose lease ran out.
+        """Take jobs to work on, at most `limit`: those that are due (`Job.due`), by `run_after`, then as they were kept.
+
+        So one whose worker died comes before what was asked for later. With the same times the order is that of `put`.
 
         They are `RUNNING` under `lease` from then on, with one more attempt. Nobody else gets them before `until`. Of a
         `subject`, one is held at a time: with a new claim, one that ran out is lost.

@@ -97,12 +97,12 @@ def test_due_jobs_are_found_by_kind_and_time_and_by_subject(connection):
     searched = [step for step in steps if step.startswith("SEARCH")]
     assert searched == [
         "SEARCH job USING INTEGER PRIMARY KEY (rowid=?)",
-        "SEARCH job USING INDEX job_due (kind=? AND due<?)",
+        "SEARCH job USING INDEX job_due (kind=? AND run_after<?)",
         "SEARCH job USING INDEX job_due_on (kind=? AND subject>?)",
         "SEARCH job USING INDEX job_due_on (kind=? AND subject>?)",
         "SEARCH job USING INDEX job_running_on (subject=?)",
         "SEARCH job USING INTEGER PRIMARY KEY (rowid=?)",
-        "SEARCH job USING INDEX job_due_on (kind=? AND subject=? AND due<?)",
+        "SEARCH job USING INDEX job_due_on (kind=? AND subject=? AND run_after<?)",
     ]
     assert not [step for step in steps if step.startswith(("SCAN job", "USE TEMP B-TREE FOR RIGHT"))]
 

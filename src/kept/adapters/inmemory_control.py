@@ -91,7 +91,9 @@ class InMemoryJobs:
             jobs = contents.jobs
             worked_on = {job.subject for job in jobs.values() if job.status == "RUNNING" and not _is_due(job, now)}
             claimed: list[Job] = []
-            for job in sorted((job for job in jobs.values() if job.kind in kinds and _is_due(job, now)), key=_due):
+            for job in sorted(
+                (job for job in jobs.values() if job.kind in kinds and _is_due(job, now)), key=_run_after
+            ):
                 if len(claimed) < limit and (job.subject is None or job.subject not in worked_on):
                     worked_on.add(job.subject)
                     claimed.append(_claim(contents, job, lease, now, until))
@@ -185,7 +187,7 @@ def _keep(contents: Contents, job: Job) -> Job:
 def _claim(contents: Contents, job: Job, lease: str, now: datetime, until: datetime) -> Job:
     for other in contents.jobs.values():
         if job.subject is not None and other.subject == job.subject and other.status == "RUNNING":
-            lost = replace(other, status="PENDING", run_after=_due(other), lease=None, lease_until=None)
+            lost = replace(other, status="PENDING", lease=None, lease_until=None)
             contents.jobs[other.id] = lost
     contents.jobs[job.id] = replace(
         job,
@@ -228,11 +230,11 @@ def _is_held(job: Job, lease: str) -> bool:
 
 
 def _is_due(job: Job, now: datetime) -> bool:
-    return job.due is not None and job.due <= now
+    return job.due is not None and job.run_after <= now and job.due <= now
 
 
-def _due(job: Job) -> datetime:
-    return job.due or job.run_after
+def _run_after(job: Job) -> datetime:
+    return job.run_after
 
 
 def _is_listed(job: Job, listing: JobListing) -> bool:

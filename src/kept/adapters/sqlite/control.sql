@@ -46,7 +46,7 @@ SELECT key FROM job WHERE project = :project AND kind = :kind AND idempotency_ke
 INSERT OR IGNORE INTO job_memory (memory_id, job) VALUES (?, ?)
 
 -- name: due_jobs
--- Those due longest: of the jobs without a subject, and of each subject's (in each kind) the first, unless one runs on it.
+-- The first by `run_after`: of the jobs without a subject, and of each subject's (in each kind), unless one runs on it.
 WITH RECURSIVE subjects (kind, subject) AS (
     SELECT value, (SELECT min(subject) FROM job WHERE kind = kinds.value AND due IS NOT NULL AND subject IS NOT NULL)
     FROM json_each(:kinds) AS kinds
@@ -55,15 +55,17 @@ WITH RECURSIVE subjects (kind, subject) AS (
         SELECT min(subject) FROM job WHERE kind = subjects.kind AND due IS NOT NULL AND subject > subjects.subject)
     FROM subjects WHERE subject IS NOT NULL)
 SELECT key FROM (
-    SELECT job.key, job.due FROM json_each(:kinds) AS kinds CROSS JOIN job ON job.key IN (
-        SELECT key FROM job WHERE kind = kinds.value AND subject IS NULL AND due <= :now ORDER BY due, key LIMIT :limit)
+    SELECT job.key, job.run_after FROM json_each(:kinds) AS kinds CROSS JOIN job ON job.key IN (
+        SELECT key FROM job WHERE kind = kinds.value AND subject IS NULL AND run_after <= :now AND due <= :now
+        ORDER BY run_after, key LIMIT :limit)
     UNION ALL
-    SELECT job.key, job.due FROM subjects CROSS JOIN job ON job.key = (
-        SELECT key FROM job WHERE kind = subjects.kind AND subject = subjects.subject AND due <= :now
-        ORDER BY due, key LIMIT 1)
+    SELECT job.key, job.run_after FROM subjects CROSS JOIN job ON job.key = (
+        SELECT key FROM job
+        WHERE kind = subjects.kind AND subject = subjects.subject AND run_after <= :now AND due <= :now
+        ORDER BY run_after, key LIMIT 1)
     WHERE NOT EXISTS (
         SELECT 1 FROM job WHERE subject = subjects.subject AND status = 'RUNNING' AND lease_until > :now))
-ORDER BY due, key LIMIT :limit
+ORDER BY run_after, key LIMIT :limit
 
 -- name: claim_job
 -- Not when another of its subject was claimed just before.
@@ -75,7 +77,7 @@ RETURNING subject
 
 -- name: end_other_claims
 -- Of a subject's jobs one is held: whoever let another's lease run out can neither extend nor finish it now.
-UPDATE job SET status = 'PENDING', run_after = due, lease = NULL, lease_until = NULL
+UPDATE job SET status = 'PENDING', lease = NULL, lease_until = NULL
 WHERE subject = :subject AND status = 'RUNNING' AND key != :key
 
 -- name: extend_job
