@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
+import sys
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -96,6 +98,12 @@ CLIENTS: Final[Mapping[str, Client]] = {
     "vscode": Client(title="VS Code", restart="Reload its window.", parts=_vscode),
 }
 """By their word on the command line."""
+
+
+def kept_command() -> str:
+    """How this Kept is started from anywhere: programs with windows do not have the shell's path."""
+    beside = Path(sys.executable).with_name("kept.exe" if sys.platform == "win32" else "kept")
+    return str(beside) if beside.is_file() else shutil.which("kept") or "kept"
 
 
 # --- JSON --------------------------------------------------------------------------------------------------------

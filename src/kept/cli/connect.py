@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import shutil
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -52,10 +51,10 @@ def disconnect(invocation: Invocation, /, client: str, *, dry_run: bool, yes: bo
 
 
 def _change(invocation: Invocation, name: str, *, connecting: bool, dry_run: bool, yes: bool) -> None:
-    from kept.claude_code.clients import CLIENTS
+    from kept.claude_code.clients import CLIENTS, kept_command
 
     client = CLIENTS[name]
-    changes = list(_changes(client.parts(_command()), connecting=connecting))
+    changes = list(_changes(client.parts(kept_command()), connecting=connecting))
     if invocation.as_json:
         _require_decision(dry_run=dry_run, yes=yes)
     else:
@@ -94,12 +93,6 @@ def _show(client: Client, changes: list[tuple[Path, str, str]], *, connecting: b
         lines = difflib.unified_diff(before.splitlines(), after.splitlines(), str(path), str(path), lineterm="", n=2)
         for line in lines:
             render.say(click.style(line, fg=_SHOWN.get(line[:1])))
-
-
-def _command() -> str:
-    """How this Kept is started from anywhere: programs with windows do not have the shell's path."""
-    beside = Path(sys.executable).with_name("kept.exe" if sys.platform == "win32" else "kept")
-    return str(beside) if beside.is_file() else shutil.which("kept") or "kept"
 
 
 def _text(path: Path) -> str:

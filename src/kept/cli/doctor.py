@@ -50,17 +50,21 @@ class Check:
     more: dict[str, Any] = field(default_factory=dict)
 
 
-@command("doctor", examples=["kept doctor", "kept doctor --json"])
+@command("doctor", examples=["kept doctor", "kept doctor --json", "kept doctor --claude-code"])
+@click.option("--claude-code", is_flag=True, help="Also run two sessions of Claude Code, in a folder of their own.")
 @pass_invocation
 @click.pass_context
-def doctor(ctx: click.Context, invocation: Invocation, /) -> None:
+def doctor(ctx: click.Context, invocation: Invocation, /, *, claude_code: bool) -> None:
     """Check that Kept works here, and say what to do if not.
 
     Looks at Python, packages, settings, store and embedder, and makes a round trip in a temporary store. Each line is
     ok, warn or FAIL with what to do. Exits with 1 when a check fails. Nothing is written to your store.
+
+    With --claude-code the installed client runs against a scripted model on this machine: what one session says must come
+    back in the next. It needs no account and no network.
     """
     checks = []
-    for check in _checks(invocation):
+    for check in (*_checks(invocation), *(_claude_code() if claude_code else ())):
         checks.append(check)
         if not invocation.as_json:
             _show(check)
@@ -114,6 +118,7 @@ _ADVICE: Final = {
     "folder": "Make the folder writable, or choose another store with KEPT_DATABASE.",
     "store": "Leave the file as it is, and restore a backup or choose another store with KEPT_DATABASE.",
     "embedder": "Reinstall Kept with its dependencies, or set KEPT_EMBEDDER=wordllama, which needs no download.",
+    "claude code": "Run it again with KEPT_DEBUG=1 in a session of your own, and look at hooks.log in Kept's data folder.",
     "round trip": "Reinstall Kept; if it stays, report it with the output of `kept doctor --json`.",
 }
 """What to do, by check."""
@@ -161,6 +166,24 @@ def _settings(invocation: Invocation) -> Check:
     path = config_file()
     detail = f"{path} {'is read' if path.exists() else 'does not exist, so it sets nothing'}"
     return Check(name="settings", status="ok", detail=detail, more={"settings": shown})
+
+
+def _claude_code() -> Iterator[Check]:
+    """Store, recall, inject and capture through the real client."""
+    from kept.claude_code.clients import kept_command
+    from kept.claude_code.rehearsal import find_client, rehearse
+
+    client = find_client()
+    if client is None:
+        advice = "Install Claude Code, or add its folder to PATH."
+        yield Check(name="claude code", status="FAIL", detail="there is no `claude` on the path", advice=advice)
+        return
+    for finding in rehearse(client, kept_command()):
+        if finding.problem:
+            advice = _ADVICE["claude code"]
+            yield Check(name=finding.step, status="FAIL", detail=finding.problem, advice=advice)
+        else:
+            yield Check(name=finding.step, status="ok", detail=finding.detail)
 
 
 def _file(settings: Settings) -> Path | None:
