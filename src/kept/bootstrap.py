@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from kept.engine.platform import Platform
     from kept.engine.service import Service
     from kept.engine.worker import Worker
-    from kept.ports import Log, Sender
+    from kept.ports import Embedder, Log, Sender
     from kept.settings import Settings
 
 _SQLITE: Final = "sqlite:///"
@@ -28,7 +28,10 @@ def build(settings: Settings) -> Service:
         ConfigurationError: An unknown store or embedder.
         StoreError: The store cannot be used; it was left as it was.
     """
-    return _service(settings, open_log(settings.database, busy_timeout_s=settings.busy_timeout_s))
+    from kept.adapters.embedders import open_embedder
+
+    embedder = open_embedder(settings.embedder)
+    return _service(settings, open_log(settings.database, busy_timeout_s=settings.busy_timeout_s), embedder)
 
 
 def build_platform(settings: Settings) -> Platform:
@@ -38,6 +41,8 @@ def build_platform(settings: Settings) -> Platform:
         ConfigurationError: An unknown store or embedder, or a store that keeps nothing.
         StoreError: The store cannot be used; it was left as it was.
     """
+    from kept.adapters.embedders import open_embedder
+    from kept.engine.categories import Categories
     from kept.engine.platform import Platform
     from kept.engine.trail import AuditTrail
 
@@ -51,8 +56,10 @@ def build_platform(settings: Settings) -> Platform:
     path = sqlite_path(_checked(settings.database))
     log = SqliteLog(path, busy_timeout_s=settings.busy_timeout_s)
     registry, jobs, audit = open_control(log.pool, path)
+    embedder = open_embedder(settings.embedder)
     return Platform(
-        service=_service(settings, log),
+        service=_service(settings, log, embedder),
+        categories=Categories(embedder, registry),
         registry=registry,
         jobs=jobs,
         trail=AuditTrail(audit),
@@ -75,14 +82,13 @@ def build_worker(settings: Settings, platform: Platform) -> Worker:
     return Worker(platform, build_sender(settings), event_days=settings.event_days, audit_days=settings.audit_days)
 
 
-def _service(settings: Settings, log: Log) -> Service:
-    from kept.adapters.embedders import open_embedder
+def _service(settings: Settings, log: Log, embedder: Embedder) -> Service:
     from kept.adapters.extractors.rules import RuleExtractor
     from kept.engine.service import Service
 
     return Service(
         log=log,
-        embedder=open_embedder(settings.embedder),
+        embedder=embedder,
         extractor=RuleExtractor(),
         clock=_now,
         ids=_new_id,

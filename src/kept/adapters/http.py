@@ -68,18 +68,17 @@ class HttpSender:
         try:
             target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
             connection.request("POST", target, body=body, headers=dict(headers))
-            return connection.getresponse().status
-        except http.client.HTTPException as error:
-            if connection.was_cut:
-                raise TimeoutError(f"no answer within {self._total_s:g} s") from error
-            raise ConnectionError(f"the answer is no HTTP ({type(error).__name__})") from error
-        except OSError as error:
-            if connection.was_cut:
-                raise TimeoutError(f"no answer within {self._total_s:g} s") from error
-            raise
+            status = connection.getresponse().status
+        except (http.client.HTTPException, OSError) as error:
+            if not connection.was_cut:
+                raise error if isinstance(error, OSError) else _NoHttpError(type(error).__name__) from error
+            status = 0
         finally:
             overdue.cancel()
             connection.close()
+        if connection.was_cut:
+            raise TimeoutError(f"no answer within {self._total_s:g} s")
+        return status
 
     def _addresses(self, host: str, port: int) -> list[str]:
         """Every address of a host.
@@ -96,6 +95,10 @@ class HttpSender:
         if not self._allow_private and any(map(_is_private, addresses)):
             raise PermissionError(f"{host} {_REFUSED}")
         return addresses
+
+
+class _NoHttpError(ConnectionError):
+    """The answer is no HTTP."""
 
 
 class _Pinned(http.client.HTTPConnection):

@@ -119,7 +119,7 @@ class ProjectAccess:
             )
             if infer and not at_once and not request.facts:
                 return self.platform.jobs.put(job), None
-            result = self._service.add_request(of_job(request, job))
+            result = self._service.add_request(of_job(self.platform, request, job))
             note.count = len(result.stored)
             return self.platform.jobs.put(done(job, result, self.platform.clock())), result
 
@@ -128,6 +128,9 @@ class ProjectAccess:
     ) -> tuple[dict[str, Any], AddRequest]:
         given = {name: options[name] for name in STORED_OPTIONS if options.get(name) is not None}
         request = self._service.request(scope, messages, infer=infer, **given)
+        self.platform.categories.sorter(
+            self.project, options.get("custom_categories")
+        )  # refused now, not by the worker
         return to_payload(request, options), request
 
     # --- recall ---
@@ -214,7 +217,7 @@ class ProjectAccess:
     def update(self, memory_id: str, **fields: Any) -> Change:
         """Set what is given, as of `Service.update`."""
         with self.noted("memory.update", "WRITER", memory_id=memory_id) as note:
-            done = self._service.update(self.project, self._own(memory_id).id, **fields, by=self.by)
+            done = self._update(self._own(memory_id), fields)
             note.count = len(done.memories)
             return done
 
@@ -225,9 +228,9 @@ class ProjectAccess:
         """
         with self.noted("memory.update", "WRITER") as note:
             _require_batch(len(updates), "updated")
-            owned = [(self._own(memory_id).id, fields) for memory_id, fields in updates]
-            for memory_id, fields in owned:
-                self._service.update(self.project, memory_id, **fields, by=self.by)
+            owned = [(self._own(memory_id), fields) for memory_id, fields in updates]
+            for record, fields in owned:
+                self._update(record, fields)
                 note.count += 1
             return note.count
 
@@ -477,6 +480,14 @@ class ProjectAccess:
 
     def _is_seen(self, record: MemoryRecord) -> bool:
         return self.principal.admits(record) and record.state != "erased"
+
+    def _update(self, record: MemoryRecord, fields: Mapping[str, Any]) -> Change:
+        """Update a memory; one that was sorted by us is sorted anew when its text changes."""
+        text, sort = fields.get("text"), self.platform.categories.sort_text
+        renewed = isinstance(text, str) and text.strip() and "categories" not in fields
+        if renewed and record.categories == sort(self.project, record.text):
+            fields = {**fields, "categories": list(sort(self.project, str(text)))}
+        return self._service.update(self.project, record.id, **fields, by=self.by)
 
     def _own_chain(self, memory_ids: Sequence[str]) -> list[str]:
         """These memories and all that they superseded, as long as each is the principal's."""

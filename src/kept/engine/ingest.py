@@ -18,6 +18,7 @@ from kept.domain.entities import entity_refs
 from kept.domain.history import Operation, Revision, apply, difference, permits, to_changes
 from kept.domain.memory import SOURCE_ROLES, Draft, Episode, MemoryRecord, Message, repeat_key, speaker_of, text_hash
 from kept.domain.scope import Scope
+from kept.engine.categories import Categorise
 from kept.engine.indexing import Indexer
 from kept.errors import ConflictError, InvalidInputError, KeptError, NotFoundError, StoreBusyError
 from kept.ports import Clock, Extractor, Ids, IndexEntry, Log, Progress, Transaction
@@ -40,6 +41,7 @@ class AddRequest:
         stated: Whether somebody handed over one text to be remembered: then it is kept whole where the rules find
             nothing in it worth keeping. Of a chat, small talk is left out.
         at: When messages without a time of their own were said; None means now.
+        categorise: Gives categories to those memories that come without.
     """
 
     scope: Scope
@@ -55,6 +57,7 @@ class AddRequest:
     idempotency_key: str | None = None
     actor: str | None = None
     connector: str = "sdk"
+    categorise: Categorise | None = None
 
     @property
     def scoped_key(self) -> str | None:
@@ -225,6 +228,8 @@ class Ingest:
         entries = iter(self._entries([draft for add in waiting for draft in add.drafts], progress))
         for add in waiting:
             add.entries = list(islice(entries, len(add.drafts)))
+            if add.request.categorise is not None:
+                add.drafts = _categorised(add.drafts, add.entries, add.request.categorise)
 
     def _entries(self, drafts: Sequence[Draft], progress: Progress | None) -> list[IndexEntry]:
         entries: list[IndexEntry] = []
@@ -405,6 +410,18 @@ class _Writing:
         self._records.append(record)
         self._entries.append(entry)
         return record
+
+
+def _categorised(drafts: Sequence[Draft], entries: Sequence[IndexEntry], categorise: Categorise) -> list[Draft]:
+    """The drafts, those without categories with the ones that their embeddings suggest."""
+    import numpy as np
+
+    if not drafts:
+        return []
+    vectors = np.frombuffer(b"".join(entry.embedding for entry in entries), "<f2").reshape(len(drafts), -1)
+    found = categorise([draft.text for draft in drafts], vectors.astype(np.float32))
+    pairs = zip(drafts, found, strict=True)
+    return [draft if draft.categories else replace(draft, categories=categories) for draft, categories in pairs]
 
 
 def _source_ids(messages: Sequence[Message]) -> set[str]:

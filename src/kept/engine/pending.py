@@ -13,7 +13,7 @@ from typing import Any, Final
 from kept.domain.jobs import Job
 from kept.domain.memory import Message
 from kept.engine.ingest import AddRequest, AddResult
-from kept.engine.service import Service
+from kept.engine.platform import Platform
 from kept.errors import ConflictError
 
 STORED_OPTIONS: Final = ("metadata", "timestamp", "expiration_date", "categories", "immutable", "facts")
@@ -39,7 +39,7 @@ def to_payload(request: AddRequest, options: Mapping[str, Any]) -> dict[str, Any
     return {"messages": said, "infer": request.infer, **request.scope.ids, **present}
 
 
-def to_request(service: Service, job: Job) -> AddRequest:
+def to_request(platform: Platform, job: Job) -> AddRequest:
     """What a job is to store.
 
     Raises:
@@ -48,14 +48,15 @@ def to_request(service: Service, job: Job) -> AddRequest:
     if "messages" not in job.payload:
         raise ConflictError("What was to be stored was erased before it was.")
     given = {name: job.payload[name] for name in STORED_OPTIONS if name in job.payload}
-    request = service.request(job.scope, job.payload["messages"], infer=job.payload["infer"], **given)
-    return of_job(request, job)
+    request = platform.service.request(job.scope, job.payload["messages"], infer=job.payload["infer"], **given)
+    return of_job(platform, request, job)
 
 
-def of_job(request: AddRequest, job: Job) -> AddRequest:
+def of_job(platform: Platform, request: AddRequest, job: Job) -> AddRequest:
     """The request as the job's. What has no time of its own was said when it was received."""
     return replace(
         request,
+        categorise=platform.categories.sorter(job.scope.project, job.payload.get("custom_categories")),
         at=request.at or job.created_at,
         idempotency_key=job.id,
         actor=job.actor,

@@ -14,6 +14,7 @@ from kept.ports import Clock, Entry, Ids, Jobs, Registry
 
 if TYPE_CHECKING:
     from kept.engine.access import ProjectAccess
+    from kept.engine.categories import Categories
     from kept.engine.trail import AuditTrail
 
 
@@ -26,6 +27,7 @@ class Platform:
         registry: What is configured.
         jobs: What was acknowledged and is done afterwards.
         trail: Who read or changed what.
+        categories: What memories are sorted under.
         storing: Held while acknowledged adds are stored, and while an erase runs: what an erase forgot is not stored after it.
     """
 
@@ -33,6 +35,7 @@ class Platform:
     registry: Registry
     jobs: Jobs
     trail: AuditTrail
+    categories: Categories
     clock: Clock
     ids: Ids
     storing: threading.Lock = field(default_factory=threading.Lock)

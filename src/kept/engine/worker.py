@@ -28,7 +28,7 @@ from kept.engine.pending import done, to_request
 from kept.engine.platform import Platform
 from kept.engine.webhooks import Deliveries, job_events, relay
 from kept.errors import KeptError, StoreError
-from kept.ports import Backlog, Sender
+from kept.ports import Backlog, JobListing, Sender
 
 logger = logging.getLogger("kept.worker")
 
@@ -57,6 +57,8 @@ PURGED_KINDS: Final[tuple[JobKind, ...]] = (
 )
 """All but profiles, whose newest is what is read, however old."""
 _WRITES: Final[tuple[JobKind, ...]] = ("ADD", "DELETE_ALL", "DELETE_USER")
+_DELETIONS: Final[tuple[JobKind, ...]] = ("DELETE_ALL", "DELETE_USER")
+_WAIT: Final = timedelta(milliseconds=250)
 _MAKING: Final[tuple[JobKind, ...]] = ("EXPORT", "PROFILE")
 
 
@@ -169,7 +171,8 @@ class Worker:
                 self._stopping.wait(lane.pause_s)
 
     def _write(self) -> bool:
-        with self._platform.storing, self._claimed(_WRITES, BATCH_ADDS) as jobs:
+        with self._platform.storing, self._claimed(_WRITES, BATCH_ADDS) as claimed:
+            jobs = self._in_order(claimed)
             for is_add, group in groupby(jobs, key=lambda job: job.kind == "ADD"):
                 if is_add:
                     self._finish(self._add(list(group)))
@@ -178,12 +181,31 @@ class Worker:
                         self._finish([self._settled(job, self._delete)])
         return bool(jobs)
 
+    def _in_order(self, claimed: Sequence[Job]) -> list[Job]:
+        """The jobs, without those that a deletion which is not done yet came before: they wait for it.
+
+        A deletion that failed and is to be tried again, or that a process which died has begun, would take them otherwise.
+        """
+        inside = [job for job in claimed if job.kind in _DELETIONS]
+        jobs, now = self._platform.jobs, self._platform.clock()
+        if jobs.backlog(_DELETIONS, now).waiting <= len(inside):
+            return list(claimed)
+        begun: dict[str, datetime] = {}
+        for project in {job.scope.project for job in claimed}:
+            listing = JobListing(project=project, kinds=_DELETIONS, statuses=["PENDING", "RUNNING"])
+            outside = [job for job in jobs.page(listing, limit=1_000) if job not in inside]
+            if outside:
+                begun[project] = min(job.created_at for job in outside)
+        late = [job for job in claimed if job.scope.project in begun and job.created_at > begun[job.scope.project]]
+        jobs.finish([replace(job, status="PENDING", attempts=job.attempts - 1, run_after=now + _WAIT) for job in late])
+        return [job for job in claimed if job not in late]
+
     def _add(self, jobs: Sequence[Job]) -> list[Job]:
         """Store adds together; one that fails holds up no other."""
         service, requests, finished = self._platform.service, {}, []
         for job in jobs:
             try:
-                requests[job.id] = to_request(service, job)
+                requests[job.id] = to_request(self._platform, job)
             except Exception as error:  # noqa: BLE001 - a payload that cannot be read fails alone
                 finished.append(self._failed(job, error))
         waiting = [job for job in jobs if job.id in requests]

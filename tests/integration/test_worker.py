@@ -1,0 +1,199 @@
+"""The worker: what was acknowledged is done, in order, once, whatever happens meanwhile."""
+
+from __future__ import annotations
+
+import time
+from datetime import timedelta
+
+import pytest
+
+from kept.bootstrap import build_worker
+from kept.engine.worker import LEASE, MAX_ATTEMPTS, Worker
+from kept.errors import StoreBusyError
+from kept.settings import Settings
+
+
+@pytest.fixture
+def worker(platform, tmp_path):
+    """A worker that works when the test says so."""
+    return build_worker(Settings.load(environ={}, config=tmp_path / "none.toml"), platform)
+
+
+def ask(access, *texts, user_id="alice", **options):
+    """Acknowledged adds, one for each text."""
+    return [access.add({"user_id": user_id}, [text], **options)[0] for text in texts]
+
+
+def texts(access, user_id="alice"):
+    return sorted(record.text for record in access.memories(ids={"user_id": user_id})[0])
+
+
+def test_an_add_is_pending_until_its_memories_can_be_found(access, worker):
+    (job,) = ask(access, "I live in Lisbon near the river")
+    assert (job.status, texts(access)) == ("PENDING", [])
+    worker.run_due()
+    event = access.event(job.id)
+    assert (event.status, event.error, event.attempts) == ("SUCCEEDED", None, 1)
+    assert [result["event"] for result in event.results] == ["ADD"]
+    assert event.latency_ms is not None
+    assert texts(access) == ["I live in Lisbon near the river"]
+
+
+def test_what_is_said_counts_from_when_it_was_received(access, worker):
+    (job,) = ask(access, "I fly to Rome tomorrow")
+    worker.run_due()
+    (result,) = access.event(job.id).results
+    assert access.get(result["id"]).created_at == job.created_at
+
+
+def test_a_deletion_takes_what_came_before_it_and_nothing_after(access, worker):
+    ask(access, "said before one", "said before two")
+    job = access.delete_all({"user_id": "alice"})
+    ask(access, "said after the deletion")
+    worker.run_due()
+    assert texts(access) == ["said after the deletion"]
+    assert {result["event"] for result in access.event(job.id).results} == {"DELETE"}
+
+
+def test_a_deletion_that_a_crash_interrupted_takes_nothing_that_came_after_it(access, platform, clock_of, worker):
+    clock = clock_of(platform)
+    ask(access, "said before")
+    worker.run_due()
+    clock.advance(timedelta(seconds=1))
+    access.delete_all({"user_id": "alice"})
+    platform.jobs.claim(["DELETE_ALL"], "crashed", now=clock(), until=clock() + LEASE, limit=1)
+    clock.advance(timedelta(seconds=1))
+    (later,) = ask(access, "said after the deletion")
+    worker.run_due()
+    assert access.event(later.id).status == "PENDING"
+    clock.advance(LEASE)
+    worker.run_due()
+    clock.advance(timedelta(seconds=1))
+    worker.run_due()
+    assert texts(access) == ["said after the deletion"]
+    assert access.event(later.id).attempts == 1
+
+
+def test_deleting_an_entity_that_is_gone_is_a_normal_end(access, worker):
+    job = access.delete_entity("user", "nobody/at all?")
+    worker.run_due()
+    assert access.event(job.id).status == "SUCCEEDED"
+    assert not access.event(job.id).results
+
+
+def test_the_whole_project_goes_only_when_all_four_ids_say_so(access, worker, enter):
+    ask(access, "of alice")
+    ask(access, "of bob", user_id="bob")
+    enter(project="other").add({"user_id": "alice"}, ["of another project"], infer=False)
+    job = access.delete_all(dict.fromkeys(("user_id", "agent_id", "app_id", "run_id"), "*"))
+    worker.run_due()
+    assert len(access.event(job.id).results) == 2
+    assert texts(enter(project="other")) == ["of another project"]
+
+
+def test_a_job_that_is_run_twice_stores_once(access, worker, platform):
+    """A crash after the memories were stored and before the job was finished."""
+    (job,) = ask(access, "I live in Lisbon near the river")
+    now = platform.clock()
+    (claimed,) = platform.jobs.claim(["ADD"], "crashed", now=now, until=now, limit=1)
+    worker._add([claimed])
+    worker.run_due()
+    assert access.event(job.id).status == "SUCCEEDED"
+    (record,) = access.memories(ids={"user_id": "alice"})[0]
+    assert (record.text, record.reinforced) == ("I live in Lisbon near the river", 0)
+
+
+def test_what_a_crash_left_is_taken_up_when_its_lease_ran_out(access, platform, clock_of, worker):
+    clock = clock_of(platform)
+    (job,) = ask(access, "I live in Lisbon near the river")
+    platform.jobs.claim(["ADD"], "crashed", now=clock(), until=clock() + LEASE, limit=1)
+    worker.run_due()
+    assert access.event(job.id).status == "RUNNING"
+    clock.advance(LEASE + timedelta(seconds=1))
+    worker.run_due()
+    assert access.event(job.id).status == "SUCCEEDED"
+
+
+def test_one_that_cannot_be_stored_holds_up_no_other(access, worker, platform):
+    bad, good = ask(access, "first", "second of them")
+    platform.jobs.blank(bad.scope)
+    (again,) = ask(access, "third of them all")
+    worker.run_due()
+    assert access.event(again.id).status == "SUCCEEDED"
+    assert access.event(bad.id).status == "FAILED"
+    assert access.event(good.id).status == "FAILED"
+
+
+class Busy:
+    """A service that is busy for a while."""
+
+    def __init__(self, service, times):
+        self._service = service
+        self.times = times
+
+    def __getattr__(self, name):
+        return getattr(self._service, name)
+
+    def add_many(self, requests):
+        if self.times > 0:
+            self.times -= 1
+            return [StoreBusyError()] * len(requests)
+        return self._service.add_many(requests)
+
+
+@pytest.mark.parametrize(("times", "status"), [(2, "SUCCEEDED"), (MAX_ATTEMPTS, "FAILED")])
+def test_a_busy_store_is_tried_again_with_growing_pauses(access, platform, clock_of, worker, times, status):
+    clock = clock_of(platform)
+    object.__setattr__(platform, "service", Busy(platform.service, times))
+    (job,) = ask(access, "I live in Lisbon near the river")
+    for _ in range(MAX_ATTEMPTS):
+        worker.run_due()
+        clock.advance(timedelta(hours=1))
+    event = access.event(job.id)
+    assert event.status == status
+    assert event.attempts == min(times + 1, MAX_ATTEMPTS)
+    assert (event.error is None) == (status == "SUCCEEDED")
+
+
+def test_what_was_erased_while_it_waited_is_not_stored_afterwards(access, worker):
+    (job,) = ask(access, "my secret is 4711")
+    access.erase_all({"user_id": "alice"})
+    worker.run_due()
+    event = access.event(job.id)
+    assert (event.status, dict(event.payload)) == ("FAILED", {})
+    assert texts(access) == []
+
+
+def test_finished_jobs_and_old_audit_go_after_their_time(access, platform, clock_of, tmp_path):
+    clock = clock_of(platform)
+    settings = Settings.load(environ={}, config=tmp_path / "none.toml", event_days=7, audit_days=7)
+    (job,) = ask(access, "I live in Lisbon near the river")
+    build_worker(settings, platform).run_due()
+    platform.trail.flush()
+    clock.advance(timedelta(days=8))
+    build_worker(settings, platform).run_due()
+    assert platform.jobs.find("default", job.id) is None
+    assert texts(access) == ["I live in Lisbon near the river"]
+
+
+def test_started_it_works_by_itself_and_stops_at_once(access, worker: Worker):
+    worker.start()
+    (job,) = ask(access, "I live in Lisbon near the river")
+    until = time.monotonic() + 10
+    while access.event(job.id).status != "SUCCEEDED":
+        assert time.monotonic() < until
+        time.sleep(0.01)
+    assert all(lane.alive for lane in worker.status())
+    began = time.monotonic()
+    worker.stop()
+    assert time.monotonic() - began < 2
+    assert not any(lane.alive for lane in worker.status())
+
+
+def test_the_same_idempotency_key_is_one_add_of_one_scope(access, worker):
+    first, second = ask(access, "I live in Lisbon", "I live in Lisbon", idempotency_key="abc")
+    other = ask(access, "I live in Porto", user_id="bob", idempotency_key="abc")[0]
+    assert first.id == second.id != other.id
+    worker.run_due()
+    assert texts(access) == ["I live in Lisbon"]
+    assert texts(access, "bob") == ["I live in Porto"]
