@@ -40,6 +40,8 @@ SECTIONS: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
         "Move": {"export": "kept.cli.transfer:export", "backup": "kept.cli.transfer:backup"},
         "Serve": {
             "serve": "kept.cli.serve:serve",
+            "webhooks": "kept.cli.webhooks:webhooks",
+            "retention": "kept.cli.retention:retention",
         },
         "Connect": {
             "connect": "kept.cli.connect:connect",

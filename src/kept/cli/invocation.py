@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from kept.domain.scope import Scope
+    from kept.engine.access import ProjectAccess
     from kept.engine.maintain import By
     from kept.engine.service import Service
     from kept.settings import Settings
@@ -42,7 +43,7 @@ class Invocation:
             self._settings = Settings.load(database=self.database, project=self.project)
         return self._settings
 
-    def with_settings(self, **given: object) -> Settings:
+    def with_settings(self, **given: Any) -> Settings:
         """The settings, with what a command's own options override (None: not given)."""
         from kept.settings import Settings
 
@@ -59,6 +60,20 @@ class Invocation:
             yield service
         finally:
             service.close()
+
+    @contextmanager
+    def access(self) -> Iterator[ProjectAccess]:
+        """The project as its owner at the keyboard may use it, closed at the end."""
+        from kept.bootstrap import build_platform
+        from kept.domain.access import Principal
+
+        platform = build_platform(self.settings)
+        try:
+            yield platform.access(
+                Principal(project=self.settings.project, name=self.settings.user_id, connector=CONNECTOR)
+            )
+        finally:
+            platform.close()
 
     @property
     def project_name(self) -> str:

@@ -54,6 +54,11 @@ def command(
     return make
 
 
+def group(name: str, about: str, commands: Sequence[KeptCommand]) -> click.Group:
+    """Commands about one thing, under its name: `kept keys create`."""
+    return click.Group(name, help=about, commands=list(commands), context_settings={"max_content_width": 100})
+
+
 def shared_options() -> list[click.Parameter]:
     """The options that stand before or after the command; the one after it wins."""
     return [

@@ -65,10 +65,17 @@ def _command(root: click.Context, name: str) -> Iterator[str]:
     made = cli.get_command(root, name)
     if made is None:
         return
-    ctx = click.Context(made, info_name=name, parent=root)
+    yield from _described(made, click.Context(made, info_name=name, parent=root), "###")
+    if isinstance(made, click.Group):
+        outer = click.Context(made, info_name=name, parent=root)
+        for inner_name, inner in made.commands.items():
+            yield from _described(inner, click.Context(inner, info_name=inner_name, parent=outer), "####")
+
+
+def _described(made: click.Command, ctx: click.Context, heading: str) -> Iterator[str]:
     usage = " ".join(made.collect_usage_pieces(ctx))
-    yield f"### kept {name}\n"
-    yield f"```text\nkept {name} {usage}".rstrip() + "\n```\n"
+    yield f"{heading} {ctx.command_path}\n"
+    yield f"```text\n{ctx.command_path} {usage}".rstrip() + "\n```\n"
     yield _paragraphs(made.help or "")
     if table := _options_table(made, ctx, shared=False):
         yield table

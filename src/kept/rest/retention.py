@@ -7,10 +7,10 @@ from typing import Any
 from fastapi import APIRouter
 from pydantic import Field
 
-from kept.engine.retention import MATCHES, Retention, Rule
+from kept.engine.retention import MATCHES, Retention
 from kept.rest.answers import Json
 from kept.rest.asking import Access, Body, Name
-from kept.sdk.shapes import iso
+from kept.sdk import wire
 
 router = APIRouter(tags=["retention"], default_response_class=Json)
 
@@ -30,14 +30,14 @@ def rules(access: Access) -> Json:
     """Oldest first, each with how many memories it would expire now."""
     retention = Retention(access)
     aged = retention.preview()
-    return Json({"results": [_rule(rule) | {"due": aged.get(rule.id, 0)} for rule in retention.rules()]})
+    return Json({"results": [wire.rule(rule) | {"due": aged.get(rule.id, 0)} for rule in retention.rules()]})
 
 
 @router.post("/v1/retention/", status_code=201, summary="Keep a retention rule")
 def put(access: Access, body: RuleBody) -> Json:
     """One that names the same is replaced; of several that name a memory the longest counts."""
     named = {name: value for name in MATCHES if (value := getattr(body, name)) is not None}
-    return Json(_rule(Retention(access).put(named, body.days)), status_code=201)
+    return Json(wire.rule(Retention(access).put(named, body.days)), status_code=201)
 
 
 @router.delete("/v1/retention/{rule_id}/", summary="Remove a retention rule")
@@ -51,8 +51,3 @@ def remove(access: Access, rule_id: Name) -> Json:
 def enforce(access: Access) -> Json:
     """As the worker does each hour; every expiry is in the log."""
     return Json({"message": "Retention rules enforced.", "expired": Retention(access).enforce()})
-
-
-def _rule(rule: Rule) -> dict[str, Any]:
-    kept: Any = "forever" if rule.days is None else rule.days
-    return {"id": rule.id, **rule.match, "days": kept, "created_at": iso(rule.created_at)}

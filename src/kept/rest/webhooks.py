@@ -7,12 +7,10 @@ from typing import Any
 from fastapi import APIRouter, Request
 from pydantic import Field
 
-from kept.domain.jobs import Job
-from kept.engine.webhooks import Webhook, Webhooks
+from kept.engine.webhooks import Webhooks
 from kept.rest.answers import Json
 from kept.rest.asking import Access, Body, Name, PageNumber, PageSize, in_project, page_of
 from kept.sdk import wire
-from kept.sdk.shapes import iso
 
 router = APIRouter(tags=["webhooks"], default_response_class=Json)
 
@@ -29,7 +27,7 @@ class WebhookBody(Body):
 @router.get("/api/v1/webhooks/projects/{project_id}/", summary="List webhooks")
 def list_(request: Request, access: Access, project_id: Name) -> Json:
     """Oldest first, without their secrets."""
-    return Json([_webhook(found) for found in _of(request, access, project_id).all()])
+    return Json([wire.webhook(found) for found in _of(request, access, project_id).all()])
 
 
 @router.post("/api/v1/webhooks/projects/{project_id}/", status_code=201, summary="Make a webhook")
@@ -37,7 +35,7 @@ def create(request: Request, access: Access, project_id: Name, body: WebhookBody
     """Tell an address of what happens from now on. The `secret` that signs deliveries is shown this once."""
     webhooks = _of(request, access, project_id)
     made = webhooks.create(name=body.name, url=body.url, event_types=body.event_types)
-    return Json(_webhook(made) | {"secret": made.secret}, status_code=201)
+    return Json(wire.webhook(made) | {"secret": made.secret}, status_code=201)
 
 
 @router.put("/api/v1/webhooks/{webhook_id}/", summary="Change a webhook")
@@ -46,7 +44,7 @@ def update(request: Request, access: Access, webhook_id: Name, body: WebhookBody
     changed = Webhooks(access, request.app.state.sender).update(
         webhook_id, name=body.name, url=body.url, event_types=body.event_types, is_active=body.is_active
     )
-    return Json({"message": "Webhook updated successfully", "webhook": _webhook(changed)})
+    return Json({"message": "Webhook updated successfully", "webhook": wire.webhook(changed)})
 
 
 @router.delete("/api/v1/webhooks/{webhook_id}/", summary="Remove a webhook")
@@ -64,43 +62,10 @@ def deliveries(
     which = page_of(request, page, page_size)
     webhooks = Webhooks(access, request.app.state.sender)
     jobs, total = webhooks.deliveries(webhook_id, limit=which.page_size, offset=which.offset)
-    return Json(wire.page([_delivery(job) for job in jobs], total, **which.links(total)))
+    return Json(wire.page([wire.delivery(job) for job in jobs], total, **which.links(total)))
 
 
 def _of(request: Request, access: Access, project_id: str) -> Webhooks:
     principal = in_project(access.principal, project_id)
     inside = access.platform.access(principal) if principal is not access.principal else access
     return Webhooks(inside, request.app.state.sender)
-
-
-def _webhook(found: Webhook) -> dict[str, Any]:
-    return {
-        "webhook_id": found.id,
-        "name": found.name,
-        "url": found.url,
-        "event_types": list(found.event_types),
-        "owner": found.owner,
-        "is_active": found.is_active,
-        "project": found.project,
-        "failing_since": iso(found.failing_since),
-        "reason": found.reason,
-        "created_at": iso(found.created_at),
-        "updated_at": iso(found.updated_at),
-    }
-
-
-def _delivery(job: Job) -> dict[str, Any]:
-    answered = next((result.get("status") for result in job.results), None)
-    return {
-        "id": job.id,
-        "event_type": job.payload.get("event_type"),
-        "memory_id": job.payload.get("memory_id"),
-        "event_id": job.payload.get("event_id"),
-        "status": job.status,
-        "attempts": job.attempts,
-        "answered": answered,
-        "error": job.error,
-        "created_at": iso(job.created_at),
-        "next_attempt_at": iso(job.run_after) if job.status == "PENDING" else None,
-        "completed_at": iso(job.completed_at),
-    }

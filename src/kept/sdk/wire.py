@@ -13,7 +13,9 @@ from typing import Any, Final
 from kept.domain.jobs import Job
 from kept.domain.memory import MemoryRecord
 from kept.engine.ingest import AddResult
+from kept.engine.retention import Rule
 from kept.engine.retrieve import Hit
+from kept.engine.webhooks import Webhook
 from kept.ports import EntitySummary
 from kept.sdk.shapes import iso
 
@@ -160,6 +162,47 @@ def totals(found: Iterable[EntitySummary]) -> dict[str, int]:
     """How many entities of each type there are."""
     types = [entity.type for entity in found]
     return {f"total_{name}s": types.count(name) for name in ("user", "agent", "app", "run")}
+
+
+def webhook(found: Webhook) -> dict[str, Any]:
+    """A webhook, without its secret."""
+    return {
+        "webhook_id": found.id,
+        "name": found.name,
+        "url": found.url,
+        "event_types": list(found.event_types),
+        "owner": found.owner,
+        "is_active": found.is_active,
+        "project": found.project,
+        "failing_since": iso(found.failing_since),
+        "reason": found.reason,
+        "created_at": iso(found.created_at),
+        "updated_at": iso(found.updated_at),
+    }
+
+
+def delivery(job: Job) -> dict[str, Any]:
+    """A delivery of a webhook."""
+    answered = next((result.get("status") for result in job.results), None)
+    return {
+        "id": job.id,
+        "event_type": job.payload.get("event_type"),
+        "memory_id": job.payload.get("memory_id"),
+        "event_id": job.payload.get("event_id"),
+        "status": job.status,
+        "attempts": job.attempts,
+        "answered": answered,
+        "error": job.error,
+        "created_at": iso(job.created_at),
+        "next_attempt_at": iso(job.run_after) if job.status == "PENDING" else None,
+        "completed_at": iso(job.completed_at),
+    }
+
+
+def rule(found: Rule) -> dict[str, Any]:
+    """A retention found."""
+    kept: Any = "forever" if found.days is None else found.days
+    return {"id": found.id, **found.match, "days": kept, "created_at": iso(found.created_at)}
 
 
 def _calendar(moment: datetime) -> dict[str, Any]:
