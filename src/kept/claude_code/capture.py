@@ -20,7 +20,7 @@ from kept.claude_code.memories import Capture, Owner
 from kept.claude_code.repository import Repository
 from kept.domain.redaction import redact
 from kept.domain.statements import statements
-from kept.domain.text import clean, normalise
+from kept.domain.text import clean, normalise, sentences
 
 MOST_CHARACTERS: Final = 20_000
 """Of one message: what a person types or reads in one turn. Of a longer one its beginning and its end are kept."""
@@ -35,6 +35,8 @@ _OPEN_HEADING: Final = re.compile(
     re.IGNORECASE,
 )
 _HEADING: Final = re.compile(r"\n\s*(?:#+\s|\d+[.)]\s+\**[A-Z]|\*\*[A-Z])")
+_LIST_MARK: Final = re.compile(r"^\s*(?:[-*•]|\d+[.)]|#+)\s+(?:[\w ,/-]{1,40}:\s+)?")
+"""With the label that a summary's sections and items begin with."""
 _ITEM: Final = re.compile(r"^\s*(?:[-*•]|\d+[.)])\s+(.+)$", re.MULTILINE)
 _DIGEST_BYTES: Final = 12
 
@@ -181,8 +183,9 @@ def after_compaction(circumstances: Circumstances, summary: str, echoes: Echoes)
         metadata={"type": "compact_summary"},
     )
     pending = tuple(open_items(text))
-    found = [statement.text for statement in statements(text) if kind_of(statement.text) in LASTING]
-    lasting = tuple(dict.fromkeys(statement for statement in found if statement not in pending))
+    lasting = tuple(
+        dict.fromkeys(point for point in _points(text) if kind_of(point) in LASTING and point not in pending)
+    )
     facts = replace(whole, messages=(), speaker="assistant", metadata=circumstances.metadata)
     captures = [whole]
     if lasting:
@@ -249,6 +252,12 @@ def is_ignored(path: str, patterns: Collection[str]) -> bool:
     """Whether a path, or the end of it, matches one of the globs."""
     plain = path.replace("\\", "/")
     return any(fnmatchcase(plain, pattern) or fnmatchcase(plain, f"*/{pattern}") for pattern in patterns)
+
+
+def _points(summary: str) -> Iterator[str]:
+    """The sentences of a summary, one by one and without its list marks: the extractor would keep a list with its heading."""
+    for line in summary.splitlines():
+        yield from sentences(_LIST_MARK.sub("", line).strip())
 
 
 def _paths(text: str) -> Iterator[str]:

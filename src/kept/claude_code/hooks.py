@@ -147,6 +147,11 @@ class Hooks:
         )
         return Place(owner=owner, repository=repository, settings=settings, notice=notice)
 
+    def prepare(self) -> None:
+        """Import what answers all events."""
+        for name in HANDLERS:
+            _handler(name)
+
     def close(self) -> None:
         """Keep what open turns hold, when the process ends before they do."""
         for session in list(self._sessions.values()):

@@ -143,6 +143,8 @@ def _findings(stage: Stage, canary: str) -> Iterator[Finding]:
     second = replace(stage, more={"KEPT_BRIEF_TOKENS": "1"}).session("What is the lighthouse of this project called?")
     given = canary in _told(stage, before)
     yield Finding("recall", "the next session's prompt is given it", "" if given else f"it is not: {_printed(second)}")
+    if not given:
+        return
     echoed = any(canary in text for speaker, text in _stored(stage) if speaker == "assistant")
     yield Finding("loop", "what was injected is not stored again", "it is stored again" if echoed else "")
 

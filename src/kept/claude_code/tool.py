@@ -61,8 +61,14 @@ class HookTool:
             self._journal.note(fields, answer, time.perf_counter() - started)
         return answer
 
+    def warm(self) -> None:
+        """Begin to load what the first prompt needs; returns at once. For a server that has answered its client's handshake."""
+        from kept.claude_code import refreshing
+
+        refreshing.warm(self.hooks, Path.cwd())
+
     def close(self) -> None:
-        """Keep what open turns hold."""
+        """Keep what open turns hold. For a server whose client is gone."""
         self.hooks.close()
 
 
