@@ -44,7 +44,7 @@ def test_nothing_but_tests_uses_what_is_shipped_for_tests(trees):
         ("fastembed", ("adapters/embedders/fastembed.py",)),
         ("wordllama", ("adapters/embedders/wordllama.py",)),
         ("click", ("cli/",)),
-        ("anyio", ("sdk/",)),
+        ("anyio", ("sdk/", "rest/")),
         ("platformdirs", ("settings.py",)),
         ("Stemmer", ("domain/text.py",)),
         ("fastapi", ("rest/",)),

@@ -33,7 +33,8 @@ def test_every_setting_is_documented(reference, name):
     assert meaning
     if SETTINGS[name].default is not MISSING:
         value = SETTINGS[name].default
-        assert default == f"`{str(value).lower() if isinstance(value, bool) else value}`"
+        written = f"`{str(value).lower() if isinstance(value, bool) else value}`"
+        assert default == ("none" if value in (None, ()) else written)
 
 
 def test_no_setting_is_documented_that_is_not_there(reference):
