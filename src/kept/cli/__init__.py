@@ -17,6 +17,11 @@ def main() -> None:
 
         run("session-start")
         return
+    if sys.argv[1:2] == ["mcp"]:
+        from kept.cli import mcp_start
+
+        if (options := mcp_start.plain_options(sys.argv[2:])) is not None:
+            mcp_start.run(**options)
     from kept.cli.app import cli
 
     cli.main(prog_name="kept")

@@ -44,6 +44,7 @@ SECTIONS: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
             "retention": "kept.cli.retention:retention",
         },
         "Connect": {
+            "mcp": "kept.cli.mcp:mcp",
             "connect": "kept.cli.connect:connect",
             "disconnect": "kept.cli.connect:disconnect",
             "hook": "kept.cli.hook:hook",

@@ -1,0 +1,97 @@
+"""Entities and what connects them, from the memories that mention them.
+
+What a memory's relations say is said; entities that stand in one memory are mentioned together, no more.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+MENTIONED_WITH: Final = "mentioned_with"
+MOST_ENTITIES: Final = 20
+MOST_RELATIONS: Final = 20
+"""Of one entity: what a model can look over."""
+MOST_MEMORIES: Final = 20
+
+Json = dict[str, Any]
+
+
+def entities(memories: Sequence[Json], query: str) -> list[Json]:
+    """Entities of these memories: those whose name has the query in it, else those mentioned most."""
+    names, counts = _names(memories), Counter(key for memory in memories for key in _keys(memory))
+    wanted = query.casefold().strip()
+    found = [key for key, _ in counts.most_common() if wanted in key] or [key for key, _ in counts.most_common()]
+    return [
+        {**names[key], "memories": counts[key], "relations": _relations(memories, key, names)[:MOST_RELATIONS]}
+        for key in found[:MOST_ENTITIES]
+    ]
+
+
+def entity(memories: Sequence[Json], name: str) -> Json:
+    """One entity: its relations in both directions and the memories that mention it."""
+    key = name.casefold().strip()
+    about = [memory for memory in memories if key in _keys(memory)] or list(memories)
+    names = _names(about)
+    return {
+        **(names.get(key) or {"name": name, "kind": None}),
+        "relations": _relations(about, key, names)[:MOST_RELATIONS],
+        "memories": [
+            {part: memory[part] for part in ("id", "memory", "created_at")} for memory in about[:MOST_MEMORIES]
+        ],
+        "total_memories": len(about),
+    }
+
+
+def _mentions(memory: Json) -> list[Mapping[str, str]]:
+    """The entities of a memory; by rule where the server does not tell."""
+    if "entities" not in memory:
+        from kept.domain.entities import entity_refs
+
+        memory["entities"] = [{"name": found.name, "kind": found.kind} for found in entity_refs(memory["memory"])]
+    found: list[Mapping[str, str]] = memory["entities"]
+    return found
+
+
+def _keys(memory: Json) -> set[str]:
+    return {mention["name"].casefold() for mention in _mentions(memory)} | {
+        end.casefold() for relation in memory.get("relations", ()) for end in (relation["source"], relation["target"])
+    }
+
+
+def _names(memories: Iterable[Json]) -> dict[str, Json]:
+    """Each entity as it was written first, by its key."""
+    found: dict[str, Json] = {}
+    for memory in memories:
+        for relation in memory.get("relations", ()):
+            for end in (relation["source"], relation["target"]):
+                found.setdefault(end.casefold(), {"name": end, "kind": None})
+        for mention in _mentions(memory):
+            known = found.setdefault(mention["name"].casefold(), {"name": mention["name"], "kind": mention.get("kind")})
+            known["kind"] = known["kind"] or mention.get("kind")
+    return found
+
+
+def _relations(memories: Iterable[Json], key: str, names: Mapping[str, Json]) -> list[Json]:
+    """What is said of an entity, in both directions; then what it is mentioned with, most often first."""
+    said: dict[tuple[str, str, str], Json] = {}
+    together: Counter[str] = Counter()
+    for memory in memories:
+        for relation in memory.get("relations", ()):
+            ends = (relation["source"], relation["relationship"], relation["target"])
+            if key in {ends[0].casefold(), ends[2].casefold()}:
+                said.setdefault(ends, {**relation, "memory_id": memory["id"]})
+        keys = _keys(memory)
+        together.update(keys - {key} if key in keys else ())
+    stated = {end.casefold() for source, _, target in said for end in (source, target)}
+    return [*said.values()] + [
+        {
+            "source": names[key]["name"] if key in names else key,
+            "relationship": MENTIONED_WITH,
+            "target": names[other]["name"],
+            "count": count,
+        }
+        for other, count in together.most_common()
+        if other not in stated
+    ]

@@ -1,0 +1,254 @@
+"""Tools over a project of the store: on this machine for one person, in the server for whom a key or a link stands for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, TypeVar, get_args
+
+from kept.domain.access import Principal
+from kept.domain.filters import Filter, parse_filter
+from kept.domain.jobs import DONE, EVENT_KINDS, Job, JobStatus
+from kept.domain.memory import MemoryRecord
+from kept.domain.scope import Scope
+from kept.engine.access import ProjectAccess
+from kept.engine.context import HEADER
+from kept.engine.maintain import Change
+from kept.engine.summary import summary
+from kept.errors import ConfigurationError, ConflictError, InvalidInputError
+from kept.mcp.backend import Ids, Json
+from kept.mcp.call import Call
+from kept.sdk import shapes, wire
+from kept.settings import Settings
+
+CONNECTOR: Final = "mcp"
+WAIT_S: Final = 10.0
+"""How long acknowledged work is waited for: clients give a call a minute, people less."""
+LOOK_S: Final = 0.02
+T = TypeVar("T")
+
+
+class LocalBackend:
+    """A project, as far as a principal may use it.
+
+    Args:
+        access: The project.
+        defaults: Ids that hold where a caller names none.
+        work: Does what was acknowledged, where no worker runs beside; None where one does.
+        close: What to do at the end.
+    """
+
+    def __init__(
+        self,
+        access: ProjectAccess,
+        *,
+        defaults: Mapping[str, str] | None = None,
+        work: Callable[[], None] | None = None,
+        close: Callable[[], None] | None = None,
+    ) -> None:
+        self.access = access
+        self.defaults = defaults or {}
+        self._work = work
+        self._close = close
+
+    def add(self, messages: object, ids: Ids, options: Mapping[str, Any], call: Call) -> Json:
+        """Stored when this returns."""
+        del call
+        job, result = self.access.add(ids, messages, at_once=True, **options)
+        named = {one.memory.id: one.memory for one in result.stored} if result else self.access.memories_of([job])
+        return wire.stored(job, result, named)
+
+    def search(self, query: str, ids: Ids, filters: Mapping[str, Any] | None, options: Mapping[str, Any]) -> list[Json]:
+        """Hits, best first."""
+        asked = dict(options)
+        extra = _beside(asked)
+        explain = bool(asked.get("explain"))
+        try:
+            hits = self.access.search(query, ids=ids, filters=filters, extra=extra, **asked)
+        except ConfigurationError:
+            if not asked.pop("rerank", False):
+                raise
+            hits = self.access.search(query, ids=ids, filters=filters, extra=extra, **asked)  # it has no reranker
+        return [wire.hit(hit, explain=explain) for hit in hits]
+
+    def page(
+        self, ids: Ids, filters: Mapping[str, Any] | None, options: Mapping[str, Any], *, page: int, page_size: int
+    ) -> tuple[list[Json], int]:
+        """A page of memories, newest first, and how many there are."""
+        asked = dict(options)
+        extra = _beside(asked)
+        offset = (page - 1) * page_size
+        records, total = self.access.memories(
+            ids=ids, filters=filters, extra=extra, limit=page_size, offset=offset, **asked
+        )
+        return [_memory(record) for record in records], total
+
+    def get(self, memory_id: str) -> Json:
+        """A memory."""
+        return _memory(self.access.get(memory_id))
+
+    def history(self, memory_id: str) -> list[Json]:
+        """Its changes, oldest first."""
+        return [shapes.step(step) for step in self.access.history(memory_id)[0]]
+
+    def update(self, memory_id: str, fields: Mapping[str, Any]) -> Json:
+        """The memory as it is now."""
+        done = self.access.update(memory_id, **fields)
+        return _memory(done.memories[0]) | {"operation_id": done.operation_id}
+
+    def delete(self, memory_ids: Sequence[str], *, linked: bool) -> Json:
+        """Hide memories."""
+        return _deleted(self.access.delete(memory_ids, linked=linked))
+
+    def delete_all(self, ids: Ids, filters: Mapping[str, Any] | None, call: Call) -> Json:
+        """Hide all memories of a scope; what is added meanwhile stays."""
+        return self._settled(self.access.delete_all(ids, filters=filters), call)
+
+    def delete_entity(self, kind: str, name: str, call: Call) -> Json:
+        """Hide all memories of an entity."""
+        return self._settled(self.access.delete_entity(kind, name), call)
+
+    def entities(self) -> list[Json]:
+        """Users, agents, apps and runs that memories are stored under."""
+        return [
+            {
+                "type": found.type,
+                "name": found.name,
+                "total_memories": found.memories,
+                "updated_at": shapes.iso(found.updated_at),
+            }
+            for found in self.access.entities()
+        ]
+
+    def events(self, criteria: Mapping[str, Any], *, page: int, page_size: int) -> tuple[list[Json], int]:
+        """A page of events, newest first."""
+        jobs, total = self.access.events(
+            kinds=_one_of(EVENT_KINDS, criteria.get("event_type"), "event_type"),
+            statuses=_one_of(get_args(JobStatus), criteria.get("status"), "status"),
+            ids=criteria.get("ids"),
+            limit=page_size,
+            offset=(page - 1) * page_size,
+        )
+        return [wire.event(job) for job in jobs], total
+
+    def event(self, event_id: str) -> Json:
+        """An event, with what came of it."""
+        job = self.access.event(event_id)
+        return wire.event(job, self.access.memories_of([job]))
+
+    def context(self, query: str, ids: Ids, filters: Mapping[str, Any] | None, options: Mapping[str, Any]) -> Json:
+        """A block of memories for a prompt."""
+        block = self.access.context(query, ids=ids, filters=filters, **options)
+        return {
+            "context": block.text,
+            "ids": list(block.ids),
+            "tokens": block.tokens,
+            "budget_tokens": block.budget_tokens,
+            "omitted": block.omitted,
+        }
+
+    def summary(self, ids: Ids, budget_tokens: int) -> Json:
+        """The strongest statements."""
+        found = summary(self.access, ids=ids, budget_tokens=budget_tokens)
+        text = f"{HEADER}\n{found.text}" if found.text else ""
+        return {"context": text, "ids": list(found.memory_ids), "omitted": found.total - len(found.memory_ids)}
+
+    def mentioning(self, entity: str, ids: Ids, limit: int) -> list[Json]:
+        """Memories that mention an entity."""
+        wanted = [parse_filter({"entity": {"contains": entity}}, "platform")]
+        records, _ = self.access.memories(ids=ids, extra=wanted, limit=limit)
+        return [_memory(record) for record in records]
+
+    def undo(self, operation_id: str | None, ids: Ids) -> Json:
+        """Take back an operation."""
+        operation, change = self.access.undo(ids, operation_id)
+        return shapes.change("Undone.", change) | {"undone": shapes.operation(operation)}
+
+    def warm(self) -> None:
+        """Load what a first search would load."""
+        self.access.platform.service.warm(Scope.of(project=self.access.project, **self.defaults))
+
+    def close(self) -> None:
+        """Close the store, where it is this backend's own."""
+        if self._close is not None:
+            self._close()
+
+    def _settled(self, job: Job, call: Call) -> Json:
+        """What came of acknowledged work; its event where that goes on."""
+        if self._work is not None:
+            self._work()
+        waited = 0.0
+        while (now := self.access.event(job.id)).status not in DONE and waited < WAIT_S:
+            call.progress(waited, WAIT_S, "waiting for the deletion")
+            call.wait(LOOK_S)
+            waited += LOOK_S
+        if now.status == "FAILED":
+            raise ConflictError(f"It could not be done: {now.error}")
+        if now.status != "SUCCEEDED":
+            return {"message": "Deletion in progress.", "event_id": now.id, "status": now.status}
+        operations = [result["operation_id"] for result in now.results if "operation_id" in result]
+        return {
+            "message": "Memories deleted.",
+            "event_id": now.id,
+            "status": now.status,
+            "deleted": next((result["count"] for result in now.results if "count" in result), len(now.results)),
+            "operation_id": operations[0] if operations else None,
+        }
+
+
+def _one_of(known: Sequence[T], wanted: Any, name: str) -> list[T] | None:
+    if wanted is None:
+        return None
+    found = [value for value in known if value == str(wanted).upper()]
+    if not found:
+        raise InvalidInputError(f"{name} is {str(wanted)[:40]!r}; it must be one of {', '.join(map(str, known))}.")
+    return found
+
+
+def _memory(record: MemoryRecord) -> Json:
+    shape = wire.memory(record)
+    if record.relations:
+        shape["relations"] = [
+            {"source": one.source, "relationship": one.relationship, "target": one.target} for one in record.relations
+        ]
+    return shape
+
+
+def _deleted(done: Change) -> Json:
+    return {"message": "Memory deleted.", "deleted": len(done.memories), "operation_id": done.operation_id}
+
+
+def _beside(asked: dict[str, Any]) -> list[Filter]:
+    """What Mem0 takes beside the filter, taken out of the options and made part of one."""
+    categories, metadata, keywords = (asked.pop(name, None) for name in ("categories", "metadata", "keywords"))
+    span = {op: day for op, name in (("gte", "start_date"), ("lte", "end_date")) if (day := asked.pop(name, None))}
+    conditions = {
+        "categories": {"in": categories} if categories else None,
+        "metadata": metadata or None,
+        "keywords": {"contains": keywords} if keywords else None,
+        "created_at": span or None,
+    }
+    given = {name: condition for name, condition in conditions.items() if condition}
+    return [parse_filter(given, "platform")] if given else []
+
+
+def open_local(settings: Settings, defaults: Mapping[str, str]) -> LocalBackend:
+    """The store that the settings name, for the person at this machine.
+
+    Raises:
+        KeptError: It cannot be opened.
+    """
+    from kept.bootstrap import build_platform
+
+    platform = build_platform(settings)
+    principal = Principal(project=settings.project, name=settings.user_id, connector=CONNECTOR)
+
+    def work() -> None:
+        from kept.engine.worker import Worker
+
+        Worker(platform, _post_nothing).run_due("writes")
+
+    return LocalBackend(ProjectAccess(platform, principal), defaults=defaults, work=work, close=platform.close)
+
+
+def _post_nothing(*_: object) -> Any:
+    raise ConflictError("Webhooks are posted by kept serve.")
