@@ -12,7 +12,7 @@ from kept.claude_code.memories import Capture
 from kept.claude_code.patience import within
 from kept.claude_code.session import Session
 
-STORE_S: Final = 3.0
+STORE_S: Final = 2.0
 """How long the end of a turn waits for the store: less than the time-out of its hooks."""
 PROMPT_STORE_S: Final = 0.5
 """How long a prompt waits for what it asks to remember."""

@@ -140,7 +140,9 @@ def _findings(stage: Stage, canary: str) -> Iterator[Finding]:
     yield Finding("capture", "what was said is stored", "" if known else missing)
     before = len(stage.model.asked)
     # Without room for a brief, the prompt has to bring the canary.
-    second = replace(stage, more={"KEPT_BRIEF_TOKENS": "1"}).session("What is the lighthouse of this project called?")
+    second = replace(stage, more={**stage.more, "KEPT_BRIEF_TOKENS": "1"}).session(
+        "What is the lighthouse of this project called?"
+    )
     given = canary in _told(stage, before)
     yield Finding("recall", "the next session's prompt is given it", "" if given else f"it is not: {_printed(second)}")
     if not given:
