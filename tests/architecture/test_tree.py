@@ -34,7 +34,7 @@ MACHINE_PATH = re.compile(r"(?<![\w.~/])/(" + "|".join(("work", "tmp", "root", "
 REGISTRY = re.compile(
     "|".join((r"pypi\." + "org", "pythonhosted" + r"\.org", "--index" + "-url", "--extra-index" + "-url"))
 )
-UNFINISHED = re.compile(r"\b(" + "|".join(("TO" + "DO", "FIX" + "ME", "X" * 3)) + r")\b")
+UNFINISHED = re.compile(r"(?:#|--|//)\s*(?:" + "|".join(("TO" + "DO", "FIX" + "ME", "X" * 3)) + r")\b")
 
 
 def test_modules_are_named_for_what_they_hold(package):
