@@ -27,10 +27,12 @@ from kept.engine.pending import STORED_OPTIONS, done, of_job, to_payload
 from kept.engine.platform import Platform
 from kept.engine.retrieve import Hit
 from kept.errors import InvalidInputError, KeptError, NotFoundError, ScopeError
-from kept.ports import AuditEntry, EntitySummary, JobListing, Statistics
+from kept.ports import AuditEntry, EntitySummary, JobListing
 
 ENTITY_TYPES: Final[Mapping[str, str]] = {"user": "user_id", "agent": "agent_id", "app": "app_id", "run": "run_id"}
 """Mem0's entity types, and the id that memories of each are stored under."""
+ENTITY: Final = "entity"
+"""The registry's kind of an entity that somebody described; memories make others known."""
 MAX_BATCH: Final = 1_000
 """Memories in one batch call, as on Mem0's platform."""
 MAX_RESULTS: Final = 1_000
@@ -272,7 +274,7 @@ class ProjectAccess:
             if ANY in scope.ids.values():
                 raise InvalidInputError("Name the entity to delete; '*' names none.")
             note.target |= scope.ids
-            self.platform.registry.remove("entity", f"{self.project}/{entity_type}/{name}")
+            self._forget_description(Scope.of(**{entity_id_name(entity_type): name}))
             return self.acknowledge("DELETE_USER", scope, self.principal.boundary(None))
 
     def invalidate(self, memory_id: str, *, at: object = None) -> Change:
@@ -333,6 +335,8 @@ class ProjectAccess:
             note.target |= scope.ids
             with self.platform.storing:
                 done = self._service.erase_all(scope, filters=condition, by=self.by)
+            if condition is None:
+                self._forget_description(scope)
             note.count = len(done.memory_ids)
             return done
 
@@ -346,22 +350,10 @@ class ProjectAccess:
             scope, condition = self.within({}, None)
             return _summaries(self._service.list(scope, filters=condition, limit=MAX_SEEN, show_expired=True)[0])
 
-    def entity(self, entity_type: str, name: str) -> EntitySummary:
-        """One of them.
-
-        Raises:
-            NotFoundError: No memory is stored under it.
-        """
-        entity_id_name(entity_type)
-        for found in self.entities():
-            if (found.type, found.name) == (entity_type, name):
-                return found
-        raise NotFoundError(f"No memory is stored under this {entity_type}.")
-
-    def statistics(self) -> Statistics:
-        """Counts of the project."""
-        with self.noted("project.statistics"):
-            return self._service.statistics(self.project)
+    def names(self, entity_type: str, name: str) -> bool:
+        """Whether an entity itself is the principal's, and not only memories under it: what it is bound to, else all."""
+        bound = self.principal.bound
+        return not bound or name in bound.get(entity_id_name(entity_type), ())
 
     # --- events ---
 
@@ -392,7 +384,7 @@ class ProjectAccess:
         with self.noted("event.list"):
             listing = JobListing(
                 project=self.project,
-                kinds=kinds or EVENT_KINDS,
+                kinds=EVENT_KINDS if kinds is None else kinds,
                 statuses=statuses,
                 bound=self.principal.bound,
                 after=after,
@@ -500,6 +492,14 @@ class ProjectAccess:
                 waiting += self._own(memory_id, any_state=True).supersedes
         return list(chain)
 
+    def _forget_description(self, scope: Scope) -> None:
+        """Forget what was said of the one entity that a scope names."""
+        if len(scope.ids) == 1:
+            ((id_name, name),) = scope.ids.items()
+            entity_type = id_name.removesuffix("_id")
+            if self.names(entity_type, name):
+                self.platform.registry.remove(ENTITY, entity_key(self.project, entity_type, name))
+
     def _writing_or_everything(self, ids: Mapping[str, object]) -> Scope:
         scope = Scope.of(**ids)
         if scope.is_bare and not self.principal.bound:
@@ -559,6 +559,11 @@ def entity_id_name(entity_type: str) -> str:
         raise InvalidInputError(
             f"Invalid entity type: {entity_type[:40]!r}; there are {', '.join(ENTITY_TYPES)}."
         ) from None
+
+
+def entity_key(project: str, entity_type: str, name: str) -> str:
+    """The registry id of an entity."""
+    return f"{project}/{entity_type}/{name}"
 
 
 def _require_batch(count: int, done: str) -> None:
