@@ -42,6 +42,7 @@ class Principal:
         key_id: Of the key or link; None for the person at the keyboard.
         role: What it may do.
         bound: Ids it can never step out of: for a name such as `user_id`, the values it may name.
+        member: Whose key it is, if it is a member's: their e-mail address.
         connector: Through which door it came.
     """
 
@@ -51,6 +52,7 @@ class Principal:
     key_id: str | None = None
     role: Role = "ADMIN"
     bound: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    member: str | None = None
     connector: str = "sdk"
 
     @property
@@ -73,6 +75,15 @@ class Principal:
                 f"This key ({self.name}) has the role {self.role} and cannot {_NEEDED[role]}; "
                 f"that needs the role {role} or a higher one."
             )
+
+    def require_unbound(self) -> None:
+        """Check that it is bound to nothing: for what shows more than memories of certain ids.
+
+        Raises:
+            ForbiddenError: It is.
+        """
+        if self.bound:
+            raise ForbiddenError(f"This key ({self.name}) is bound to certain ids and sees nothing of others.")
 
     def writing(self, scope: Scope) -> Scope:
         """The scope that a write is stored under: the one asked for, completed by what the principal is bound to.

@@ -73,8 +73,8 @@ class Keys:
     def make(
         self,
         *,
-        name: str,
-        role: str = "WRITER",
+        name: object,
+        role: object = "WRITER",
         project: str | None = DEFAULT_PROJECT,
         organisation: str = "default",
         bound: Mapping[str, object] | None = None,
@@ -96,7 +96,7 @@ class Keys:
         limits = _bound(bound or {})
         data = {
             "id": f"key_{secrets.token_hex(8)}",
-            "name": _name(name),
+            "name": parse_name(name),
             "prefix": secret[: len(PREFIX) + 4] if secret.startswith(PREFIX) else secret[:4],
             "role": _role(role, project, limits),
             "organisation": organisation,
@@ -136,11 +136,12 @@ class Keys:
             key_id=key.id,
             role=self._role_of(key),
             bound=key.bound,
+            member=key.member,
             connector=connector,
         )
 
     def all(self, project: str | None = None) -> list[ApiKey]:
-        """Keys of a project (None: all), oldest first, revoked ones included."""
+        """Keys of a project (None: all; empty: administrators'), oldest first, revoked ones included."""
         return [_to_key(entry) for entry in self._registry.entries(KEY, project)]
 
     def find(self, key_id: str) -> ApiKey:
@@ -196,7 +197,12 @@ def _hash(secret: str) -> str:
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def _name(name: object) -> str:
+def parse_name(name: object) -> str:
+    """A name that people give to a key, a project or an organisation.
+
+    Raises:
+        InvalidInputError: It is none.
+    """
     if not isinstance(name, str) or not name.strip() or len(name) > MAX_NAME or not name.isprintable():
         raise InvalidInputError(f"A name must be a text of 1 to {MAX_NAME} printable characters.")
     return name.strip()

@@ -309,6 +309,10 @@ class Service:
         """The last position of the log."""
         return self._log.head()
 
+    def projects(self) -> list[str]:
+        """Every project that something was ever stored in, by name."""
+        return self._log.all_projects()
+
     def changes(self, project: str, after: int) -> Iterator[Revision]:
         """What changed in a project after a position of the log, by rising position."""
         return self._log.revisions(project, after=after)
