@@ -258,6 +258,12 @@ class LogReader(Protocol):
     ) -> Iterator[Revision]:
         """Revisions by rising `seq`, `after < seq <= upto`."""
 
+    def page_revisions(self, listing: Listing, *, limit: int, offset: int = 0) -> list[Revision]:
+        """A page of the revisions of a listing's memories, newest first; the listing's own order does not matter."""
+
+    def count_revisions(self, listing: Listing) -> int:
+        """How many revisions the listing's memories have together."""
+
     def seq_at(self, project: str, moment: datetime) -> int:
         """The project's last `seq` before its first revision recorded after `moment`, 0 when there is none.
 

@@ -156,6 +156,16 @@ class InMemoryReader:
             if in_range and memory_id in {None, revision.memory_id}:
                 yield deepcopy(revision)
 
+    def page_revisions(self, listing: Listing, *, limit: int, offset: int = 0) -> list[Revision]:
+        return self._revisions_of(listing)[::-1][offset : offset + limit]
+
+    def count_revisions(self, listing: Listing) -> int:
+        return len(self._revisions_of(listing))
+
+    def _revisions_of(self, listing: Listing) -> list[Revision]:
+        listed = {memory.id for memory in self._listed(listing)}
+        return [revision for revision in self.revisions(listing.scope.project) if revision.memory_id in listed]
+
     def seq_at(self, project: str, moment: datetime) -> int:
         return _last_seq(list(takewhile(lambda found: found.recorded_at <= moment, self._revisions(project))))
 

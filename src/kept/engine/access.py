@@ -214,6 +214,18 @@ class ProjectAccess:
             own = self._own(memory_id, any_state=True).id
             return self._service.history(self.project, own), self._service.source(self.project, own)
 
+    def steps(self, *, limit: int = 100, offset: int = 0) -> tuple[list[tuple[Step, Message | None]], int]:
+        """A page of what happened to memories, newest first, each with the message it was taken from; and how much did."""
+        with self.noted("memory.history") as note:
+            scope, condition = self.everything()
+            page, total = self._service.steps(scope, filters=condition, limit=limit, offset=offset)
+            note.count = len(page)
+            return [(step, self.source_of(step.after)) for step in page], total
+
+    def source_of(self, record: MemoryRecord) -> Message | None:
+        """The message that a memory which the principal was given was taken from; None when there is no single one."""
+        return None if record.state == "erased" else self._service.source(self.project, record.id)
+
     # --- change ---
 
     def update(self, memory_id: str, **fields: Any) -> Change:
@@ -347,7 +359,7 @@ class ProjectAccess:
         with self.noted("entity.list"):
             if not self.principal.bound:
                 return self._service.entities(self.project)
-            scope, condition = self.within({}, None)
+            scope, condition = self.everything()
             return _summaries(self._service.list(scope, filters=condition, limit=MAX_SEEN, show_expired=True)[0])
 
     def names(self, entity_type: str, name: str) -> bool:
@@ -463,6 +475,10 @@ class ProjectAccess:
         scope = self.principal.reading(Scope.of(**both))
         condition = And(tuple(parts)) if len(parts) > 1 else parts[0] if parts else None
         return scope, self.principal.boundary(condition)
+
+    def everything(self) -> tuple[Scope, Filter | None]:
+        """Scope and filter of all that the principal may read."""
+        return self.principal.reading(Scope.everything(self.project)), self.principal.boundary(None)
 
     def _own(self, memory_id: str, *, any_state: bool = False) -> MemoryRecord:
         record = self._service.get(self.project, memory_id)

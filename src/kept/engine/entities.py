@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from kept.domain.jobs import Job
-from kept.domain.scope import ANY, ENTITY_IDS, Scope
+from kept.domain.scope import Scope
 from kept.engine.access import ENTITY, ENTITY_TYPES, ProjectAccess, entity_id_name, entity_key
 from kept.engine.intake import parse_metadata, parse_optional_text
 from kept.errors import ForbiddenError, NotFoundError
@@ -132,7 +132,8 @@ class Entities:
         """How much there is, and how much was asked for as far as the audit goes back."""
         access, principal = self._access, self._access.principal
         summaries = access.entities()
-        _, memories = access.memories(filters=EVERYBODY, limit=0)
+        scope, condition = access.everything()
+        _, memories = self._platform.service.list(scope, filters=condition, limit=0, show_expired=True)
         adds = JobListing(project=access.project, kinds=["ADD"], bound=principal.bound)
         self._platform.trail.flush()
         key_id = principal.key_id if principal.bound else None
@@ -158,10 +159,6 @@ class Entities:
             if entity.type == entity_type and is_meant(entity):
                 return entity
         raise NotFoundError(f"There is no such {entity_type}.")
-
-
-EVERYBODY: Final[Mapping[str, Any]] = {"OR": [{name: ANY} for name in ENTITY_IDS]}
-"""The filter that every memory meets: each is stored under one of the ids at least."""
 
 
 def _to_entity(entry: Entry) -> Entity:

@@ -23,7 +23,7 @@ from kept.engine import intake
 from kept.engine.context import DEFAULT_BUDGET_TOKENS, Context, pack
 from kept.engine.indexing import Indexer
 from kept.engine.ingest import AddRequest, AddResult, Ingest
-from kept.engine.maintain import By, Change, Erasure, Maintain, Step
+from kept.engine.maintain import ALL_STATES, By, Change, Erasure, Maintain, Step
 from kept.engine.residents import DEFAULT_BUDGET_BYTES, Residents
 from kept.engine.retrieve import Hit, Retrieve, SearchRequest
 from kept.engine.transfer import FORMS, ImportReport, Transfer
@@ -294,6 +294,19 @@ class Service:
         """Each revision of a memory, oldest first."""
         return self._maintain.history(project, self.whole_id(project, memory_id))
 
+    def steps(
+        self, scope: Scope, *, filters: Filters = None, limit: int = 100, offset: int = 0
+    ) -> tuple[Sequence[Step], int]:
+        """A page of what happened to a scope's memories, whatever became of them, newest first; and how much did."""
+        listing = Listing(scope=scope, condition=self._condition(scope, filters), states=ALL_STATES)
+        limit, offset = _whole(limit, "limit", 0, 100_000), _whole(offset, "offset", 0, 2**53)
+        page = self._log.page_revisions(listing, limit=limit, offset=offset)
+        named = dict.fromkeys(revision.memory_id for revision in page)
+        at = {
+            step.revision.seq: step for memory_id in named for step in self._maintain.history(scope.project, memory_id)
+        }
+        return [at[revision.seq] for revision in page], self._log.count_revisions(listing)
+
     def source(self, project: str, memory_id: str) -> Message | None:
         """The message that a memory was taken from, secrets redacted; None when it came from no single one, or erased."""
         record = self.get(project, memory_id)
@@ -309,7 +322,7 @@ class Service:
         """The last position of the log."""
         return self._log.head()
 
-    def projects(self) -> list[str]:
+    def projects(self) -> Sequence[str]:
         """Every project that something was ever stored in, by name."""
         return self._log.all_projects()
 

@@ -869,6 +869,25 @@ class LogConformance:
         assert [revision.seq for revision in log.revisions("default", memory_id=memory.id, after=3)] == [4]
         assert list(log.revisions("default", upto=0)) == []
 
+    def test_a_page_of_revisions_is_of_the_memories_listed_newest_first(self, log: Log, scribe: Scribe) -> None:
+        """In whatever state these are; nothing of other memories or projects."""
+        ours, others = scribe.add("Ours."), scribe.add("Theirs.", scope=BOB)
+        ours = scribe.update(ours, "Ours, changed.")
+        scribe.add("Elsewhere.", scope=OTHER_PROJECT)
+        hidden = scribe.set_state(ours, "deleted")
+        everything = Listing(scope=Scope.everything(), states=ALL_STATES)
+        condition = parse_filter({"user_id": {"in": ["alice"]}})
+        alices = Listing(scope=Scope.everything(), condition=condition, states=ALL_STATES)
+        listed = {memory.id: Listing(scope=memory.scope, states=ALL_STATES) for memory in (ours, others)}
+        assert [found.seq for found in log.page_revisions(everything, limit=10)] == [hidden.seq, ours.seq, 2, 1]
+        assert [found.seq for found in log.page_revisions(everything, limit=2, offset=1)] == [ours.seq, 2]
+        assert [found.seq for found in log.page_revisions(alices, limit=10)] == [hidden.seq, ours.seq, 1]
+        for memory_id, listing in listed.items():
+            newest_first = list(log.revisions("default", memory_id=memory_id))[::-1]
+            assert log.page_revisions(listing, limit=10) == newest_first
+            assert log.count_revisions(listing) == len(newest_first)
+        assert log.count_revisions(Listing(scope=Scope.everything())) == 1  # what is hidden is not listed
+
     def test_revisions_of_one_memory_fold_to_it(self, log: Log, scribe: Scribe) -> None:
         """Whatever happened to others in between; and up to a position, to what it was then."""
         first, other = scribe.add("One.", **_rich()), scribe.add("Other.")

@@ -151,6 +151,28 @@ class SqliteReader:
         }
         return self._stream(rows.to_revision, queries()[name], parameters)
 
+    def page_revisions(self, listing: Listing, *, limit: int, offset: int = 0) -> list[Revision]:
+        sql, parameters = self._revisions_of(listing)
+        found = self._all(
+            "SELECT r.seq, r.memory_id, r.op, o.id AS operation_id, r.recorded_at, r.changes, r.checksum "
+            f"FROM revision AS r JOIN operation AS o ON o.key = r.operation WHERE {sql} ORDER BY r.seq DESC LIMIT ? OFFSET ?",
+            [*parameters, limit, offset],
+        )
+        return list(self._values(rows.to_revision, found))
+
+    def count_revisions(self, listing: Listing) -> int:
+        sql, parameters = self._revisions_of(listing)
+        return int(self._all(f"SELECT count(*) FROM revision AS r WHERE {sql}", parameters)[0][0])
+
+    def _revisions_of(self, listing: Listing) -> tuple[str, list[Any]]:
+        """Revisions of a listing's memories as a condition, and its parameters."""
+        sql, parameters, rest = _listing(listing)
+        listed = f"SELECT id FROM memory WHERE {sql}"
+        if rest is not None:
+            ids = [record.id for record in self.scan(listing)]
+            listed, parameters = "SELECT value FROM json_each(?)", [json.dumps(ids)]
+        return f"r.project = ? AND r.memory_id IN ({listed})", [listing.scope.project, *parameters]
+
     def seq_at(self, project: str, moment: datetime) -> int:
         return int(self._named("seq_at", {"project": project, "moment": to_microseconds(moment)})[0][0])
 
