@@ -94,9 +94,7 @@ class Opening:
         from kept.errors import KeptError
 
         try:
-            backend = self.backend()
-            if (warm := getattr(backend, "warm", None)) is not None:
-                warm()
+            self.backend().warm()
         except KeptError:
             return
         with self._mutex:

@@ -86,6 +86,10 @@ class Backend(Protocol):
         """Take back an operation: the given one, or the last in the scope."""
         ...
 
+    def warm(self) -> None:
+        """Load what the first call would load."""
+        ...
+
     def close(self) -> None:
         """Give back what it holds. Closing twice is harmless."""
         ...

@@ -195,7 +195,7 @@ class LocalBackend:
         }
 
 
-def _one_of(known: Sequence[T], wanted: Any, name: str) -> list[T] | None:
+def _one_of(known: Sequence[T], wanted: Any, name: str) -> Sequence[T] | None:
     if wanted is None:
         return None
     found = [value for value in known if value == str(wanted).upper()]
@@ -245,10 +245,19 @@ def open_local(settings: Settings, defaults: Mapping[str, str]) -> LocalBackend:
     def work() -> None:
         from kept.engine.worker import Worker
 
-        Worker(platform, _post_nothing).run_due("writes")
+        Worker(platform, _NoSender()).run_due("writes")
 
     return LocalBackend(ProjectAccess(platform, principal), defaults=defaults, work=work, close=platform.close)
 
 
-def _post_nothing(*_: object) -> Any:
-    raise ConflictError("Webhooks are posted by kept serve.")
+class _NoSender:
+    """Of a process that posts no webhooks; `kept serve` does."""
+
+    def check(self, url: str) -> None:
+        """Refuse."""
+        raise ConflictError(f"Only kept serve posts to addresses such as {url[:40]!r}.")
+
+    def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> int:
+        """Refuse."""
+        del body, headers
+        raise ConflictError(f"Only kept serve posts to addresses such as {url[:40]!r}.")

@@ -22,6 +22,8 @@ _SAID: Final = {
     "array": "a list",
     "null": "null",
 }
+_NUMBERS: Final[Mapping[str, tuple[type, ...]]] = {"integer": (int,), "number": (int, float)}
+_TYPES: Final[Mapping[str, type]] = {"string": str, "boolean": bool, "object": dict, "array": list, "null": type(None)}
 _TRUTH: Final = {"true": True, "false": False}
 _SHOWN: Final = 60
 """Characters of a wrong value that an error repeats: enough to recognise it, too few to carry a memory."""
@@ -125,20 +127,9 @@ def _as_one_of(value: object, kinds: Sequence[str], where: str) -> object:
 
 
 def _is(value: object, kind: str) -> bool:
-    match kind:
-        case "string":
-            return isinstance(value, str)
-        case "integer":
-            return isinstance(value, int) and not isinstance(value, bool)
-        case "number":
-            return isinstance(value, (int, float)) and not isinstance(value, bool)
-        case "boolean":
-            return isinstance(value, bool)
-        case "object":
-            return isinstance(value, dict)
-        case "array":
-            return isinstance(value, list)
-    return value is None
+    if kind in _NUMBERS:
+        return isinstance(value, _NUMBERS[kind]) and not isinstance(value, bool)
+    return isinstance(value, _TYPES[kind])
 
 
 def _read(value: str) -> object:

@@ -75,6 +75,9 @@ class Server:
         tools: Those that are listed, in this order.
         backend: Gives what they stand on; called when it is first needed, and again as long as it fails.
         hidden: Tools that are called and not listed.
+
+    Attributes:
+        methods: Those of both eras; each transport adds how a connection begins.
     """
 
     def __init__(
@@ -84,6 +87,16 @@ class Server:
         self._by_name = {tool.name: tool for tool in self.tools}
         self._backend = backend
         self._hidden = hidden or {}
+        self.methods: Mapping[str, Callable[[Mapping[str, Any], Call], Json]] = {
+            "tools/list": self._list_tools,
+            "tools/call": self._call_tool,
+            "prompts/list": self._list_prompts,
+            "prompts/get": self._get_prompt,
+            "resources/list": self._list_resources,
+            "resources/templates/list": self._list_templates,
+            "resources/read": self._read_resource,
+            "completion/complete": self._complete,
+        }
 
     def handle(self, method: str, params: Mapping[str, Any], call: Call) -> Json:
         """The result of a request.
@@ -93,11 +106,11 @@ class Server:
             InputRequiredError: The client has to ask its user first.
             CancelledError: The client does not wait for it any more.
         """
-        answer = METHODS.get(method)
+        answer = self.methods.get(method)
         if answer is None:
             raise ProtocolError(METHOD_NOT_FOUND, "Method not found", method[:_SHOWN])
         try:
-            return answer(self, params, call)
+            return answer(params, call)
         except (ProtocolError, InputRequiredError, CancelledError):
             raise
         except NotFoundError as error:
@@ -196,17 +209,6 @@ class Server:
         }
 
 
-METHODS: Final[Mapping[str, Callable[[Server, Mapping[str, Any], Call], Json]]] = {
-    "tools/list": Server._list_tools,
-    "tools/call": Server._call_tool,
-    "prompts/list": Server._list_prompts,
-    "prompts/get": Server._get_prompt,
-    "resources/list": Server._list_resources,
-    "resources/templates/list": Server._list_templates,
-    "resources/read": Server._read_resource,
-    "completion/complete": Server._complete,
-}
-"""Those of both eras; each transport adds how a connection begins."""
 QUICK: Final = frozenset({"tools/list", "prompts/list", "prompts/get", "resources/templates/list"})
 """Answered from what is known without a store."""
 

@@ -13,6 +13,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from queue import Empty, SimpleQueue
+from types import NoneType
 from typing import Any, BinaryIO, Final
 
 from kept.mcp import server as protocol
@@ -92,30 +93,19 @@ class Connection:
 
     def _receive(self, line: bytes) -> None:
         try:
-            message = json.loads(line, parse_constant=_refuse_constant)
-        except (ValueError, RecursionError):
-            return self._refuse(None, ProtocolError(protocol.PARSE_ERROR, "Parse error: this is no JSON in UTF-8."))
-        if not isinstance(message, dict):
-            return self._refuse(
-                None,
-                ProtocolError(protocol.INVALID_REQUEST, "A message must be one JSON object; batches are not taken."),
-            )
-        identity, method = message.get("id"), message.get("method")
-        if "method" not in message and ("result" in message or "error" in message):
-            return self._answered(message)
-        valid_id = isinstance(identity, (str, int)) and not isinstance(identity, bool)
-        if message.get("jsonrpc") != "2.0" or not isinstance(method, str) or ("id" in message and not valid_id):
-            fault = ProtocolError(
-                protocol.INVALID_REQUEST,
-                "A request needs jsonrpc 2.0, a method, and an id that is a text or whole number.",
-            )
-            return self._refuse(identity if valid_id else None, fault)
+            message = _message(line)
+        except ProtocolError as error:
+            self._refuse(None, error)
+            return
         params = message.get("params")
-        if "id" not in message:
-            return self._notice(method, params if isinstance(params, dict) else {})
-        if params is not None and not isinstance(params, dict):
-            return self._refuse(identity, ProtocolError(protocol.INVALID_PARAMS, "params must be an object."))
-        return self._request(identity, method, params or {})
+        if "method" not in message:
+            self._answered(message)
+        elif "id" not in message:
+            self._notice(message["method"], params if isinstance(params, dict) else {})
+        elif isinstance(params, (dict, NoneType)):
+            self._request(message["id"], message["method"], params or {})
+        else:
+            self._refuse(message["id"], ProtocolError(protocol.INVALID_PARAMS, "params must be an object."))
 
     def _notice(self, method: str, params: Mapping[str, Any]) -> None:
         if method == "notifications/cancelled":
@@ -134,19 +124,18 @@ class Connection:
     def _request(self, identity: Id, method: str, params: Mapping[str, Any]) -> None:
         try:
             modern = self._is_modern(method, params)
-            if (begun := self._beginning(method, params, modern=modern)) is not None:
-                return self._send_result(identity, begun, modern=modern)
             call = self._call(params, modern=modern)
-            if method in protocol.QUICK or method not in protocol.METHODS:
-                self._send_result(identity, self._server.handle(method, params, call), modern=modern)
-                return self._on_listed() if method == "tools/list" else None
-            with self._mutex:
-                if identity in self._calls:
-                    raise ProtocolError(protocol.INVALID_REQUEST, "A request with this id is still going on.")
-                self._calls[identity] = call
+            begun = self._beginning(method, params, modern=modern)
+            if begun is None and method in self._server.methods and method not in protocol.QUICK:
+                self._hand_over(identity, method, params, call)
+                return
+            answer = begun if begun is not None else self._server.handle(method, params, call)
         except ProtocolError as error:
-            return self._refuse(identity, error)
-        return self._hand_over((identity, method, params, call))
+            self._refuse(identity, error)
+            return
+        self._send_result(identity, answer, modern=modern)
+        if method == "tools/list":
+            self._on_listed()
 
     def _is_modern(self, method: str, params: Mapping[str, Any]) -> bool:
         """Whether a request carries the newer era's envelope.
@@ -216,13 +205,16 @@ class Connection:
             report=report if isinstance(token, (str, int)) else None,
         )
 
-    def _hand_over(self, job: tuple[Id, str, Mapping[str, Any], Call]) -> None:
+    def _hand_over(self, identity: Id, method: str, params: Mapping[str, Any], call: Call) -> None:
         with self._mutex:
+            if identity in self._calls:
+                raise ProtocolError(protocol.INVALID_REQUEST, "A request with this id is still going on.")
+            self._calls[identity] = call
             wanted = self._workers < min(WORKERS, len(self._calls))
             self._workers += wanted
         if wanted:
-            threading.Thread(target=self._work, name="kept-mcp", daemon=True).start()
-        self._jobs.put(job)
+            _beside(self._work)
+        self._jobs.put((identity, method, params, call))
 
     def _work(self) -> None:
         while True:
@@ -238,14 +230,17 @@ class Connection:
 
     def _do(self, identity: Id, method: str, params: Mapping[str, Any], call: Call) -> None:
         try:
-            result = None if call.is_cancelled else self._server.handle(method, params, call)
+            if call.is_cancelled:
+                return
+            result = self._server.handle(method, params, call)
         except CancelledError:
-            return None
+            return
         except InputRequiredError as error:
             result = protocol.input_required(error)
         except ProtocolError as error:
-            return self._refuse(identity, error)
-        if result is not None and not call.is_cancelled:
+            self._refuse(identity, error)
+            return
+        if not call.is_cancelled:
             self._send_result(identity, result, modern=call.is_modern)
 
     def _ask(self, method: str, params: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -280,6 +275,29 @@ class Connection:
         data = line.encode("utf-8", "replace") + b"\n"
         with self._writing:
             self._write(data)
+
+
+def _message(line: bytes) -> dict[str, Any]:
+    """A message as JSON-RPC has it.
+
+    Raises:
+        ProtocolError: It is none.
+    """
+    try:
+        message = json.loads(line, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError):
+        raise ProtocolError(protocol.PARSE_ERROR, "Parse error: this is no JSON in UTF-8.") from None
+    if not isinstance(message, dict):
+        raise ProtocolError(protocol.INVALID_REQUEST, "A message must be one JSON object; batches are not taken.")
+    identity = message.get("id", "")
+    if message.get("jsonrpc") != "2.0" or not isinstance(identity, (str, int)) or isinstance(identity, bool):
+        raise ProtocolError(
+            protocol.INVALID_REQUEST, "A message needs jsonrpc 2.0, and an id that is a text or number."
+        )
+    is_answer = "method" not in message and ("result" in message or "error" in message)
+    if not is_answer and not isinstance(message.get("method"), str):
+        raise ProtocolError(protocol.INVALID_REQUEST, "A request needs a method.")
+    return message
 
 
 def lines_of(stream: BinaryIO) -> Iterable[bytes | None]:
@@ -317,7 +335,12 @@ def run(server: Server, *, warm: Callable[[], None], close: Callable[[], None]) 
         on_lost=lambda: os.kill(os.getpid(), signal.SIGTERM),
     )
     _end_with_client()
-    _beside(lambda: (listed.wait(WARM_AFTER_S), warm()))
+
+    def warm_later() -> None:
+        listed.wait(WARM_AFTER_S)
+        warm()
+
+    _beside(warm_later)
     code = 1
     try:
         connection.serve(lines_of(os.fdopen(reader, "rb")))
@@ -326,7 +349,7 @@ def run(server: Server, *, warm: Callable[[], None], close: Callable[[], None]) 
         code = 0  # the client asked us to end, or went away in the middle of an answer
     finally:
         if code:
-            sys.excepthook(*sys.exc_info())  # type: ignore[arg-type]  # there is one: nothing else leaves the loop so
+            sys.excepthook(*sys.exc_info())
         for name in _ENDINGS:
             signal.signal(name, signal.SIG_IGN)
         connection.drain(DRAIN_S)

@@ -183,9 +183,9 @@ def _add(backend: Backend, given: Json, call: Call) -> Json:
 
 
 def _store_summary(backend: Backend, given: Json, call: Call) -> Json:
-    fact = {"text": given["summary"], "metadata": {"type": SUMMARY_TYPE, **given.get("metadata", {})}}
-    options = {"facts": [fact], **_options(given, ("expiration_date", "idempotency_key"))}
-    done = backend.add([], _ids(backend, given), options, call)
+    metadata = {"type": SUMMARY_TYPE, **given.get("metadata", {})}
+    options = {"infer": False, "metadata": metadata, **_options(given, ("expiration_date", "idempotency_key"))}
+    done = backend.add(given["summary"], _ids(backend, given), options, call)
     kept = [_options(one, ("id", "event")) for one in done.get("results", ())]
     return _written(_options(done, ("status", "event_id", "operation_id")) | {"results": kept})
 

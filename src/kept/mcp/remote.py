@@ -1,0 +1,196 @@
+"""Tools over another server: Kept's, Mem0's platform, or any of the same dialect. What only Kept can do says so where it cannot."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from kept.domain.text import count_tokens
+from kept.engine.context import HEADER
+from kept.errors import InvalidInputError, NotFoundError
+from kept.mcp.backend import Ids, Json
+from kept.mcp.call import Call
+from kept.sdk.client import MemoryClient
+from kept.sdk.client_errors import EventFailedError, ServerError
+
+WAIT_S: Final = 10.0
+"""How long acknowledged work is waited for: clients give a call a minute, people less."""
+FIRST_LOOK_S: Final = 0.05
+LOOK_FACTOR: Final = 1.5
+LONGEST_LOOK_S: Final = 1.0
+PAGE: Final = 200
+"""Of entities; as many as the platform gives at once."""
+MENTIONS: Final = 50
+"""Memories searched for an entity, where the server cannot filter by it."""
+
+
+class RemoteBackend:
+    """A server's memories, as far as its key lets one use them.
+
+    Args:
+        client: How it is reached.
+        defaults: Ids that hold where a caller names none.
+    """
+
+    def __init__(self, client: MemoryClient, *, defaults: Mapping[str, str] | None = None) -> None:
+        self._client = client
+        self.defaults = defaults or {}
+
+    def add(self, messages: object, ids: Ids, options: Mapping[str, Any], call: Call) -> Json:
+        """Stored when this returns; or acknowledged, when that takes long."""
+        said: Any = messages
+        answer: Json = dict(self._client.add(said, **ids, **options))
+        return answer if "results" in answer else self._settled(answer, call)
+
+    def search(self, query: str, ids: Ids, filters: Mapping[str, Any] | None, options: Mapping[str, Any]) -> list[Json]:
+        """Hits, best first."""
+        found: Any = self._client.search(query, **ids, filters=filters, **options)
+        return _listed(found)
+
+    def page(
+        self, ids: Ids, filters: Mapping[str, Any] | None, options: Mapping[str, Any], *, page: int, page_size: int
+    ) -> tuple[list[Json], int]:
+        """A page of memories, newest first, and how many there are."""
+        found: Any = self._client.get_all(**ids, filters=filters, page=page, page_size=page_size, **options)
+        return _listed(found), _count(found)
+
+    def get(self, memory_id: str) -> Json:
+        """A memory."""
+        return dict(self._client.get(memory_id))
+
+    def history(self, memory_id: str) -> list[Json]:
+        """Its changes, oldest first."""
+        return [dict(step) for step in self._client.history(memory_id)]
+
+    def update(self, memory_id: str, fields: Mapping[str, Any]) -> Json:
+        """The memory as it is now."""
+        answer: Json = dict(self._client.update(memory_id, **fields))
+        return answer if "memory" in answer else self.get(memory_id) | answer
+
+    def delete(self, memory_ids: Sequence[str], *, linked: bool) -> Json:
+        """Delete memories."""
+        if len(memory_ids) == 1:
+            return dict(self._client.delete(memory_ids[0], linked))
+        return dict(self._client.batch_delete(list(memory_ids)))
+
+    def delete_all(self, ids: Ids, filters: Mapping[str, Any] | None, call: Call) -> Json:
+        """Delete all memories of a scope."""
+        return self._settled(dict(self._client.delete_all(**ids, filters=filters)), call)
+
+    def delete_entity(self, kind: str, name: str, call: Call) -> Json:
+        """Delete an entity with its memories."""
+        named: dict[str, Any] = {f"{kind}_id": name}
+        answer: Json = dict(self._client.delete_users(**named))
+        events = answer.pop("event_ids", None) or []
+        return self._settled({**answer, "event_id": events[0]}, call) if events else answer
+
+    def entities(self) -> list[Json]:
+        """Users, agents, apps and runs that memories are stored under."""
+        found: list[Json] = []
+        page = 1
+        while True:
+            answer: Any = self._client.users(page=page, page_size=PAGE)
+            found += [
+                {name: entity.get(name) for name in ("type", "name", "total_memories", "updated_at")}
+                for entity in _listed(answer)
+            ]
+            if not isinstance(answer, dict) or not answer.get("next"):
+                return found
+            page += 1
+
+    def events(self, criteria: Mapping[str, Any], *, page: int, page_size: int) -> tuple[list[Json], int]:
+        """A page of events, newest first."""
+        asked = {name: value for name, value in criteria.items() if name != "ids" and value}
+        found: Any = self._client.events.list(page=page, page_size=page_size, **asked, **(criteria.get("ids") or {}))
+        return _listed(found), _count(found)
+
+    def event(self, event_id: str) -> Json:
+        """An event, with what came of it."""
+        return dict(self._client.events.get(event_id))
+
+    def context(self, query: str, ids: Ids, filters: Mapping[str, Any] | None, options: Mapping[str, Any]) -> Json:
+        """A block of memories for a prompt; made here of a search where the server makes none."""
+        try:
+            return dict(self._client.context(query, **ids, filters=filters, **options))
+        except (NotFoundError, ServerError):
+            return _block(self.search(query, ids, filters, {"top_k": MENTIONS}), options["budget_tokens"])
+
+    def summary(self, ids: Ids, budget_tokens: int) -> Json:
+        """What the memories say, in short."""
+        found = self._client.get_summary(filters=dict(ids) or None)
+        said = "\n".join(str(part.get("summary", "")) for part in found)
+        return _fitting(said.splitlines(), budget_tokens) | {
+            "ids": [memory_id for part in found for memory_id in part.get("memory_ids") or ()]
+        }
+
+    def mentioning(self, entity: str, ids: Ids, limit: int) -> list[Json]:
+        """Memories that mention an entity; searched for where the server does not filter by it."""
+        wanted = {"entity": {"contains": entity}}
+        try:
+            return self.page(ids, wanted, {}, page=1, page_size=min(limit, PAGE))[0]
+        except InvalidInputError:
+            return self.search(entity, ids, None, {"top_k": MENTIONS})
+
+    def undo(self, operation_id: str | None, ids: Ids) -> Json:
+        """Take back an operation."""
+        return dict(self._client.undo(operation_id, **ids))
+
+    def warm(self) -> None:
+        """Open the connection."""
+        self._client.ping()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
+    def _settled(self, answer: Json, call: Call) -> Json:
+        """What came of acknowledged work; its event where that goes on."""
+        if "event_id" not in answer:
+            return answer
+        waited, pause = 0.0, FIRST_LOOK_S
+        while True:
+            event = self.event(answer["event_id"])
+            if event["status"] == "FAILED":
+                raise EventFailedError(f"It could not be done: {event.get('error') or 'the server does not say why'}.")
+            if event["status"] == "SUCCEEDED" or waited >= WAIT_S:
+                break
+            call.progress(waited, WAIT_S, "waiting for the server")
+            call.wait(pause)
+            waited += pause
+            pause = min(pause * LOOK_FACTOR, LONGEST_LOOK_S)
+        results = event.get("results") or []
+        operation = next((result["operation_id"] for result in results if "operation_id" in result), None)
+        done = {"status": event["status"], "results": results, "operation_id": operation}
+        return answer | {name: value for name, value in done.items() if value}
+
+
+def _listed(answer: Any) -> list[Json]:
+    """The results of an answer, of the old shape (a bare array) or the new."""
+    found = answer.get("results", []) if isinstance(answer, dict) else answer
+    if not isinstance(found, list):
+        raise ServerError("The server's answer is no list of memories; is it one of Mem0's dialect?")
+    return found
+
+
+def _count(answer: Any) -> int:
+    return int(answer.get("count", len(_listed(answer)))) if isinstance(answer, dict) else len(answer)
+
+
+def _block(hits: Sequence[Json], budget_tokens: int) -> Json:
+    lines = [f"- [{hit['id'][:8]}] {hit['memory']}" for hit in hits]
+    block = _fitting(lines, budget_tokens)
+    kept = max(block["context"].count("\n- ["), 0)
+    return block | {"ids": [hit["id"] for hit in hits[:kept]]}
+
+
+def _fitting(lines: Sequence[str], budget_tokens: int) -> Json:
+    """The first of these lines that fit a budget together."""
+    chosen, left = [], budget_tokens - count_tokens(HEADER)
+    for line in lines:
+        left -= count_tokens(f"{line}\n")
+        if left < 0:
+            break
+        chosen.append(line)
+    text = "\n".join([HEADER, *chosen]) if chosen else ""
+    tokens = count_tokens(text)
+    return {"context": text, "tokens": tokens, "budget_tokens": budget_tokens, "omitted": len(lines) - len(chosen)}
