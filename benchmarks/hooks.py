@@ -23,6 +23,7 @@ from typing import Any, Final
 import corpus
 
 from kept import __version__
+from kept.claude_code.event import Event
 from kept.claude_code.tool import HookTool, open_tool, settings_loader
 from kept.domain.text import count_tokens
 from kept.sdk.memory import Memory
@@ -34,6 +35,8 @@ STARTS: Final = 30
 PROCESSES: Final = 25
 REPOSITORY: Final = "github.com/acme/shop"
 ELSEWHERE: Final = "github.com/acme/blog"
+SETTLED_S: Final = 2
+"""For what the first event starts beside the session."""
 EVERY: Final = 10
 """One memory in so many is of another repository."""
 BATCH: Final = 1_000
@@ -64,7 +67,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         prompts, tokens = time_prompts(tool, project, options.size)
         rows = {
             "a prompt": prompts,
-            "a prompt that asks for nothing": time_calls(PROMPTS, lambda n: tool(event("UserPromptSubmit", project, n, prompt="ok"))),
+            "a prompt that asks for nothing": time_calls(
+                PROMPTS, lambda n: tool(event("UserPromptSubmit", project, n, prompt="ok"))
+            ),
             "before a file is read": time_calls(PROMPTS, lambda n: tool(read_of(project, n))),
             "the end of a turn, stored": time_calls(TURNS, lambda n: exchange(tool, project, n)),
             "a session's start, in the process": time_calls(
@@ -108,12 +113,10 @@ def event(name: str, project: Path, number: int, **fields: str) -> dict[str, str
 
 def warm(tool: HookTool, project: Path) -> None:
     """What a server has done before the first prompt comes."""
-    deadline = time.monotonic() + 30
-    tool.warm()
-    while not tool(event("UserPromptSubmit", project, -1, prompt="Which language is it written in?")).get("content"):
-        if time.monotonic() > deadline:
-            raise TimeoutError
-    time.sleep(2)
+    tool.hooks.prepare()
+    tool.hooks.memories.search(tool.hooks.place(Event({"cwd": str(project)})).owner, "anything", limit=1, threshold=0)
+    tool(event("UserPromptSubmit", project, -1, prompt="ok"))
+    time.sleep(SETTLED_S)
 
 
 def time_prompts(tool: HookTool, project: Path, size: int) -> tuple[list[float], list[int]]:
@@ -122,7 +125,9 @@ def time_prompts(tool: HookTool, project: Path, size: int) -> tuple[list[float],
     tokens: list[int] = []
 
     def ask(number: int) -> None:
-        answer = json.loads(tool(event("UserPromptSubmit", project, size + number, prompt=asked[number]))["content"][0]["text"])
+        answer = json.loads(
+            tool(event("UserPromptSubmit", project, size + number, prompt=asked[number]))["content"][0]["text"]
+        )
         tokens.append(count_tokens(answer.get("hookSpecificOutput", {}).get("additionalContext", "")))
 
     return time_calls(PROMPTS, ask), tokens
@@ -137,7 +142,11 @@ def read_of(project: Path, number: int) -> dict[str, str]:
 def exchange(tool: HookTool, project: Path, number: int) -> None:
     """A turn ends; its prompt came before, and asked for nothing."""
     said = LATER[number]
-    tool(event("Stop", project, 2 * SIZE + number, last_assistant_message=f"{said} It was checked twice in run {number}."))
+    tool(
+        event(
+            "Stop", project, 2 * SIZE + number, last_assistant_message=f"{said} It was checked twice in run {number}."
+        )
+    )
 
 
 def time_calls(count: int, call: Callable[[int], Any]) -> list[float]:
@@ -165,7 +174,10 @@ def time_processes(project: Path) -> list[float]:
 
 def report(size: int, rows: dict[str, list[float]], tokens: list[int]) -> int:
     """Print the figures; 1 when a bar is missed."""
-    print(f"Kept {__version__}, Python {platform.python_version()}, {platform.machine()}, {os.cpu_count()} cores, ", end="")
+    print(
+        f"Kept {__version__}, Python {platform.python_version()}, {platform.machine()}, {os.cpu_count()} cores, ",
+        end="",
+    )
     print(f"{datetime.now(UTC).date()}, {size:,} memories\n")
     print("| | p50, ms | p95, ms | bar, ms |\n| --- | ---: | ---: | ---: |")
     missed = 0

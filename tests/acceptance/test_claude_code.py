@@ -58,7 +58,8 @@ class World:
             folder=folder / "home",
             model=model,
             wired=["--plugin-dir", str(PLUGIN)],
-            more={"PATH": f"{programs}:{SYSTEM_PATH}", "KEPT_DEBUG": "1"},
+            # A prompt that comes half a second after the client's start may wait longer here: machines that test are busy.
+            more={"PATH": f"{programs}:{SYSTEM_PATH}", "KEPT_DEBUG": "1", "KEPT_RECALL_MS": "1500"},
         )
         git = self.stage.project / ".git"
         (git / "refs" / "heads").mkdir(parents=True)

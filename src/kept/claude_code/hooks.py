@@ -7,8 +7,10 @@ its own, and must not pay for the rest.
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib import import_module
@@ -69,7 +71,7 @@ class Place:
 
 @dataclass(slots=True)
 class Hooks:
-    """The hooks of the sessions that one process serves.
+    """The hooks of the sessions that one process serves. Several may come at once.
 
     Args:
         open_memories: Gives where memories are, when they are first needed; asked again as long as it fails.
@@ -79,7 +81,7 @@ class Hooks:
         start: Starts work that nobody waits for.
 
     Attributes:
-        busy: Whether a search is still running that a prompt no longer waits for.
+        searching: How many searches are running, among them those that nobody waits for any more.
         digests: Of documents that this process read, by repository and name.
     """
 
@@ -88,11 +90,12 @@ class Hooks:
     marks: Marks
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     start: Callable[[Callable[[], object]], object] = beside
-    busy: bool = False
+    searching: int = 0
     digests: dict[tuple[str, str], str] = field(default_factory=dict)
     _memories: Memories | None = None
     _sessions: dict[str, Session] = field(default_factory=dict)
     _resting_until: float = 0.0
+    _mutex: threading.RLock = field(default_factory=threading.RLock)
 
     @property
     def memories(self) -> Memories:
@@ -101,9 +104,10 @@ class Hooks:
         Raises:
             KeptError: It cannot be opened.
         """
-        if self._memories is None:
-            self._memories = self.open_memories()
-        return self._memories
+        with self._mutex:
+            if self._memories is None:
+                self._memories = self.open_memories()
+            return self._memories
 
     @property
     def rests(self) -> bool:
@@ -147,6 +151,17 @@ class Hooks:
         )
         return Place(owner=owner, repository=repository, settings=settings, notice=notice)
 
+    @contextmanager
+    def counted_search(self) -> Iterator[None]:
+        """Counts a search while it runs."""
+        with self._mutex:
+            self.searching += 1
+        try:
+            yield
+        finally:
+            with self._mutex:
+                self.searching -= 1
+
     def prepare(self) -> None:
         """Import what answers all events."""
         for name in HANDLERS:
@@ -159,12 +174,13 @@ class Hooks:
                 self.handle({**session.last, "hook_event_name": "SessionEnd"})
 
     def _session(self, session_id: str) -> Session:
-        session = self._sessions.get(session_id)
-        if session is None:
-            while len(self._sessions) >= MOST_SESSIONS:
-                del self._sessions[next(iter(self._sessions))]
-            session = self._sessions[session_id] = Session.opened(session_id, self.marks)
-        return session
+        with self._mutex:
+            session = self._sessions.get(session_id)
+            if session is None:
+                while len(self._sessions) >= MOST_SESSIONS:
+                    del self._sessions[next(iter(self._sessions))]
+                session = self._sessions[session_id] = Session.opened(session_id, self.marks)
+            return session
 
     def _notice(self, event: Event, session: Session, error: Exception) -> Answer:
         """Leave the store alone for a while, and say so once in a session."""

@@ -21,6 +21,8 @@ TOOL_TOKENS: Final = 250
 """For one file or one error, of which a turn has many; never more than a prompt's own budget."""
 TOOL_S: Final = 0.15
 """How long a tool call waits for what is known of its file or error: a person does not notice it."""
+MOST_AT_ONCE: Final = 4
+"""Searches: the client's tools run side by side, but a store that hangs must not collect threads."""
 _MS: Final = 1000
 
 
@@ -57,8 +59,8 @@ def for_tool(
 
 
 def _found(hooks: Hooks, place: Place, query: str, wait_s: float) -> list[Remembered]:
-    """Hits, if they come in time; none while an earlier search still runs."""
-    if hooks.rests or hooks.busy:
+    """Hits, if they come in time; none while too many earlier searches still run."""
+    if hooks.rests or hooks.searching >= MOST_AT_ONCE:
         return []
     least = min(place.settings.recall_threshold, place.settings.recall_threshold_elsewhere)
     try:
@@ -68,11 +70,8 @@ def _found(hooks: Hooks, place: Place, query: str, wait_s: float) -> list[Rememb
 
 
 def _searched(hooks: Hooks, owner: Owner, query: str, threshold: float) -> list[Remembered]:
-    hooks.busy = True
-    try:
+    with hooks.counted_search():
         return hooks.memories.search(owner, query, limit=CANDIDATES, threshold=threshold)
-    finally:
-        hooks.busy = False
 
 
 def _is_wanted(memory: Remembered, session: Session, place: Place, query: str) -> bool:

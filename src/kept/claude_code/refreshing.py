@@ -19,11 +19,6 @@ def catch_up(hooks: Hooks, event: Event) -> None:
     _beside(hooks, event, _load, _store_waiting, _read_documents, _fill_in)
 
 
-def warm(hooks: Hooks, folder: Path) -> None:
-    """Load what the first prompt needs, while its user still types it."""
-    _beside(hooks, Event({"cwd": str(folder)}), _load)
-
-
 def refresh(hooks: Hooks, event: Event) -> None:
     """Read documents that changed."""
     _beside(hooks, event, _read_documents)
@@ -44,7 +39,6 @@ def _beside(hooks: Hooks, event: Event, *steps: Callable[[Hooks, Event, Place], 
 
 def _load(hooks: Hooks, event: Event, place: Place) -> None:
     del event
-    hooks.prepare()
     hooks.memories.search(place.owner, place.owner.app_id, limit=1, threshold=1.0)
 
 

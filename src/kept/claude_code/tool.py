@@ -61,12 +61,6 @@ class HookTool:
             self._journal.note(fields, answer, time.perf_counter() - started)
         return answer
 
-    def warm(self) -> None:
-        """Begin to load what the first prompt needs; returns at once. For a server that has answered its client's handshake."""
-        from kept.claude_code import refreshing
-
-        refreshing.warm(self.hooks, Path.cwd())
-
     def close(self) -> None:
         """Keep what open turns hold. For a server whose client is gone."""
         self.hooks.close()
@@ -93,9 +87,10 @@ def open_tool(load_settings: LoadSettings, open_service: Callable[[], Service] |
     def open_memories() -> Memories:
         return _memories(load_settings(None), open_service)
 
-    return HookTool(
-        Hooks(open_memories, load_settings, Marks(folder)), Journal(folder) if _wants_log(load_settings) else None
-    )
+    hooks = Hooks(open_memories, load_settings, Marks(folder))
+    if open_service is not None:
+        hooks.prepare()  # a server has time for that before the first prompt comes; a command has not
+    return HookTool(hooks, Journal(folder) if _wants_log(load_settings) else None)
 
 
 def _memories(settings: Settings, open_service: Callable[[], Service] | None) -> Memories:
