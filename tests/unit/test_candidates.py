@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -12,13 +13,17 @@ from hypothesis import strategies as st
 from kept.domain import ranking
 from kept.domain.entities import KnownNames
 from kept.domain.scope import Scope
+from kept.engine import candidates as module
+from kept.engine import vectors
 from kept.engine.candidates import MAX_TERMS, Candidates, _best, ask
 from kept.engine.indexing import Indexer
 from kept.engine.partition import ResidentPartition, code
+from kept.engine.vectors import Vectors
 from kept.testing.fakes import START, FakeEmbedder
 
 EMBEDDER = FakeEmbedder(64)
 NOBODY = KnownNames([])
+LONG = "\n\n".join(f"Part {n} of a long note speaks of tea and of topic{n}, at some length." for n in range(40))
 
 
 def loaded(engine):
@@ -96,18 +101,52 @@ def test_a_pasted_log_costs_no_more_than_its_rarest_terms(engine):
     partition = loaded(engine)
     query = " ".join([*(f"common{n}" for n in range(90)), "zeppelin"])
     found = candidates(partition, query)
-    assert len(found._terms) == MAX_TERMS
+    assert len(found._rarity) == MAX_TERMS
     best = found.slots[np.argmax(found.features()["rarest"])]
     assert best == 300
+
+
+def test_spreading_terms_a_few_at_a_time_changes_nothing(engine, monkeypatch):
+    """A large partition has no room for all of them at once."""
+    engine.say("When did the zeppelin land?", "On a Sunday", "I drink tea", "tea and cake again", LONG)
+    partition, query = loaded(engine), "zeppelin land tea cake topic7"
+    whole = candidates(partition, query).features()
+    monkeypatch.setattr(module, "BUFFER_VALUES", 1)
+    for name, values in candidates(partition, query).features().items():
+        assert values.tolist() == whole[name].tolist(), name
+
+
+def test_a_large_partition_compares_embeddings_within_rounding(engine, monkeypatch):
+    """Also those of candidates and neighbours that were not on the shortlist."""
+    engine.say(*(f"note {n} about tea and cake" for n in range(40)))
+    exact = candidates(loaded(engine), "cake 7").features()
+    monkeypatch.setattr(vectors, "EXACT_ROWS", 10)
+    monkeypatch.setattr(Vectors.similarities, "__defaults__", (5,))
+    coded = candidates(loaded(engine), "cake 7").features()
+    for name in ("dense", "surroundings"):
+        assert np.allclose(coded[name], exact[name], atol=0.02), name
+
+
+def test_a_term_that_everybody_uses_tells_no_session_apart(engine, monkeypatch):
+    """It would cost more than all others together."""
+    engine.say("tea for two", "cake")
+    engine.say("tea for three", "zeppelin")
+    partition = loaded(engine)
+    monkeypatch.setattr(module, "SESSION_POSTINGS", 1)
+    session = candidates(partition, "tea zeppelin").features()["session"]
+    assert session[1] <= 0
+    assert session[2] > 0
 
 
 @given(
     st.lists(st.floats(-1, 1, width=32), max_size=300),
     st.integers(1, 20),
     st.sampled_from([-1.0, 0.0, 0.5]),
+    st.sampled_from([0, module.FEW_ROWS]),
 )
-def test_the_best_are_the_greatest_above_the_bar(values, count, above):
-    """As a whole sort would find them."""
+def test_the_best_are_the_greatest_above_the_bar(values, count, above, few):
+    """As a whole sort would find them, among few and among many."""
     signal = np.array(values, np.float32)
-    found = sorted(signal[_best(signal, count, above=above)].tolist(), reverse=True)
+    with mock.patch.object(module, "FEW_ROWS", few):
+        found = sorted(signal[_best(signal, count, above=above)].tolist(), reverse=True)
     assert found == sorted((value for value in signal.tolist() if value > above), reverse=True)[:count]

@@ -18,7 +18,7 @@ from kept.engine import partition as module
 from kept.engine.candidates import Candidates, ask
 from kept.engine.growth import grown
 from kept.engine.indexing import Indexer
-from kept.engine.partition import CLOSED, NOWHERE, ResidentPartition, code
+from kept.engine.partition import CLOSED, NEXT, NOWHERE, PREVIOUS, REACH, ResidentPartition, code
 from kept.errors import StoreCorruptError
 from kept.ports import PartitionRow
 from kept.testing.fakes import START, FakeEmbedder
@@ -43,14 +43,15 @@ def view(partition):
     """Everything a partition knows, by memory key instead of slot."""
     live = np.flatnonzero(partition.column("live"))
     keys = partition.column("key")
-    own = {"live", "previous", "next", "first_chunk", "key"}
+    own = {"live", "around", "session_number", "first_chunk", "key"}
     columns = [name for name in module._COLUMNS if name not in own]
     seen = {}
     for slot in live:
-        facts = {name: partition.column(name)[slot].item() for name in columns}
-        for name in ("previous", "next"):
-            near = partition.column(name)[slot]
-            facts[name] = None if near == NOWHERE else int(keys[near])
+        facts = {name: partition.column(name)[slot].tolist() for name in columns}
+        facts["around"] = [None if near == NOWHERE else int(keys[near]) for near in partition.column("around")[slot]]
+        same = partition.column("session_number")[live] == partition.column("session_number")[slot]
+        facts["with"] = keys[live[same]].tolist()
+        facts["mean_norm"] = round(float(partition.mean_norms(np.array([slot]))[0]), 5)
         facts["vector"] = partition.vectors.at(np.array([slot]))[0].tolist()
         chunks = np.flatnonzero(partition.chunk_slot == slot)
         facts["chunks"] = partition.chunk_length[chunks].tolist()
@@ -63,11 +64,11 @@ def postings(partition, terms):
     live, keys, first = (partition.column(name) for name in ("live", "key", "first_chunk"))
     found = {}
     for term in terms:
-        chunks, tf = partition.postings.find(term)
-        slots = partition.chunk_slot[chunks]
+        places = partition.postings.find([term])
+        slots = partition.chunk_slot[places.chunks]
         found[term] = sorted(
             (int(keys[slot]), int(chunk - first[slot]), float(times))
-            for slot, chunk, times in zip(slots, chunks, tf, strict=True)
+            for slot, chunk, times in zip(slots, places.chunks, places.tf, strict=True)
             if live[slot]
         )
     return found
@@ -76,7 +77,7 @@ def postings(partition, terms):
 def entities(partition, names):
     live, keys = partition.column("live"), partition.column("key")
     return {
-        name: sorted(int(keys[slot]) for slot in partition.entities.find(term_hash(name))[0] if live[slot])
+        name: sorted(int(keys[slot]) for slot in partition.entities.find([term_hash(name)]).chunks if live[slot])
         for name in names
     }
 
@@ -172,7 +173,7 @@ def chain(partition, start):
     """Keys of a session from `start` on, following `next`."""
     seen = view(partition)
     found = [start]
-    while (following := seen[found[-1]]["next"]) is not None:
+    while (following := seen[found[-1]]["around"][NEXT]) is not None:
         found.append(following)
     return found
 
@@ -190,7 +191,7 @@ def test_neighbours_follow_the_time_of_saying_within_a_session(engine):
     engine.service.delete("default", [second.id])
     refreshed(engine.log, partition)
     assert chain(partition, first.key) == [first.key, third.key]
-    assert view(partition)[third.key]["previous"] == first.key
+    assert view(partition)[third.key]["around"][PREVIOUS] == first.key
 
 
 def test_without_a_run_the_memories_of_one_call_are_neighbours(engine):
@@ -199,7 +200,15 @@ def test_without_a_run_the_memories_of_one_call_are_neighbours(engine):
     (three,) = engine.say("three")
     partition = loaded(engine.log)
     assert chain(partition, one.key) == [one.key, two.key]
-    assert view(partition)[three.key]["previous"] is None
+    assert view(partition)[three.key]["around"][PREVIOUS] is None
+
+
+def test_three_neighbours_on_either_side_are_known(engine):
+    """Nearest first; none where the session ends."""
+    said = [memory.key for memory in engine.say("a", "b", "c", "d", "e", "f")]
+    seen = view(loaded(engine.log))
+    assert seen[said[4]]["around"] == [said[3], said[2], said[1], said[5], None, None]
+    assert seen[said[0]]["around"] == [None] * REACH + said[1:4]
 
 
 def test_a_closed_memory_stays_and_a_hidden_one_goes(engine):

@@ -33,9 +33,13 @@ def filled(batches):
     return made, model
 
 
-def read(made, term):
-    chunks, tf = made.find(term)
-    return list(zip(chunks.tolist(), tf.tolist(), strict=True))
+def read(made, terms):
+    """Term → chunks and how often, as one call finds them."""
+    found = made.find(terms)
+    read = {term: [] for term in terms}
+    for place, chunk, tf in zip(found.term.tolist(), found.chunks.tolist(), found.tf.tolist(), strict=True):
+        read[terms[place]].append((chunk, tf))
+    return read
 
 
 @given(BATCHES, st.sampled_from([0, 3, 10_000]))
@@ -43,14 +47,20 @@ def test_finding_gives_every_chunk_in_order_whenever_the_tail_is_merged(batches,
     """Merging after each append, now and then, or never gives the same answers."""
     with mock.patch.object(module, "_TAIL_POSTINGS", tail):
         made, model = filled(batches)
-        for term in (*TERMS, 3):
-            assert read(made, term) == model.get(term, [])
+        asked = (*TERMS, 3)
+        assert read(made, asked) == {term: model.get(term, []) for term in asked}
 
 
 def test_nothing_is_found_in_nothing():
     """An empty partition answers too."""
-    chunks, tf = Postings().find(5)
-    assert (chunks.size, tf.size, tf.dtype) == (0, 0, np.float32)
+    found = Postings().find([5])
+    assert (found.chunks.size, found.tf.size, found.tf.dtype) == (0, 0, np.float32)
+
+
+def test_nothing_is_found_of_no_terms():
+    """A query of stop words asks for none."""
+    made, _ = filled([[{1: 1}]])
+    assert made.find([]).chunks.size == 0
 
 
 def test_merging_does_not_lose_the_account_of_memory():

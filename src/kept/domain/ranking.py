@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -20,6 +21,7 @@ from numpy.typing import NDArray
 from kept.domain.temporal import DateSpan
 
 Floats = NDArray[np.float32]
+Counts = NDArray[np.signedinteger]
 
 K1: Final = 1.2
 B: Final = 0.75
@@ -147,37 +149,67 @@ def date_nearness(days: NDArray[np.int64], spans: Sequence[DateSpan]) -> Floats:
     return best
 
 
+def standing(
+    *,
+    length: Counts,
+    distinct: Counts,
+    is_question: NDArray[np.bool_],
+    by_user: NDArray[np.bool_],
+    feedback: NDArray[np.int8],
+) -> Floats:
+    """The features that a memory has whatever is asked: `(memories, len(STANDING))` float32, in the order of `STANDING`.
+
+    Args:
+        length: Terms.
+        distinct: Distinct terms.
+        is_question: Whether it ends in a question.
+        by_user: Whether the user said it.
+        feedback: A person's verdict, from -2 to 1.
+    """
+    features = (
+        by_user,
+        is_question * shortness(length),
+        np.log1p(length / LENGTH_UNIT),
+        np.minimum(np.log1p(distinct), MOST_DISTINCT),
+        feedback,
+    )
+    return np.stack(features, axis=1).astype(np.float32)
+
+
+def shortness(length: Counts) -> Floats:
+    """How short each memory is: 1 for an empty one, 0.5 at `SHORT_TERMS` terms."""
+    return np.float32(1) / (np.float32(1) + length.astype(np.float32) / np.float32(SHORT_TERMS))
+
+
 def contributions(features: Mapping[str, Floats], query_terms: int, *, skipped: frozenset[str] = frozenset()) -> Floats:
-    """What each feature adds to the logit: `(len(FEATURES), candidates)` float32, in the order of `FEATURES`.
+    """What each feature adds to the logit: `(len(PARTS), candidates)` float32, in the order of `PARTS`; no echoes yet.
 
     Args:
         features: Values by name, each `(candidates,)`.
         query_terms: Distinct terms of the query, which say how long it is.
         skipped: Features that are switched off.
     """
-    longness = query_terms / (query_terms + LONG_QUERY_TERMS)
-    return np.stack(
-        [
-            np.float32(0.0 if feature.name in skipped else _weight(feature, longness)) * features[feature.name]
-            for feature in FEATURES
-        ]
-    )
+    values = np.concatenate([features[feature.name] for feature in FEATURES]).reshape(len(FEATURES), -1)
+    parts = np.zeros((len(PARTS), values.shape[1]), np.float32)
+    np.multiply(values, _weights(query_terms, skipped)[:, None], out=parts[:-1])
+    return parts
 
 
-def without_echoes(parts: Floats, lenders: NDArray[np.int64]) -> Floats:
-    """The contributions and a last row that keeps an echo from outranking what it echoes.
+def hold_back_echoes(parts: Floats, lenders: NDArray[np.int64]) -> None:
+    """Set the last of the contributions, which keeps an echo from outranking what it echoes.
 
     An echo ("Got it, Docker on Fridays") holds none of the query's terms and owes its place to a neighbour that says
     more. Its logit is held below that neighbour's.
 
     Args:
-        parts: From `contributions`, `(features, candidates)`.
+        parts: From `contributions`, `(len(PARTS), candidates)`.
         lenders: For each candidate that is an echo the place of the candidate it echoes, else -1.
     """
-    total = parts.sum(axis=0)
-    echoes = lenders >= 0
-    limit = np.where(echoes, total[lenders] - np.float32(_ECHO_BELOW), np.float32(np.inf))
-    return np.vstack((parts, np.minimum(limit - total, np.float32(0))))
+    echoes = np.flatnonzero(lenders >= 0)
+    if len(echoes):
+        total = parts[:-1].sum(axis=0)
+        limit = total[lenders[echoes]] - np.float32(_ECHO_BELOW)
+        parts[-1, echoes] = np.minimum(limit - total[echoes], np.float32(0))
 
 
 _ECHO_BELOW: Final = 0.5
@@ -185,7 +217,17 @@ _ECHO_BELOW: Final = 0.5
 points at 0.5, 0.6 at 1."""
 
 PARTS: Final = (*(feature.name for feature in FEATURES), "echo")
-"""What a score is made of, in the order of `without_echoes`' rows."""
+"""What a score is made of, in the order of the rows of `contributions`."""
+
+STANDING: Final = ("user", "question", "length", "distinct", "feedback")
+"""Features that do not depend on the query, in the order of the columns of `standing`."""
+
+
+@lru_cache(maxsize=1024)
+def _weights(query_terms: int, skipped: frozenset[str]) -> Floats:
+    """The weight of each feature for a query of so many terms."""
+    longness = query_terms / (query_terms + LONG_QUERY_TERMS)
+    return np.array([0.0 if feature.name in skipped else _weight(feature, longness) for feature in FEATURES], np.float32)
 
 
 def _weight(feature: Feature, longness: float) -> float:

@@ -6,7 +6,7 @@ are the candidates. Everything else is computed for candidates only.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Protocol
@@ -19,8 +19,7 @@ from kept.domain.entities import KnownNames, entities, names_in, without_names
 from kept.domain.lexicon import HAS_TIME, IS_QUESTION
 from kept.domain.temporal import DateSpan, asks_when, resolve_dates
 from kept.domain.text import hashed_terms, term_hash
-from kept.engine.partition import NOWHERE, ResidentPartition, code
-from kept.engine.vectors import dot
+from kept.engine.partition import NEXT, NOWHERE, PREVIOUS, REACH, ResidentPartition, code
 
 Floats = NDArray[np.float32]
 Slots = NDArray[np.int64]
@@ -34,6 +33,10 @@ SCAN_DENSE, SCAN_NEIGHBOUR, SCAN_HINT = 0.5, 0.4, 0.3
 """The rough mix that looks at every row: shares of the similarity, of a neighbour's words, of a named speaker or date."""
 SESSION_POSTINGS: Final = 50_000
 """A term held by more memories is too common to tell sessions apart, and would cost more than all others together."""
+BUFFER_VALUES: Final = 4_194_304
+"""Terms are spread over all slots so many values (16 MB) at a time."""
+_NOTHING: Final = np.zeros(1, np.float32)
+"""Put behind the slots, it answers for `NOWHERE`, which is -1."""
 _TINY: Final = float(np.finfo(np.float32).tiny)
 """In place of zero under a division."""
 _DAY_MICROSECONDS: Final = 86_400_000_000
@@ -105,9 +108,15 @@ def ask(text: str, reference: datetime, known: KnownNames, embedder: QueryEmbedd
 
 
 @dataclass(frozen=True, slots=True)
-class _Term:
-    """One query term in a partition: the slots that hold it, rising, and BM25's part for each."""
+class _Held:
+    """Which slots hold which of the query's terms, one row a pair: by term, then by rising slot.
 
+    Attributes:
+        term: Place of the term among the query's.
+        weight: BM25's part of the slot's best chunk, without the term's rarity.
+    """
+
+    term: Slots
     slots: NDArray[np.int32]
     weight: Floats
 
@@ -130,87 +139,76 @@ class Candidates:
     ) -> None:
         self._partition = partition
         self._question = question
-        self._terms, self._rarity, scores = self._look_up()
-        self._bound = max(float(self._rarity.sum()) * (ranking.K1 + 1), _TINY)
-        self._lexical = scores / np.float32(self._bound)
+        self._held, self._rarity, self._lexical = self._look_up(question.terms)
+        self._bound = np.float32(max(float(self._rarity.sum()) * (ranking.K1 + 1), _TINY))
+        self._lexical /= self._bound
         self._dense = partition.vectors.similarities(question.vector)
         self._dates = self._date_nearness()
         self.slots = self._union(admitted, wanted)
-        self._around = self._places()
+        self._around = np.concatenate((self.slots[None, :], partition.column("around")[self.slots].T))
 
     def features(self) -> dict[str, Floats]:
         """Every feature of `ranking.FEATURES` by name, each `(candidates,)`."""
         slots, partition, question = self.slots, self._partition, self._question
-        column = {name: partition.column(name)[slots] for name in ("flags", "speaker", "length", "distinct")}
-        is_question = (column["flags"] & IS_QUESTION) != 0
-        has_time = (column["flags"] & HAS_TIME) != 0
-        short = 1.0 / (1.0 + column["length"] / ranking.SHORT_TERMS)
+        has_time = partition.column("flags").take(slots) & HAS_TIME != 0
         return {
-            **self._full_text(_floats(short)),
+            **self._full_text(),
             **self._similarity(),
-            "speaker": _floats(np.isin(column["speaker"], question.speakers)),
+            "speaker": self._named(slots),
             "entity": self._entity_share(),
             "date": self._dates[slots],
             "when": _floats(has_time) * np.float32(question.asks_when),
-            "user": _floats(partition.column("user")[slots]),
-            "question": _floats(is_question * short),
-            "length": np.log1p(column["length"] / ranking.LENGTH_UNIT).astype(np.float32),
-            "distinct": np.minimum(np.log1p(column["distinct"]), ranking.MOST_DISTINCT).astype(np.float32),
-            "feedback": _floats(partition.column("feedback")[slots]),
+            **dict(zip(ranking.STANDING, partition.column("standing").take(slots, axis=0).T, strict=True)),
         }
 
-    def lenders(self, features: Mapping[str, Floats]) -> NDArray[np.int64]:
+    def lenders(self, features: Mapping[str, Floats]) -> Slots:
         """For each candidate that only echoes a neighbour, that neighbour's place among the candidates; else -1.
 
         It echoes the neighbour with the best full-text match if it holds no query term itself, is less similar to the
         query, and the neighbour is no question (whose answer may well use other words).
         """
-        around = self._around[1:]
-        matched = np.append(self._lexical, np.float32(0))[around]
-        strongest = np.take_along_axis(around, matched.argmax(axis=0)[None, :], axis=0)[0]
-        place = np.minimum(np.searchsorted(self.slots, strongest), max(len(self.slots) - 1, 0))
-        flags = self._partition.column("flags")[strongest]
-        echoes = (
+        lenders = np.full(len(self.slots), NOWHERE)
+        echoes = np.flatnonzero(features["coverage"] == 0)
+        around = self._around[1:, echoes]
+        matched = self._lexical[around]
+        strongest = around[matched.argmax(axis=0), np.arange(len(echoes))]
+        place = np.minimum(np.searchsorted(self.slots, strongest), len(self.slots) - 1)
+        dense = features["dense"]
+        found = (
             (matched.max(axis=0) > 0)
-            & (features["coverage"] == 0)
             & (self.slots[place] == strongest)
-            & (flags & IS_QUESTION == 0)
-            & (features["dense"] < features["dense"][place])
+            & (self._partition.column("flags")[strongest] & IS_QUESTION == 0)
+            & (dense[echoes] < dense[place])
         )
-        return np.where(echoes, place, -1)
+        lenders[echoes[found]] = place[found]
+        return lenders
 
     # --- every row ---
 
-    def _look_up(self) -> tuple[list[_Term], Floats, Floats]:
-        """The query's terms, their rarity, and the full-text score of every slot: its best chunk's."""
+    def _look_up(self, terms: Sequence[int]) -> tuple[_Held, Floats, Floats]:
+        """Who holds the terms, their rarity, and the full-text score of every slot: its best chunk's.
+
+        The scores are `(slots + 1,)`: the last place answers for `NOWHERE`.
+        """
         partition = self._partition
         live = partition.column("live")
-        memories = partition.live
-        all_live = memories == partition.slots
-        lengths = partition.chunk_length.astype(np.float32)
+        found = partition.postings.find(terms)
+        term, chunks, tf = found.term, found.chunks, found.tf
+        if partition.live != partition.slots:
+            kept = live[partition.chunk_slot[chunks]]
+            term, chunks, tf = term[kept], chunks[kept], tf[kept]
         average = ranking.average_length(float(partition.live_length), partition.live_chunks)
-        found, chunk_hits = [], []
-        for term in self._question.terms:
-            chunks, tf = partition.postings.find(term)
-            slots = partition.chunk_slot[chunks]
-            if not all_live and len(slots):
-                kept = live[slots]
-                chunks, tf, slots = chunks[kept], tf[kept], slots[kept]
-            weight = ranking.saturated(tf, lengths[chunks], average)
-            chunk_hits.append((chunks, weight))
-            found.append(_best_of_slots(slots, weight))
-        holding = np.array([len(term.slots) for term in found], np.int64)
-        rarity = ranking.inverse_document_frequency(memories, holding)
-        if len(found) > MAX_TERMS:
+        weight = ranking.saturated(tf, _floats(partition.chunk_length[chunks]), average)
+        one_each = partition.chunks == partition.slots  # then a chunk's number is its slot
+        held = _Held(term, chunks, weight) if one_each else _best_chunks(term, partition.chunk_slot[chunks], weight)
+        rarity = ranking.inverse_document_frequency(partition.live, np.bincount(held.term, minlength=len(terms)))
+        if len(terms) > MAX_TERMS:
             rarest = np.sort(np.argsort(-rarity, kind="stable")[:MAX_TERMS])
-            found, rarity = [found[n] for n in rarest], rarity[rarest]
-            chunk_hits = [chunk_hits[n] for n in rarest]
-        scores = np.zeros(partition.chunks, np.float32)
-        for (chunks, weight), telling in zip(chunk_hits, rarity, strict=True):
-            scores[chunks] += telling * weight
-        if partition.chunks != partition.slots:
-            scores = np.asarray(np.maximum.reduceat(scores, partition.column("first_chunk")), np.float32)
-        return found, rarity, scores
+            return self._look_up([terms[n] for n in rarest])
+        scores = np.bincount(chunks, rarity[term] * weight, partition.chunks + 1)
+        if not one_each:
+            scores = np.maximum.reduceat(scores, np.append(partition.column("first_chunk"), partition.chunks))
+        return held, rarity, _floats(scores)
 
     def _date_nearness(self) -> Floats:
         partition = self._partition
@@ -222,119 +220,111 @@ class Candidates:
     def _union(self, admitted: NDArray[np.bool_], wanted: int) -> Slots:
         """The best admitted slots by words, by meaning, and by both with neighbours, speaker and date."""
         count = max(SIGNAL_CANDIDATES, wanted)
-        nothing = np.float32(-np.inf)
-        lexical = np.where(admitted, self._lexical, np.float32(0))
-        dense = np.where(admitted, self._dense, nothing)
-        mixed = np.where(admitted, self._mixed(), nothing)
-        chosen = (
-            _best(lexical, count, above=0.0),
-            _best(dense, count, above=-1.0),
-            _best(mixed, 2 * count, above=-1.0),
-        )
-        return np.unique(np.concatenate(chosen))
+        lexical, dense, mixed = self._lexical[:-1], self._dense, self._mixed()
+        if not admitted.all():
+            lexical, dense, mixed = (np.where(admitted, signal, -np.inf) for signal in (lexical, dense, mixed))
+        chosen = np.zeros(len(admitted), np.bool_)
+        chosen[_best(lexical, count, above=0.0)] = True
+        chosen[_best(dense, count, above=-1.0)] = True
+        chosen[_best(mixed, 2 * count, above=-1.0)] = True
+        return np.flatnonzero(chosen)
 
     def _mixed(self) -> Floats:
         """A rough score of every slot."""
-        partition, question = self._partition, self._question
-        found = self._lexical + np.float32(SCAN_DENSE) * self._dense
-        matching = np.flatnonzero(self._lexical)
-        for name in ("previous", "next"):
-            neighbours = partition.column(name)[matching]
-            linked = neighbours != NOWHERE
-            found[neighbours[linked]] += np.float32(SCAN_NEIGHBOUR) * self._lexical[matching[linked]]
-        for speaker in question.speakers:
-            found += np.float32(SCAN_HINT) * (partition.column("speaker") == speaker)
+        around, question = self._partition.column("around"), self._question
+        found = self._lexical[:-1] + np.float32(SCAN_DENSE) * self._dense
+        for place in (PREVIOUS, NEXT):
+            found += np.float32(SCAN_NEIGHBOUR) * self._lexical[around[:, place]]
+        if question.speakers:
+            found += np.float32(SCAN_HINT) * self._named(slice(None))
         if question.dates:
             found += np.float32(SCAN_HINT) * self._dates
         return found
 
+    def _named(self, slots: Slots | slice) -> Floats:
+        """1 for each of the slots whose speaker the query names, else 0."""
+        speaker = self._partition.column("speaker")[slots]
+        named = np.zeros(len(speaker), np.bool_)
+        for known in self._question.speakers:
+            named |= speaker == known
+        return _floats(named)
+
     # --- candidates only ---
 
-    def _full_text(self, short: Floats) -> dict[str, Floats]:
+    def _full_text(self) -> dict[str, Floats]:
         """The features that compare terms: of the memory, its neighbours and its session."""
-        places = self._around
-        partition, slots, rarity = self._partition, self.slots, self._rarity
-        own = np.zeros((len(self._terms), len(slots)), np.float32)
-        held_near = own.copy()
-        buffer = np.zeros(partition.slots + 1, np.float32)  # the last place answers for NOWHERE
-        for number, term in enumerate(self._terms):
-            buffer[term.slots] = term.weight
-            around = buffer[places]
-            buffer[term.slots] = 0.0
-            own[number] = around[0]
-            held_near[number] = _faded(around)
+        rarity = self._rarity
+        own, near, session = self._spread()
         held = own > 0
         alone = _weighted(rarity, own)
-        bound, whole = np.float32(self._bound), np.float32(max(float(rarity.sum()), _TINY))
-        preceding = places[1]
-        follows_question = (preceding != NOWHERE) & (partition.column("flags")[preceding] & IS_QUESTION != 0)
+        whole = np.float32(max(float(rarity.sum()), _TINY))
+        short = ranking.shortness(self._partition.column("length").take(self.slots))
+        preceding = self._around[1 + PREVIOUS]
+        follows_question = self._partition.column("flags").take(preceding) & IS_QUESTION != 0
         return {
-            "full_text": self._lexical[slots],
+            "full_text": self._lexical.take(self.slots),
             "coverage": _weighted(rarity, held) / whole,
             "rarest": (rarity[:, None] * held).max(axis=0, initial=0.0) / np.float32(ranking.RAREST),
-            "around": (_weighted(rarity, held_near) - alone) / bound * short,
-            "session": (self._session_match() - alone) / bound * short,
-            "answers": self._lexical[preceding] * follows_question,
+            "around": (_weighted(rarity, near) - alone) / self._bound * short,
+            "session": (_weighted(rarity, session) - alone) / self._bound * short,
+            "answers": self._lexical.take(preceding) * follows_question,
         }
 
-    def _places(self) -> NDArray[np.int32]:
-        """`(7, candidates)`: each candidate, the three before it, the three after it."""
-        rows = [self.slots.astype(np.int32)]
-        for name in ("previous", "next"):
-            links = np.append(self._partition.column(name), np.int32(NOWHERE))
-            place = rows[0]
-            for _ in ranking.NEIGHBOUR_DECAY:
-                place = links[place]
-                rows.append(place)
-        return np.stack(rows)
+    def _spread(self) -> tuple[Floats, Floats, Floats]:
+        """Each term's weight in each candidate; what is left of it from a neighbour, if that is more; its best in the session.
 
-    def _session_match(self) -> Floats:
-        """For each candidate: the terms' best matches anywhere in its session, weighted by rarity."""
-        column = self._partition.column("session")
-        sessions, of_candidate = np.unique(column[self.slots], return_inverse=True)
-        total = np.zeros(len(sessions), np.float32)
-        for term, telling in zip(self._terms, self._rarity, strict=True):
-            if not 0 < len(term.slots) <= SESSION_POSTINGS:
-                continue
-            holding = column[term.slots]
-            place = np.minimum(np.searchsorted(sessions, holding), len(sessions) - 1)
-            known = sessions[place] == holding
-            best = np.zeros(len(sessions), np.float32)
-            np.maximum.at(best, place[known], term.weight[known])
-            total += telling * best
-        return total[of_candidate]
+        All are `(terms, candidates)`.
+        """
+        partition, held, terms = self._partition, self._held, len(self._rarity)
+        own, near, session = (np.zeros((terms, len(self.slots)), np.float32) for _ in range(3))
+        numbers = partition.column("session_number")
+        telling = np.bincount(held.term, minlength=terms) <= SESSION_POSTINGS
+        width = max(partition.slots + 1, partition.sessions)  # the last place answers for NOWHERE
+        at_once = max(BUFFER_VALUES // width, 1)
+        for first in range(0, terms, at_once):
+            block = slice(first, min(first + at_once, terms))
+            rows = slice(*np.searchsorted(held.term, (block.start, block.stop)))
+            start, slots, weight = (held.term[rows] - first) * width, held.slots[rows], held.weight[rows]
+            room = np.zeros((block.stop - first, width), np.float32)
+            room.reshape(-1)[start + slots] = weight
+            around = room.take(self._around, axis=1)
+            own[block], near[block] = around[:, 0], _faded(around)
+            if not telling[block].all():
+                kept = telling[held.term[rows]]
+                start, slots, weight = start[kept], slots[kept], weight[kept]
+            room = np.zeros_like(room)
+            np.maximum.at(room.reshape(-1), start + numbers.take(slots), weight)
+            session[block] = room.take(numbers.take(self.slots), axis=1)
+        return own, near, session
 
     def _similarity(self) -> dict[str, Floats]:
         """The features that compare embeddings."""
-        vectors = self._partition.vectors
-        mean = vectors.at(self.slots).copy()
-        for name in ("previous", "next"):
-            neighbours = self._partition.column(name)[self.slots]
-            linked = neighbours != NOWHERE
-            mean[linked] += np.float32(ranking.NEIGHBOUR_SHARE) * vectors.at(neighbours[linked].astype(np.int64))
-        length = np.maximum(np.linalg.norm(mean, axis=1), np.float32(_TINY))
+        partition = self._partition
+        nearest = self._around[[0, 1 + PREVIOUS, 1 + NEXT]]
+        if not partition.vectors.is_exact:
+            partition.vectors.complete(self._dense, self._question.vector, nearest[nearest != NOWHERE])
+        own, previous, following = np.concatenate((self._dense, _NOTHING)).take(nearest)
+        norm = np.maximum(partition.mean_norms(self.slots), np.float32(_TINY))
         return {
-            "dense": dot(vectors.at(self.slots), self._question.vector),
-            "surroundings": dot(mean, self._question.vector) / length,
+            "dense": own,
+            "surroundings": (own + np.float32(ranking.NEIGHBOUR_SHARE) * (previous + following)) / norm,
         }
 
     def _entity_share(self) -> Floats:
         wanted = self._question.entities
-        found = np.zeros(len(self.slots), np.float32)
-        for key in wanted:
-            holding, _ = self._partition.entities.find(key)
-            found += np.isin(self.slots, holding)
-        return found / np.float32(max(len(wanted), 1))
+        if not wanted:
+            return np.zeros(len(self.slots), np.float32)
+        holding = self._partition.entities.find(wanted).chunks
+        mentioned = np.bincount(holding, minlength=self._partition.slots)[self.slots]
+        return _floats(mentioned) / np.float32(len(wanted))
 
 
-def _best_of_slots(slots: NDArray[np.int32], weight: Floats) -> _Term:
-    """One weight for each slot: its best chunk's. Slots rise, but come once for each chunk."""
-    if not len(slots):
-        return _Term(slots, weight)
-    first = np.flatnonzero(np.concatenate(([True], slots[1:] != slots[:-1])))
-    if len(first) == len(slots):
-        return _Term(slots, weight)
-    return _Term(slots[first], np.maximum.reduceat(weight, first))
+def _best_chunks(term: Slots, slots: NDArray[np.int32], weight: Floats) -> _Held:
+    """One row for each term and slot: its best chunk's. The rows of a pair follow each other."""
+    if not len(term):
+        return _Held(term, slots, weight)
+    first = np.flatnonzero(np.append(True, (slots[1:] != slots[:-1]) | (term[1:] != term[:-1])))
+    return _Held(term[first], slots[first], np.maximum.reduceat(weight, first))
 
 
 def _best(signal: Floats, count: int, *, above: float) -> Slots:
@@ -343,6 +333,9 @@ def _best(signal: Floats, count: int, *, above: float) -> Slots:
     Only places that reach the `count`-th greatest of many column maxima are sorted: that bar can only be too low, and one
     pass finds it.
     """
+    if count < len(signal) <= FEW_ROWS:
+        best = np.argpartition(-signal, count - 1)[:count]
+        return best[signal[best] > above]
     floor = np.float32(above)
     columns = _COLUMNS_EACH * count
     if len(signal) > 2 * columns:
@@ -354,6 +347,8 @@ def _best(signal: Floats, count: int, *, above: float) -> Slots:
     return eligible[np.argpartition(-signal[eligible], count - 1)[:count]]
 
 
+FEW_ROWS: Final = 8_192
+"""Up to here partitioning all values takes no longer than looking for a bar."""
 _COLUMNS_EACH: Final = 8
 """Columns for each value wanted: the bar then lets through little more than is wanted."""
 
@@ -362,13 +357,12 @@ def _faded(around: Floats) -> Floats:
     """A term's weight in each candidate, or what is left of it from a neighbour if that is more.
 
     Args:
-        around: `(7, candidates)`, in the order of `Candidates._places`.
+        around: `(terms, 1 + 2 * REACH, candidates)`: the candidate, its neighbours as in column `around`.
     """
-    best: Floats = around[0]
-    for steps, decay in enumerate(ranking.NEIGHBOUR_DECAY, start=1):
-        either = np.maximum(around[steps], around[steps + len(ranking.NEIGHBOUR_DECAY)])
-        best = np.maximum(best, np.float32(decay) * either)
-    return best
+    decay = np.array(ranking.NEIGHBOUR_DECAY, np.float32)[:, None]
+    left = np.maximum(around[:, 1 : 1 + REACH], around[:, 1 + REACH :]) * decay
+    most: Floats = np.maximum(around[:, 0], left.max(axis=1))
+    return most
 
 
 def _weighted(rarity: Floats, matches: NDArray[np.generic]) -> Floats:

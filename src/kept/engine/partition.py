@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kept.domain.entities import KnownNames
-from kept.domain.lexicon import HASH_BYTES, layout_fault, posting_type
+from kept.domain.lexicon import HASH_BYTES, IS_QUESTION, layout_fault, posting_type
 from kept.domain.memory import HIDDEN_STATES
+from kept.domain.ranking import NEIGHBOUR_DECAY, NEIGHBOUR_SHARE, STANDING, standing
 from kept.engine.growth import grown
 from kept.engine.postings import Postings
 from kept.engine.vectors import Vectors
@@ -28,6 +29,12 @@ BATCH_ROWS: Final = 20_000
 
 NOWHERE: Final = -1
 """As a neighbour: there is none."""
+
+REACH: Final = len(NEIGHBOUR_DECAY)
+"""Neighbours on either side whose words count for a memory."""
+
+PREVIOUS, NEXT = 0, REACH
+"""Places of the nearest neighbours in a row of column `around`."""
 
 FOREVER: Final = np.iinfo(np.int64).max
 """As `valid_to` or `expires_on`: never."""
@@ -48,19 +55,18 @@ _COLUMNS: Final[dict[str, Any]] = {
     "app": np.int64,
     "run": np.int64,
     "session": np.int64,
+    "session_number": np.int32,
     "speaker": np.int64,
-    "user": np.bool_,
     "created_at": np.int64,
     "valid_from": np.int64,
     "valid_to": np.int64,
     "expires_on": np.int64,
-    "feedback": np.int8,
     "flags": np.uint8,
-    "previous": np.int32,
-    "next": np.int32,
+    "around": (np.int32, (2 * REACH,)),
+    "mean_norm": np.float32,
     "first_chunk": np.int32,
     "length": np.int32,
-    "distinct": np.int32,
+    "standing": (np.float32, (len(STANDING),)),
 }
 
 _FEEDBACK: Final = {None: 0, "POSITIVE": 1, "NEGATIVE": -1, "VERY_NEGATIVE": -2}
@@ -75,8 +81,8 @@ GENERIC_SPEAKERS: Final = GENERIC_USERS | {"assistant", "ai", "bot", "model", "s
 class ResidentPartition:
     """One partition's rows in memory.
 
-    Columns are read as attributes of `columns` by name, each `(slots,)`; `previous` and `next` hold the slots of a
-    memory's neighbours in its session, in the order they were said.
+    Columns are read by name, each `(slots,)`. But `around` is `(slots, 2 * REACH)`: the slots of a memory's neighbours in its
+    session, nearest first, those said before it and then those said after it. `mean_norm` is read by `mean_norms`.
 
     Attributes:
         cursor: The last `seq` applied.
@@ -85,6 +91,8 @@ class ResidentPartition:
         live: Slots in use.
         live_length: Terms in all live memories.
         live_chunks: Chunks of all live memories.
+        chunks: Chunks of all slots.
+        sessions: Numbers in use in column `session_number`.
     """
 
     def __init__(self, dimensions: int) -> None:
@@ -98,15 +106,17 @@ class ResidentPartition:
         self.live_length = 0
         self.live_chunks = 0
         self.chunks = 0
+        self.sessions = 0
         self._columns = {name: np.zeros(0, dtype) for name, dtype in _COLUMNS.items()}
+        self._in_use = self._columns
         self._chunk_slot = np.zeros(0, np.int32)
         self._chunk_length = np.zeros(0, np.uint16)
         self._entities = Postings()
         self._names: tuple[int, KnownNames] | None = None
 
     def column(self, name: str) -> NDArray[Any]:
-        """A column, `(slots,)`; a view that the next refresh may leave behind."""
-        return self._columns[name][: self.slots]
+        """A column, one row a slot; a view that the next refresh may leave behind."""
+        return self._in_use[name]
 
     @property
     def chunk_slot(self) -> NDArray[np.int32]:
@@ -142,6 +152,22 @@ class ResidentPartition:
             named = KnownNames(name for name in names if name.lower() not in GENERIC_SPEAKERS)
             self._names = len(self.speakers), named
         return self._names[1]
+
+    def mean_norms(self, slots: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Length of the sum of each memory's embedding and `NEIGHBOUR_SHARE` of its neighbours', kept once it was asked for.
+
+        Computed for all when a partition is loaded, it would cost a million memories seconds.
+        """
+        norms = self.column("mean_norm")
+        unknown = slots[np.isnan(norms[slots])]
+        if len(unknown):
+            mean = self.vectors.at(unknown)
+            for place in (PREVIOUS, NEXT):
+                neighbours = self.column("around")[unknown, place]
+                linked = neighbours != NOWHERE
+                mean[linked] += np.float32(NEIGHBOUR_SHARE) * self.vectors.at(neighbours[linked])
+            norms[unknown] = np.linalg.norm(mean, axis=1)
+        return norms[slots]
 
     def refresh(self, rows: Iterable[PartitionRow]) -> None:
         """Apply rows that changed, by rising `seq`. Rows at or before the cursor change nothing.
@@ -216,12 +242,20 @@ class ResidentPartition:
             self._columns[name][span] = values
         self._columns["flags"][span] = flags
         self.vectors.append(embeddings)
-        self._append_terms(terms, first)
+        distinct = self._append_terms(terms, first)
+        self._columns["standing"][span] = standing(
+            length=self._columns["length"][span],
+            distinct=distinct,
+            is_question=self._columns["flags"][span] & IS_QUESTION != 0,
+            by_user=np.array([name is None or name.lower() in GENERIC_USERS for name in columns["speaker"]]),
+            feedback=np.array([_FEEDBACK.get(verdict, 0) for verdict in columns["feedback"]], np.int8),
+        )
         sizes = np.fromiter(map(len, entities), np.int64, count) // HASH_BYTES
         hashes = np.frombuffer(b"".join(entities), "<u4")
         owners = np.repeat(np.arange(first, first + count, dtype=np.int32), sizes)
         self._entities.append(hashes, owners, np.ones(len(hashes), np.uint8))
         self.slots = first + count
+        self._in_use = {name: column[: self.slots] for name, column in self._columns.items()}
 
     def _values(self, columns: Mapping[str, tuple[Any, ...]]) -> dict[str, Any]:
         speakers = list(map(code, columns["speaker"]))
@@ -236,18 +270,17 @@ class ResidentPartition:
             "run": list(map(code, columns["run_id"])),
             "session": list(map(code, columns["session"])),
             "speaker": speakers,
-            "user": [name is None or name.lower() in GENERIC_USERS for name in columns["speaker"]],
             "created_at": columns["created_at"],
             "valid_from": [created if start is None else start for start, created in since],
             "valid_to": [FOREVER if end is None else end for end in columns["valid_to"]],
             "expires_on": [FOREVER if day is None else day for day in columns["expires_on"]],
-            "feedback": [_FEEDBACK.get(verdict, 0) for verdict in columns["feedback"]],
-            "previous": NOWHERE,
-            "next": NOWHERE,
+            "around": NOWHERE,
+            "session_number": NOWHERE,
+            "mean_norm": np.nan,
         }
 
-    def _append_terms(self, blobs: Sequence[bytes], first_slot: int) -> None:
-        """Number the chunks of the new slots on and hand their postings over."""
+    def _append_terms(self, blobs: Sequence[bytes], first_slot: int) -> NDArray[np.int64]:
+        """Number the chunks of the new slots on and hand their postings over; how many distinct terms each slot has."""
         postings = np.frombuffer(b"".join(blobs), posting_type())
         sizes = np.fromiter((len(blob) // posting_type().itemsize for blob in blobs), np.int64, len(blobs))
         owner = np.repeat(np.arange(len(blobs)), sizes)
@@ -266,33 +299,43 @@ class ResidentPartition:
         slots = slice(first_slot, first_slot + len(blobs))
         self._columns["first_chunk"][slots] = first_chunk
         self._columns["length"][slots] = np.bincount(owner, weights=tf, minlength=len(blobs))
-        self._columns["distinct"][slots] = sizes
         self.chunks += total
         self.postings.append(postings["term"].copy(), numbers, tf.copy())
+        return sizes
 
     def _reserve(self, slots: int) -> None:
         for name, column in self._columns.items():
             self._columns[name] = grown(column, slots)
 
     def _relink_all(self) -> None:
-        self._columns["previous"][: self.slots] = NOWHERE
-        self._columns["next"][: self.slots] = NOWHERE
-        live = np.flatnonzero(self.column("live"))
-        session, created, key = (self.column(name)[live] for name in ("session", "created_at", "key"))
-        order = live[np.lexsort((key, created, session))]
-        sessions = self.column("session")[order]
-        self._link(order[:-1], order[1:], sessions[:-1] == sessions[1:])
+        self.column("around")[:] = NOWHERE
+        slots = np.flatnonzero(self.column("live"))
+        known, numbers = np.unique(self.column("session")[slots], return_inverse=True)
+        self.column("session_number")[slots] = numbers
+        self.sessions = len(known)
+        self._link(slots)
 
     def _relink(self, session: int) -> None:
         slots = np.flatnonzero(self.column("live") & (self.column("session") == session))
-        order = slots[np.lexsort((self.column("key")[slots], self.column("created_at")[slots]))]
-        self._columns["previous"][order] = NOWHERE
-        self._columns["next"][order] = NOWHERE
-        self._link(order[:-1], order[1:], np.ones(max(len(order) - 1, 0), np.bool_))
+        self.column("around")[slots] = NOWHERE
+        number = int(self.column("session_number")[slots].max(initial=NOWHERE))
+        if number == NOWHERE:
+            number, self.sessions = self.sessions, self.sessions + 1
+        self.column("session_number")[slots] = number
+        self._link(slots)
 
-    def _link(self, left: NDArray[np.int64], right: NDArray[np.int64], together: NDArray[np.bool_]) -> None:
-        self._columns["next"][left[together]] = right[together]
-        self._columns["previous"][right[together]] = left[together]
+    def _link(self, slots: NDArray[np.int64]) -> None:
+        """Make neighbours of those that share a session."""
+        session, created, key = (self.column(name)[slots] for name in ("session", "created_at", "key"))
+        order = np.lexsort((key, created, session))
+        slots, session = slots[order], session[order]
+        around = self.column("around")
+        for step in range(1, REACH + 1):
+            together = session[:-step] == session[step:]
+            earlier, later = slots[:-step][together], slots[step:][together]
+            around[later, PREVIOUS + step - 1] = earlier
+            around[earlier, NEXT + step - 1] = later
+        self.column("mean_norm")[slots] = np.nan
 
 
 def code(text: str | None) -> int:

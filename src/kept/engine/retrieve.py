@@ -63,6 +63,11 @@ class SearchRequest:
     rerank: bool = False
     explain: bool = True
 
+    @property
+    def ranked(self) -> int:
+        """How many of the best are read."""
+        return max(self.top_k, RERANKED) if self.rerank else self.top_k
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hit:
@@ -199,20 +204,17 @@ class Retrieve:
             question = replace(question, dates=(*question.dates, *_older_dates(request.query, resident, reference)))
         candidates = Candidates(resident, question, admitted, request.top_k)
         features = candidates.features()
-        weighed = ranking.contributions(features, len(question.terms), skipped=self._skipped)
-        parts = ranking.without_echoes(weighed, candidates.lenders(features))
+        parts = ranking.contributions(features, len(question.terms), skipped=self._skipped)
+        ranking.hold_back_echoes(parts, candidates.lenders(features))
         scores = ranking.scores(parts)
         slots = candidates.slots
         # Of a day in the past, a fact that was closed since was as true as any other.
         closed = (resident.column("state")[slots] != ACTIVE) & (request.valid_as_of is None)
-        order = np.lexsort((-resident.column("key")[slots], -scores, closed))
-        wanted = order[scores[order] >= request.threshold][
-            : (max(request.top_k, RERANKED) if request.rerank else request.top_k) + RANKED_EXTRA
-        ]
-        return [
-            _Ranked(bool(closed[n]), float(scores[n]), int(resident.column("key")[slots[n]]), parts[:, n])
-            for n in wanted
-        ]
+        keys = resident.column("key")[slots]
+        order = np.lexsort((-keys, -scores, closed))
+        wanted = order[scores[order] >= request.threshold][: request.ranked + RANKED_EXTRA]
+        best = (closed[wanted].tolist(), scores[wanted].tolist(), keys[wanted].tolist(), parts[:, wanted].T)
+        return [_Ranked(*candidate) for candidate in zip(*best, strict=True)]
 
     def _admitted(
         self, resident: ResidentPartition, request: SearchRequest, allowed: NDArray[np.int64] | None
@@ -239,10 +241,9 @@ class Retrieve:
         self, ranked: Sequence[_Ranked], request: SearchRequest, past: Mapping[int, MemoryRecord] | None
     ) -> list[Hit]:
         """Records of the best; one that was hidden or left the scope since it was ranked gives way to the next."""
-        count = max(request.top_k, RERANKED) if request.rerank else request.top_k
         waiting = iter(ranked)
         hits: list[Hit] = []
-        while len(hits) < count and (best := list(islice(waiting, count - len(hits)))):
+        while len(hits) < request.ranked and (best := list(islice(waiting, request.ranked - len(hits)))):
             known = self._log.by_keys([candidate.key for candidate in best]) if past is None else past
             hits += [
                 Hit(memory=record, score=candidate.score, parts=_parts(candidate.parts) if request.explain else {})

@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 
 from kept.engine.growth import grown
 
+Slots = NDArray[np.int64] | NDArray[np.int32]
+
 EXACT_ROWS: Final = 131_072
 """Up to here float32: 134 MB at 256 dimensions, and a product over all rows within some 20 ms."""
 SHORTLIST: Final = 4_096
@@ -72,8 +74,12 @@ class Vectors:
         found[near] = dot(self._codes[near].astype(np.float32), query) * self._scales[near]
         return found
 
-    def at(self, slots: NDArray[np.int64]) -> NDArray[np.float32]:
-        """The vectors of some slots: `(len(slots), dimensions)` float32, within int8 rounding in a large partition."""
+    def complete(self, similarities: NDArray[np.float32], query: NDArray[np.float32], slots: Slots) -> None:
+        """Set what `similarities` left out of a large partition for some slots, within int8 rounding."""
+        similarities[slots] = dot(self.at(slots), query)
+
+    def at(self, slots: Slots) -> NDArray[np.float32]:
+        """The vectors of some slots: `(len(slots), dimensions)` float32, a copy, within int8 rounding if not exact."""
         if self._exact is not None:
             return self._exact[slots]
         return self._codes[slots].astype(np.float32) * self._scales[slots, None]
