@@ -15,8 +15,8 @@ from kept.adapters.extractors.rules import RuleExtractor
 from kept.adapters.inmemory import InMemoryLog
 from kept.claude_code.event import Event
 from kept.claude_code.hooks import HANDLERS, Hooks
+from kept.claude_code.local import LocalMemories
 from kept.claude_code.marks import Marks
-from kept.claude_code.memories import LocalMemories
 from kept.claude_code.recalling import MOST_AT_ONCE
 from kept.claude_code.refreshing import catch_up
 from kept.claude_code.repository import find_repository
@@ -100,7 +100,7 @@ class World:
                 environ={}, config=self.none, team=team, **{"user_id": "maya", "database": "memory://"} | given
             )
 
-        memories = LocalMemories(lambda: self.log, lambda: self.service, lambda: self.clock().date())
+        memories = LocalMemories(None, lambda: self.service, lambda: self.clock().date())
         return Hooks(lambda: memories, load, self.marks, self.clock, lambda work: work())
 
     def texts(self, **scope) -> list[str]:

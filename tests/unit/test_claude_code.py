@@ -257,7 +257,7 @@ def test_what_came_from_elsewhere_and_what_no_longer_holds_is_marked():
 
 def composed(memories: list[Remembered], **options) -> str:
     given_options = {"count": len(memories), "budget_tokens": 700, "now": NOW} | options
-    return brief.compose(OWNER, REPOSITORY, memories, **given_options).text
+    return brief.compose(OWNER, REPOSITORY, memories, memories, **given_options).text
 
 
 def test_a_brief_says_whose_memory_it_is():

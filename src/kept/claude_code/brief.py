@@ -6,13 +6,13 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
-from kept.claude_code.kinds import LASTING, kind_of
+from kept.claude_code.kinds import LASTING, Kind, kind_of
 from kept.claude_code.memories import Owner, Remembered
 from kept.claude_code.repository import Repository
 from kept.claude_code.showing import Block, shortened
 
-LOOKED_AT: Final = 400
-"""Newest memories a brief is chosen from: some weeks of work on one repository, read in a few milliseconds."""
+LOOKED_AT: Final = 200
+"""Newest memories a brief is chosen from, and as many of those that never expire: some weeks of work on one repository."""
 OPEN_DAYS: Final = 30
 """Open work that nobody spoke of for longer is no news."""
 MOST_OPEN: Final = 6
@@ -26,7 +26,8 @@ _SUMMARY_TYPES: Final = frozenset({"compact_summary", "session_summary"})
 def compose(
     owner: Owner,
     repository: Repository,
-    memories: Sequence[Remembered],
+    recent: Sequence[Remembered],
+    lasting: Sequence[Remembered],
     *,
     count: int,
     budget_tokens: int,
@@ -40,7 +41,8 @@ def compose(
     Args:
         owner: Whose memories.
         repository: Where the session works.
-        memories: The newest, newest first.
+        recent: The newest memories, newest first.
+        lasting: The newest of those that never expire, newest first.
         count: How many there are in all.
         budget_tokens: Upper bound of its tokens.
         now: The present.
@@ -56,28 +58,32 @@ def compose(
         block.say(notice)
     if instructions:
         block.say(f"About its memory the project says: {shortened(instructions)}")
-    others = [memory for memory in memories if memory.run_id != session_id or not session_id]
-    by_kind = [(memory, kind_of(memory.text, memory.metadata)) for memory in others]
+    others = [memory for memory in recent if memory.run_id != session_id or not session_id]
     since = now - timedelta(days=OPEN_DAYS)
-    still_open = [memory for memory, kind in by_kind if kind == "open" and memory.created_at >= since]
-    lasting = [memory for memory, kind in by_kind if kind in LASTING]
+    still_open = (memory for memory in others if memory.created_at >= since and _kind(memory) == "open")
     block.show(_once(still_open), heading="Open work:", most=MOST_OPEN)
-    block.show(_once(lasting), heading="Decisions and conventions:", most=MOST_LASTING)
+    agreed = [memory for memory in lasting if memory.run_id != session_id or not session_id]
+    block.show(_agreed(agreed), heading="Decisions and conventions:", most=MOST_LASTING)
     shown = {memory.id for memory in block.shown}
-    block.show(
-        [memory for memory in _openings(others) if memory.id not in shown],
-        heading="Recent sessions:",
-        most=MOST_SESSIONS,
-    )
+    openings = [memory for memory in _openings(others) if memory.id not in shown]
+    block.show(openings, heading="Recent sessions:", most=MOST_SESSIONS)
     return block
 
 
-def conventions(memories: Iterable[Remembered], budget_tokens: int) -> Block:
+def conventions(lasting: Sequence[Remembered], budget_tokens: int) -> Block:
     """What a subagent is told: what was decided and agreed on, nothing of the session."""
     block = Block(budget_tokens)
-    lasting = [memory for memory in memories if kind_of(memory.text, memory.metadata) in LASTING]
-    block.show(_once(lasting), heading="Decisions and conventions of this project:", most=MOST_LASTING)
+    block.show(_agreed(lasting), heading="Decisions and conventions of this project:", most=MOST_LASTING)
     return block
+
+
+def _agreed(memories: Iterable[Remembered]) -> list[Remembered]:
+    """Decisions, conventions and what to avoid."""
+    return _once(memory for memory in memories if _kind(memory) in LASTING)
+
+
+def _kind(memory: Remembered) -> Kind | None:
+    return kind_of(memory.text, memory.metadata)
 
 
 def _openings(memories: Sequence[Remembered]) -> list[Remembered]:

@@ -6,25 +6,18 @@ Both answer with the same values. A session's memories are one user's, under its
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
-from datetime import date, datetime
-from typing import TYPE_CHECKING, Any, Final, Protocol
-
-from kept.domain.scope import Scope
-from kept.ports import LATEST, Listing
-
-if TYPE_CHECKING:
-    from kept.domain.memory import MemoryRecord
-    from kept.engine.retrieve import Hit
-    from kept.engine.service import Service
-    from kept.ports import Log
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from typing import Any, Final, Protocol
 
 CONNECTOR: Final = "claude-code"
 MATCHES: Final = ("full_text", "coverage", "rarest", "answers", "entity", "date", "speaker")
 """Parts of a score that say something of the memory itself, not of what stands beside it."""
 LEAST_DENSE: Final = 0.3
 """The part `dense` (1.2 times a cosine) from which a memory without a common word speaks of the same thing."""
+MOST_OF_A_DOCUMENT: Final = 10_000
+"""Passages of one document: a file of the largest size read has some thousand."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,8 +117,8 @@ class Memories(Protocol):
     def count(self, owner: Owner) -> int:
         """How many memories the repository has."""
 
-    def recent(self, owner: Owner, limit: int) -> list[Remembered]:
-        """The repository's memories that hold now, newest first."""
+    def recent(self, owner: Owner, limit: int, *, lasting: bool = False) -> list[Remembered]:
+        """The repository's memories that hold now, newest first; with `lasting` only those that never expire."""
 
     def search(self, owner: Owner, query: str, *, limit: int, threshold: float) -> list[Remembered]:
         """The user's memories that matter for a query, of every repository, best first."""
@@ -140,110 +133,11 @@ class Memories(Protocol):
         """Hide memories; `undo` brings them back."""
 
 
-class LocalMemories:
-    """The store on this machine.
-
-    Counts and lists are read from the log alone: a command that only reads needs no embedder, which would take most of its time.
-
-    Args:
-        open_log: Gives the log when it is first needed; always the same.
-        open_service: The same of the service.
-        today: Gives the present day.
-    """
-
-    def __init__(
-        self, open_log: Callable[[], Log], open_service: Callable[[], Service], today: Callable[[], date]
-    ) -> None:
-        self._open_log = open_log
-        self._open_service = open_service
-        self._today = today
-
-    def count(self, owner: Owner) -> int:
-        """How many memories the repository has."""
-        return self._open_log().count(self._listing(owner))
-
-    def recent(self, owner: Owner, limit: int) -> list[Remembered]:
-        """The repository's memories that hold now, newest first."""
-        return [_to_remembered(record) for record in self._open_log().page(self._listing(owner), limit=limit)]
-
-    def search(self, owner: Owner, query: str, *, limit: int, threshold: float) -> list[Remembered]:
-        """The user's memories that matter for a query, of every repository, best first."""
-        scopes = [Scope(project=owner.project, user_id=owner.user_id)]
-        if owner.shared:
-            scopes.append(Scope(project=owner.project, app_id=owner.app_id))
-        service = self._open_service()
-        hits = [hit for scope in scopes for hit in service.search(scope, query, top_k=limit, threshold=threshold)]
-        best = {hit.memory.id: hit for hit in sorted(hits, key=lambda hit: hit.score)}
-        return [_found(hit) for hit in sorted(best.values(), key=lambda hit: hit.score, reverse=True)]
-
-    def store(self, captures: Sequence[Capture]) -> list[str]:
-        """Store; ids of what is new or was repeated."""
-        from kept.engine.maintain import By
-
-        service = self._open_service()
-        requests = [
-            service.request(
-                Scope.of(project=capture.project, **capture.ids),
-                capture.said,
-                facts=capture.finished,
-                infer=capture.infer,
-                metadata=capture.metadata,
-                expiration_date=capture.expires_on,
-                idempotency_key=capture.key,
-                by=By(actor=capture.user_id, connector=CONNECTOR),
-            )
-            for capture in captures
-        ]
-        ids: list[str] = []
-        for answer in service.add_many(requests):
-            if isinstance(answer, Exception):
-                raise answer
-            ids += [stored.memory.id for stored in answer.stored]
-        return ids
-
-    def of_document(self, owner: Owner, document: str) -> list[Remembered]:
-        """What was read from a document of this name."""
-        scope = Scope(project=owner.project, user_id=owner.user_id, app_id=owner.app_id)
-        wanted = {"metadata": {"document": document}}
-        records, _ = self._open_service().list(scope, filters=wanted, limit=MOST_OF_A_DOCUMENT, latest_only=True)
-        return [_to_remembered(record) for record in records]
-
-    def forget(self, owner: Owner, memory_ids: Collection[str]) -> None:
-        """Hide memories; `undo` brings them back."""
-        from kept.engine.maintain import By
-
-        by = By(actor=owner.user_id, connector=CONNECTOR)
-        self._open_service().delete(owner.project, list(memory_ids), by=by)
-
-    def _listing(self, owner: Owner) -> Listing:
-        user_id = None if owner.shared else owner.user_id
-        scope = Scope(project=owner.project, user_id=user_id, app_id=owner.app_id)
-        return Listing(scope=scope, states=LATEST, today=self._today())
-
-
-MOST_OF_A_DOCUMENT: Final = 10_000
-"""Passages of one document: a file of the largest size read has some thousand."""
-
-
-def _to_remembered(record: MemoryRecord) -> Remembered:
-    """A stored memory as a session sees it."""
-    return Remembered(
-        id=record.id,
-        text=record.text,
-        created_at=record.created_at,
-        speaker=record.speaker,
-        app_id=record.app_id,
-        run_id=record.run_id,
-        metadata=record.metadata,
-        closed=record.is_closed,
-    )
-
-
-def _found(hit: Hit) -> Remembered:
-    own = any(hit.parts.get(name, 0.0) > 0 for name in MATCHES) or hit.parts.get("dense", 0.0) >= LEAST_DENSE
-    return replace(_to_remembered(hit.memory), score=hit.score, own_words=own)
-
-
 def merged(groups: Iterable[Iterable[Remembered]]) -> list[Remembered]:
     """All memories of some groups, each once, in order."""
     return list({memory.id: memory for group in groups for memory in group}.values())
+
+
+def speaks_for_itself(parts: Mapping[str, float]) -> bool:
+    """Whether the parts of a score say something of the memory itself. Without parts: it is given the benefit of the doubt."""
+    return not parts or any(parts.get(name, 0) > 0 for name in MATCHES) or parts.get("dense", 0) >= LEAST_DENSE

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from kept.claude_code.memories import LEAST_DENSE, MATCHES, MOST_OF_A_DOCUMENT, Capture, Owner, Remembered, merged
+from kept.claude_code.memories import MOST_OF_A_DOCUMENT, Capture, Owner, Remembered, merged, speaks_for_itself
 from kept.domain.memory import CLOSED_STATES
 from kept.domain.temporal import parse_when
 
@@ -30,9 +30,9 @@ class RemoteMemories:
         """How many memories the repository has."""
         return int(self._client.get_all(**_repository(owner), page=1, page_size=1, latest_only=True)["count"])
 
-    def recent(self, owner: Owner, limit: int) -> list[Remembered]:
-        """The repository's memories that hold now, newest first."""
-        return self._pages(limit, **_repository(owner))
+    def recent(self, owner: Owner, limit: int, *, lasting: bool = False) -> list[Remembered]:
+        """The repository's memories that hold now, newest first; with `lasting` only those that never expire."""
+        return self._pages(limit, **_repository(owner), filters={"expiration_date": None} if lasting else None)
 
     def search(self, owner: Owner, query: str, *, limit: int, threshold: float) -> list[Remembered]:
         """The user's memories that matter for a query, of every repository, best first."""
@@ -89,8 +89,6 @@ def _repository(owner: Owner) -> dict[str, Any]:
 
 
 def _to_remembered(answer: Mapping[str, Any]) -> Remembered:
-    parts: Mapping[str, float] = answer.get("score_details") or {}
-    own = not parts or any(parts.get(name, 0) > 0 for name in MATCHES) or parts.get("dense", 0) >= LEAST_DENSE
     return Remembered(
         id=answer["id"],
         text=answer["memory"],
@@ -101,5 +99,5 @@ def _to_remembered(answer: Mapping[str, Any]) -> Remembered:
         metadata=answer.get("metadata") or {},
         closed=answer.get("state") in CLOSED_STATES,
         score=float(answer.get("score") or 0.0),
-        own_words=own,
+        own_words=speaks_for_itself(answer.get("score_details") or {}),
     )

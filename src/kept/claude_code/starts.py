@@ -26,8 +26,8 @@ def subagent_start(hooks: Hooks, event: Event, session: Session, place: Place) -
     """What was decided and agreed on, for an agent that sees nothing of the session."""
     if not event.agent_type:
         return None
-    recent = hooks.memories.recent(place.owner, brief.LOOKED_AT)
-    block = brief.conventions(recent, min(SUBAGENT_TOKENS, place.settings.brief_tokens))
+    lasting = hooks.memories.recent(place.owner, brief.LOOKED_AT, lasting=True)
+    block = brief.conventions(lasting, min(SUBAGENT_TOKENS, place.settings.brief_tokens))
     session.give(block.shown, in_sight=False)
     return context(event, block.text) if block.shown else None
 
@@ -38,6 +38,7 @@ def composed(hooks: Hooks, place: Place, tokens: int, *, without: str = "") -> B
         place.owner,
         place.repository,
         hooks.memories.recent(place.owner, brief.LOOKED_AT),
+        hooks.memories.recent(place.owner, brief.LOOKED_AT, lasting=True),
         count=hooks.memories.count(place.owner),
         budget_tokens=tokens,
         now=hooks.now(),

@@ -14,7 +14,7 @@ from kept.claude_code.event import Event
 from kept.claude_code.hooks import Hooks, LoadSettings
 from kept.claude_code.journal import Journal
 from kept.claude_code.marks import Marks
-from kept.claude_code.memories import LocalMemories, Memories
+from kept.claude_code.memories import Memories
 from kept.settings import Settings, data_folder
 
 if TYPE_CHECKING:
@@ -25,6 +25,8 @@ FOLDER: Final = "claude-code"
 SILENT: Final = frozenset({"PreCompact", "PostCompact"})
 """Events whose answer is pasted into a prompt, or shown, whatever it is; so it must be no text at all."""
 
+_NOWHERE: Final = "memory://"
+"""The store that has no file."""
 REMOTE_S: Final = 2.0
 """How long a server's answer may take: the hooks have two to five seconds in all."""
 
@@ -101,11 +103,11 @@ def _memories(settings: Settings, open_service: Callable[[], Service] | None) ->
 
         return RemoteMemories(MemoryClient(settings.api_key, settings.url, timeout_s=REMOTE_S, retries=0))
     from kept import bootstrap
+    from kept.claude_code.local import LocalMemories
 
+    path = None if settings.database == _NOWHERE else bootstrap.sqlite_path(settings.database)
     return LocalMemories(
-        cache(lambda: bootstrap.open_log(settings.database, busy_timeout_s=settings.busy_timeout_s)),
-        open_service or cache(lambda: bootstrap.build(settings)),
-        lambda: datetime.now(UTC).date(),
+        path, open_service or cache(lambda: bootstrap.build(settings)), lambda: datetime.now(UTC).date()
     )
 
 
