@@ -13,6 +13,7 @@ from kept.adapters.sqlite.control import _audit_where, _jobs, _jobs_where, open_
 from kept.adapters.sqlite.log import SqliteLog, _inside
 from kept.adapters.sqlite.queries import queries
 from kept.domain.history import to_microseconds
+from kept.domain.jobs import OPEN
 from kept.domain.scope import Scope
 from kept.ports import AuditListing, JobListing
 from kept.testing.fakes import START, job
@@ -119,6 +120,12 @@ def test_a_page_is_read_from_the_end_of_its_project(connection, table):
     steps = plan(connection, f"{statement} ORDER BY key DESC LIMIT 10", parameters)
     assert steps[0] == f"SEARCH {table} USING INDEX {table}_by_project (project=?)"
     assert not [step for step in steps if step.startswith("USE TEMP B-TREE")]
+
+
+def test_jobs_that_are_not_done_are_listed_without_reading_the_others(connection):
+    where, parameters = _jobs_where(JobListing(project="default", kinds=["ADD"], statuses=OPEN, before=START))
+    steps = plan(connection, f"{_jobs(where)} ORDER BY key DESC LIMIT 10", parameters)
+    assert steps[0] == "SEARCH job USING INDEX job_open (project=?)"
 
 
 def test_the_registry_is_listed_by_kind(connection):

@@ -14,6 +14,7 @@ from typing import Any, Final, Literal
 from kept.domain.scope import Scope
 
 JobStatus = Literal["PENDING", "RUNNING", "SUCCEEDED", "FAILED"]
+OPEN: Final[frozenset[JobStatus]] = frozenset({"PENDING", "RUNNING"})
 DONE: Final[frozenset[JobStatus]] = frozenset({"SUCCEEDED", "FAILED"})
 
 JobKind = Literal["ADD", "UPDATE", "DELETE", "DELETE_ALL", "DELETE_USER", "FEEDBACK", "EXPORT", "PROFILE", "DELIVERY"]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -17,7 +17,7 @@ from urllib.parse import quote
 from kept.domain.access import Principal, Role
 from kept.domain.filters import And, Filter, parse_filter, positive_entities, separate_ids, to_dict
 from kept.domain.history import Operation
-from kept.domain.jobs import EVENT_KINDS, Job, JobKind, JobStatus
+from kept.domain.jobs import DELETIONS, EVENT_KINDS, Job, JobKind, JobStatus
 from kept.domain.memory import MemoryRecord, Message
 from kept.domain.scope import ANY, ENTITY_IDS, Scope
 from kept.engine.context import DEFAULT_BUDGET_TOKENS, Context
@@ -121,9 +121,15 @@ class ProjectAccess:
             )
             if infer and not at_once and not request.facts:
                 return self.platform.jobs.put(job), None
-            result = self._service.add_request(of_job(self.platform, request, job))
-            note.count = len(result.stored)
-            return self.platform.jobs.put(done(job, result, self.platform.clock())), result
+            with self._beside_deletions():
+                result = self._service.add_request(of_job(self.platform, request, job))
+                note.count = len(result.stored)
+                return self.platform.jobs.put(done(job, result, self.platform.clock())), result
+
+    def _beside_deletions(self) -> AbstractContextManager[object]:
+        """For what is stored at once while a deletion waits: the worker sees all of it, and leaves it, or nothing."""
+        waiting = self.platform.jobs.backlog(DELETIONS, self.platform.clock()).waiting
+        return self.platform.storing if waiting else nullcontext()
 
     def _checked(
         self, scope: Scope, messages: object, *, infer: bool, options: Mapping[str, Any]

@@ -15,11 +15,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from itertools import groupby
+from itertools import groupby, takewhile
 from typing import Any, Final
 
-from kept.domain.filters import parse_filter
-from kept.domain.jobs import Job, JobKind, pause_before_retry
+from kept.domain.filters import And, Condition, Filter, Not, parse_filter
+from kept.domain.jobs import DELETIONS, OPEN, Job, JobKind, pause_before_retry
 from kept.domain.scope import Scope
 from kept.engine import exports, profiles, retention
 from kept.engine.access import MAX_RESULTS
@@ -27,7 +27,7 @@ from kept.engine.maintain import By
 from kept.engine.pending import done, to_request
 from kept.engine.platform import Platform
 from kept.engine.webhooks import Deliveries, job_events, relay
-from kept.errors import KeptError, StoreError
+from kept.errors import ConflictError, KeptError, StoreError
 from kept.ports import Backlog, JobListing, Sender
 
 logger = logging.getLogger("kept.worker")
@@ -43,6 +43,10 @@ UPKEEP_S: Final = 3_600.0
 BATCH_ADDS: Final = 64
 """Adds stored with one wait for the disk; more would make the first of them wait for the last."""
 MAX_ATTEMPTS: Final = 5
+SUSPECT: Final = 2
+"""How often a job may have been begun together with others without an end; from then on it is begun alone."""
+MOST_BEGUN: Final = 10
+"""How often a job is begun that nobody ever ended: it ends whoever begins it. More than any job is tried that fails."""
 DELIVERING: Final = 16
 """Webhooks that are posted to at the same time; one that hangs holds one of them, for its time-out."""
 PURGED_KINDS: Final[tuple[JobKind, ...]] = (
@@ -57,8 +61,10 @@ PURGED_KINDS: Final[tuple[JobKind, ...]] = (
 )
 """All but profiles, whose newest is what is read, however old."""
 _WRITES: Final[tuple[JobKind, ...]] = ("ADD", "DELETE_ALL", "DELETE_USER")
-_DELETIONS: Final[tuple[JobKind, ...]] = ("DELETE_ALL", "DELETE_USER")
+_PAGE: Final = 1_000
+"""Jobs looked through in one step."""
 _WAIT: Final = timedelta(milliseconds=250)
+"""Until a write that was held up is looked at again."""
 _MAKING: Final[tuple[JobKind, ...]] = ("EXPORT", "PROFILE")
 
 
@@ -105,7 +111,7 @@ class Worker:
         self._ages = {"event": timedelta(days=event_days), "audit": timedelta(days=audit_days)}
         self._lease = f"worker-{uuid.uuid4()}"
         self._deliveries = Deliveries(platform, sender)
-        self._held: set[str] = set()
+        self._held: dict[str, Job] = {}
         self._mutex = threading.Lock()
         self._stopping = threading.Event()
         self._relayed = -1
@@ -172,40 +178,54 @@ class Worker:
                 self._stopping.wait(lane.pause_s)
 
     def _write(self) -> bool:
-        with self._platform.storing, self._claimed(_WRITES, BATCH_ADDS) as claimed:
-            jobs = self._in_order(claimed)
-            for is_add, group in groupby(jobs, key=lambda job: job.kind == "ADD"):
-                if is_add:
-                    self._finish(self._add(list(group)))
-                else:
-                    for job in group:
-                        self._finish([self._settled(job, self._delete)])
-        return bool(jobs)
+        """Adds and deletions, in the order in which they were acknowledged, also when one of them has to be tried again."""
+        tried = False
+        with self._platform.storing, self._claimed(_WRITES, BATCH_ADDS) as jobs:
+            ahead = self._unfinished_before(jobs)
+            for is_add, group in groupby(sorted(jobs, key=_acknowledged), key=lambda job: job.kind == "ADD"):
+                ready, held_up = [], []
+                for job in group:
+                    first = next((other for other in ahead if _goes_first(other, job)), None)
+                    if first is None:
+                        ready.append(job)
+                    else:
+                        held_up.append(self._given_back(job, not_before=first.run_after))
+                ended = self._add(ready) if is_add else [self._settled(job, self._delete) for job in ready]
+                self._finish([*ended, *held_up])
+                ahead += [job for job in (*ended, *held_up) if job.status == "PENDING"]
+                tried = tried or bool(ready)
+        return tried
 
-    def _in_order(self, claimed: Sequence[Job]) -> list[Job]:
-        """The jobs, without those that a deletion which is not done yet came before: they wait for it.
+    def _unfinished_before(self, jobs: Sequence[Job]) -> list[Job]:
+        """What these writes may have to wait for: earlier ones that are to be tried again, or that another process has begun."""
+        if not jobs or not self._platform.jobs.backlog(DELETIONS, self._platform.clock()).waiting:
+            return []
+        found: list[Job] = []
+        for project, group in groupby(sorted(jobs, key=_project), key=_project):
+            own = list(group)
+            found += self._newest_first(
+                JobListing(
+                    project=project,
+                    kinds=_WRITES if any(job.kind in DELETIONS for job in own) else DELETIONS,
+                    statuses=OPEN,
+                    before=max(map(_acknowledged, own)),
+                )
+            )
+        claimed = {job.id for job in jobs}
+        return [job for job in found if job.id not in claimed]
 
-        A deletion that failed and is to be tried again, or that a process which died has begun, would take them otherwise.
-        """
-        inside = [job for job in claimed if job.kind in _DELETIONS]
-        jobs, now = self._platform.jobs, self._platform.clock()
-        if jobs.backlog(_DELETIONS, now).waiting <= len(inside):
-            return list(claimed)
-        begun: dict[str, datetime] = {}
-        for project in {job.scope.project for job in claimed}:
-            listing = JobListing(project=project, kinds=_DELETIONS, statuses=["PENDING", "RUNNING"])
-            outside = [job for job in jobs.page(listing, limit=1_000) if job not in inside]
-            if outside:
-                begun[project] = min(job.created_at for job in outside)
-        late = [job for job in claimed if job.scope.project in begun and job.created_at > begun[job.scope.project]]
-        jobs.finish([replace(job, status="PENDING", attempts=job.attempts - 1, run_after=now + _WAIT) for job in late])
-        return [job for job in claimed if job not in late]
+    def _newest_first(self, listing: JobListing) -> Iterator[Job]:
+        offset = 0
+        while page := self._platform.jobs.page(listing, limit=_PAGE, offset=offset):
+            yield from page
+            offset += len(page)
 
     def _add(self, jobs: Sequence[Job]) -> list[Job]:
         """Store adds together; one that fails holds up no other."""
         service, requests, finished = self._platform.service, {}, []
         for job in jobs:
             try:
+                _require_hope(job)
                 requests[job.id] = to_request(self._platform, job)
             except Exception as error:  # noqa: BLE001 - a payload that cannot be read fails alone
                 finished.append(self._failed(job, error))
@@ -221,9 +241,13 @@ class Worker:
 
     def _delete(self, job: Job) -> Job:
         scope = job.scope if job.scope.ids else Scope.everything(job.scope.project)
-        filters = parse_filter(job.payload["filters"], allow_empty=True) if "filters" in job.payload else None
+        parts: list[Filter] = []
+        if "filters" in job.payload:
+            parts.append(parse_filter(job.payload["filters"], allow_empty=True))
+        if later := self._stored_since(job):
+            parts.append(Not(Condition("id", "in", later)))
         change = self._platform.service.delete_all(
-            scope, filters=filters, by=By(actor=job.actor, connector=job.connector)
+            scope, filters=And(tuple(parts)) if parts else None, by=By(actor=job.actor, connector=job.connector)
         )
         operation = {"operation_id": change.operation_id} if change.operation_id else {}
         results: list[dict[str, Any]] = [
@@ -232,6 +256,13 @@ class Worker:
         if len(change.memories) > MAX_RESULTS:
             results.append({"event": "DELETE", "count": len(change.memories), **operation})
         return self._succeeded(job, results)
+
+    def _stored_since(self, deletion: Job) -> tuple[str, ...]:
+        """Ids of the memories that were stored at once after a deletion was acknowledged. They stay."""
+        kinds: tuple[JobKind, ...] = ("ADD", deletion.kind)
+        listing = JobListing(project=deletion.scope.project, kinds=kinds, after=deletion.created_at)
+        later = takewhile(lambda job: job.id != deletion.id, self._newest_first(listing))
+        return tuple(memory_id for job in later if deletion.scope.admits(job.scope) for memory_id in job.memory_ids)
 
     def _make(self) -> bool:
         makers = {"EXPORT": exports.make, "PROFILE": profiles.make}
@@ -268,16 +299,20 @@ class Worker:
 
     @contextmanager
     def _claimed(self, kinds: Sequence[JobKind], limit: int) -> Iterator[list[Job]]:
+        """Jobs to work on, held until the end of the block."""
         now = self._platform.clock()
-        jobs = self._platform.jobs.claim(kinds, self._lease, now=now, until=now + LEASE, limit=limit)
-        names = {job.id for job in jobs}
+        claimed = self._platform.jobs.claim(kinds, self._lease, now=now, until=now + LEASE, limit=limit)
+        jobs, others = _apart(claimed)
+        if others:
+            self._platform.jobs.finish([self._given_back(job) for job in others])
+        names = {job.id: job for job in jobs}
         with self._mutex:
             self._held |= names
         try:
             yield jobs
         finally:
             with self._mutex:
-                self._held -= names
+                self._held = {name: job for name, job in self._held.items() if name not in names}
 
     def _beat(self) -> None:
         while not self._stopping.wait(HEARTBEAT_S):
@@ -294,9 +329,14 @@ class Worker:
 
     def _give_back(self) -> None:
         with self._mutex:
-            held = list(self._held)
+            held = list(self._held.values())
         if held:
-            self._platform.jobs.extend(held, self._lease, self._platform.clock())
+            self._platform.jobs.finish([self._given_back(job) for job in held])
+
+    def _given_back(self, job: Job, *, not_before: datetime | None = None) -> Job:
+        """The job for whoever comes next, as if it had not been begun."""
+        run_after = job.run_after if not_before is None else max(not_before, self._platform.clock() + _WAIT)
+        return replace(job, status="PENDING", attempts=job.attempts - 1, run_after=run_after)
 
     def _finish(self, jobs: Sequence[Job]) -> None:
         for job in jobs:  # told first: whoever finishes it again after a crash tells nobody twice
@@ -305,6 +345,7 @@ class Worker:
 
     def _settled(self, job: Job, work: Callable[[Job], Job]) -> Job:
         try:
+            _require_hope(job)
             return work(job)
         except Exception as error:  # noqa: BLE001 - it is kept with the job
             return self._failed(job, error)
@@ -326,6 +367,35 @@ class Worker:
             return replace(job, status="FAILED", error=said, updated_at=now, completed_at=now)
         later = now + pause_before_retry(job.attempts)
         return replace(job, status="PENDING", error=said, updated_at=now, run_after=later)
+
+
+def _goes_first(earlier: Job, job: Job) -> bool:
+    """Whether a write has to wait for another: an add for a deletion that would take it, and a deletion for an add to take."""
+    if (earlier.kind in DELETIONS) == (job.kind in DELETIONS) or earlier.created_at >= job.created_at:
+        return False
+    deletion, add = (earlier, job) if earlier.kind in DELETIONS else (job, earlier)
+    return deletion.scope.admits(add.scope)
+
+
+def _apart(jobs: Sequence[Job]) -> tuple[list[Job], list[Job]]:
+    """The jobs to begin together, and those to leave for later: what may end the process takes no others with it."""
+    suspect = next((place for place, job in enumerate(jobs) if job.attempts > SUSPECT), len(jobs))
+    together = max(suspect, 1)
+    return list(jobs[:together]), list(jobs[together:])
+
+
+def _require_hope(job: Job) -> None:
+    """Check that it did not end everybody who ever began it."""
+    if job.attempts > MOST_BEGUN:
+        raise ConflictError(f"It was begun {MOST_BEGUN} times and never came to an end.")
+
+
+def _acknowledged(job: Job) -> datetime:
+    return job.created_at
+
+
+def _project(job: Job) -> str:
+    return job.scope.project
 
 
 def oldest_wait_s(status: LaneStatus, now: datetime) -> float:

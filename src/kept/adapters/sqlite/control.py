@@ -16,7 +16,7 @@ from kept.adapters.sqlite.failures import decoded, translated
 from kept.adapters.sqlite.pool import Pool
 from kept.adapters.sqlite.queries import queries
 from kept.domain.history import from_microseconds, to_microseconds
-from kept.domain.jobs import DELETIONS, ERASED, Job, JobKind
+from kept.domain.jobs import DELETIONS, ERASED, OPEN, Job, JobKind
 from kept.domain.scope import ANY, ENTITY_IDS, Scope
 from kept.errors import ConflictError
 from kept.ports import AuditEntry, AuditListing, Backlog, Entry, JobListing
@@ -271,6 +271,8 @@ def _jobs_where(listing: JobListing) -> tuple[str, list[Any]]:
         if values is not None:
             conditions.append(f"{name} IN (SELECT value FROM json_each(?))")
             parameters.append(_json(list(values)))
+    if listing.statuses is not None and OPEN.issuperset(listing.statuses):
+        conditions.append("due IS NOT NULL")  # as the index of the few that are not done asks
     return _between(conditions, parameters, "created_at", listing.after, listing.before)
 
 

@@ -46,6 +46,7 @@ CREATE TABLE job (
 ) STRICT;
 CREATE UNIQUE INDEX job_by_idempotency_key ON job (project, kind, idempotency_key) WHERE idempotency_key IS NOT NULL;
 CREATE INDEX job_by_project ON job (project, key);
+CREATE INDEX job_open ON job (project, key) WHERE due IS NOT NULL;
 CREATE INDEX job_due ON job (kind, run_after) WHERE due IS NOT NULL AND subject IS NULL;
 CREATE INDEX job_due_on ON job (kind, subject, run_after) WHERE due IS NOT NULL AND subject IS NOT NULL;
 CREATE INDEX job_running_on ON job (subject) WHERE status = 'RUNNING' AND subject IS NOT NULL;
