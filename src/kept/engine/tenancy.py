@@ -92,6 +92,16 @@ class Tenancy:
         self._registry = access.platform.registry
         self._keys = keys
 
+    @property
+    def role(self) -> Role:
+        """What the principal may do."""
+        return self._principal.role
+
+    @property
+    def is_administrator(self) -> bool:
+        """Whether all of them are the principal's to manage."""
+        return self._principal.may("ADMIN")
+
     # --- organisations ---
 
     def organisations(self) -> list[Organisation]:
@@ -216,6 +226,10 @@ class Tenancy:
         with place.access.noted("member.list"):
             place.access.principal.require_unbound()
             return [_to_member(entry) for entry in self._registry.entries(place.kind, place.owner)]
+
+    def members_if_visible(self, organisation_id: str | None, project_id: str) -> list[Member]:
+        """As `members`; none for a bound key."""
+        return [] if self._principal.bound else self.members(organisation_id, project_id)
 
     def put_member(
         self, organisation_id: str | None, project_id: str | None, email: object, role: object, *, new: bool = False

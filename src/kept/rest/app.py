@@ -13,7 +13,19 @@ from kept import __version__
 from kept.bootstrap import build_sender, build_worker
 from kept.engine.keys import Keys
 from kept.engine.platform import Platform
-from kept.rest import exports, memories, profiles, retention, webhooks
+from kept.rest import (
+    audit,
+    entities,
+    events,
+    exports,
+    keys,
+    memories,
+    organisations,
+    profiles,
+    projects,
+    retention,
+    webhooks,
+)
 from kept.rest.answers import answer_errors
 from kept.rest.frontier import Frontier
 from kept.rest.limits import LimitHeaders, RateLimits
@@ -30,7 +42,19 @@ what Kept adds stands under names of its own. Every answer is JSON, every error 
 `{"error", "detail", "message", "code", "request_id"}`. Authenticate with `Authorization: Token KEY` (or `Bearer`), or `X-API-Key`.
 """
 
-ROUTERS = (memories.router, exports.router, profiles.router, retention.router, webhooks.router)
+ROUTERS = (
+    events.router,  # before memories: /v1/memories/events/ is no memory's id
+    memories.router,
+    entities.router,  # after memories: /v1/memories/{type}/{name}/ takes what is none of their routes
+    exports.router,
+    profiles.router,
+    keys.router,
+    organisations.router,
+    projects.router,
+    webhooks.router,
+    retention.router,
+    audit.router,
+)
 
 
 def create_app(platform: Platform, settings: Settings) -> FastAPI:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Annotated, Any, Final
 from urllib.parse import unquote_to_bytes, urlencode
 
@@ -17,6 +17,7 @@ from kept.domain.scope import ENTITY_IDS
 from kept.engine.access import ProjectAccess
 from kept.engine.keys import Keys
 from kept.engine.platform import Platform
+from kept.engine.tenancy import Tenancy, entered
 from kept.errors import ForbiddenError, InvalidInputError, NotFoundError
 from kept.rest.limits import RateLimits
 
@@ -39,17 +40,18 @@ def secret_of(headers: Mapping[str, str]) -> str | None:
     return key.strip() if scheme.lower() in _SCHEMES and key.strip() else None
 
 
-def in_project(principal: Principal, project: str) -> Principal:
+def in_project(platform: Platform, principal: Principal, project: str) -> Principal:
     """The principal in another project, where it may go: an administrator anywhere, others nowhere.
 
     Raises:
         ForbiddenError: It may not.
+        NotFoundError: There is no such project.
     """
     if project == principal.project:
         return principal
     if not principal.may("ADMIN"):
         raise ForbiddenError(f"This key ({principal.name}) belongs to another project.")
-    return replace(principal, project=project)
+    return entered(platform, principal, project)
 
 
 def principal_of(request: Request) -> Principal:
@@ -63,7 +65,7 @@ def principal_of(request: Request) -> Principal:
     limits: RateLimits = request.app.state.limits
     principal = keys.recognise(secret_of(request.headers), connector=CONNECTOR)
     if wanted := request.query_params.get("project_id"):
-        principal = in_project(principal, wanted)
+        principal = in_project(request.app.state.platform, principal, wanted)
     request.scope["kept.principal"] = principal
     limits.count(request, principal)
     return principal
@@ -77,6 +79,14 @@ async def access_of(request: Request) -> ProjectAccess:
 
 Access = Annotated[ProjectAccess, Depends(access_of)]
 """One dependency, made of plain calls: a tree of them costs as much as a search."""
+
+
+async def tenancy_of(request: Request) -> Tenancy:
+    """The tenants that the key may see and manage."""
+    return Tenancy(await access_of(request), request.app.state.keys)
+
+
+Tenants = Annotated[Tenancy, Depends(tenancy_of)]
 
 
 # --- names in the path ---

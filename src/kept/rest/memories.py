@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Final
+from uuid import UUID
 
 from fastapi import APIRouter, Header, Query, Request
 from pydantic import Field
@@ -11,7 +12,6 @@ from pydantic import Field
 from kept.domain.filters import Filter, parse_filter, read_object
 from kept.domain.scope import ENTITY_IDS
 from kept.engine.access import ProjectAccess
-from kept.engine.maintain import Step
 from kept.errors import InvalidInputError
 from kept.rest.answers import Json
 from kept.rest.asking import (
@@ -374,25 +374,11 @@ def delete(access: Access, memory_id: Name, delete_linked: bool = False) -> Json
     return Json(answer | ({"cascade_count": max(len(done.memories) - 1, 0)} if delete_linked else {}))
 
 
-@router.get("/v1/memories/{memory_id}/history/", summary="History of a memory")
-def history(access: Access, memory_id: Name) -> Json:
+@router.get("/v1/memories/{memory_id:uuid}/history/", summary="History of a memory")
+def history(access: Access, memory_id: UUID) -> Json:
     """Each revision, oldest first."""
-    steps, source = access.history(require_uuid(memory_id))
-    said = [{"role": source.role, "content": source.content}] if source else []
-    return Json([_step(step) | {"input": said} for step in steps])
-
-
-def _step(step: Step) -> dict[str, Any]:
-    record = step.after
-    return (
-        shapes.step(step)
-        | {name: getattr(record, name) for name in ENTITY_IDS}
-        | {
-            "session_id": record.run_id,
-            "categories": list(record.categories) or None,
-            "metadata": dict(record.metadata) or None,
-        }
-    )
+    steps, source = access.history(str(memory_id))
+    return Json([wire.step(step, source) for step in steps])
 
 
 @router.post("/v1/memories/{memory_id}/restore/", summary="Bring a memory back")

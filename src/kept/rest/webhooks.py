@@ -66,6 +66,6 @@ def deliveries(
 
 
 def _of(request: Request, access: Access, project_id: str) -> Webhooks:
-    principal = in_project(access.principal, project_id)
+    principal = in_project(access.platform, access.principal, project_id)
     inside = access.platform.access(principal) if principal is not access.principal else access
     return Webhooks(inside, request.app.state.sender)

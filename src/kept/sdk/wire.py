@@ -10,13 +10,20 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
+from kept.domain.access import Role
 from kept.domain.jobs import Job
-from kept.domain.memory import MemoryRecord
+from kept.domain.memory import MemoryRecord, Message
+from kept.domain.scope import DEFAULT_PROJECT, ENTITY_IDS
+from kept.engine.entities import Entity
 from kept.engine.ingest import AddResult
+from kept.engine.keys import ApiKey
+from kept.engine.maintain import Step
 from kept.engine.retention import Rule
 from kept.engine.retrieve import Hit
+from kept.engine.tenancy import Member, Organisation, Project
 from kept.engine.webhooks import Webhook
-from kept.ports import EntitySummary
+from kept.ports import AuditEntry
+from kept.sdk import shapes
 from kept.sdk.shapes import iso
 
 _WEEKEND: Final = 6
@@ -144,21 +151,22 @@ def event(job: Job, memories: Mapping[str, MemoryRecord] | None = None) -> dict[
     return shape | {"results": results(job, memories or {})}
 
 
-def entity(found: EntitySummary, *, number: int, metadata: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """A user, agent, app or run; `number` is the id of the deprecated delete."""
+def entity(found: Entity) -> dict[str, Any]:
+    """A user, agent, app or run; `id` is a number in a text, by which the deprecated delete names it."""
     return {
-        "id": str(number),
+        "id": str(found.number),
         "name": found.name,
         "type": found.type,
+        "label": found.label,
         "owner": None,
-        "metadata": dict(metadata) if metadata else None,
-        "created_at": iso(found.created_at),
-        "updated_at": iso(found.updated_at),
-        "total_memories": found.memories,
+        "metadata": dict(found.metadata) or None,
+        "created_at": iso(found.summary.created_at),
+        "updated_at": iso(found.summary.updated_at),
+        "total_memories": found.summary.memories,
     }
 
 
-def totals(found: Iterable[EntitySummary]) -> dict[str, int]:
+def totals(found: Iterable[Entity]) -> dict[str, int]:
     """How many entities of each type there are."""
     types = [entity.type for entity in found]
     return {f"total_{name}s": types.count(name) for name in ("user", "agent", "app", "run")}
@@ -203,6 +211,114 @@ def rule(found: Rule) -> dict[str, Any]:
     """A retention found."""
     kept: Any = "forever" if found.days is None else found.days
     return {"id": found.id, **found.match, "days": kept, "created_at": iso(found.created_at)}
+
+
+def step(past: Step, source: Message | None) -> dict[str, Any]:
+    """One entry of a history, with the message that the memory was taken from."""
+    record = past.after
+    return (
+        shapes.step(past)
+        | {name: getattr(record, name) for name in ENTITY_IDS}
+        | {
+            "session_id": record.run_id,
+            "categories": list(record.categories) or None,
+            "metadata": dict(record.metadata) or None,
+            "input": said(source),
+        }
+    )
+
+
+def said(source: Message | None) -> list[dict[str, str]]:
+    """The message that a memory was taken from, in Mem0's list."""
+    return [{"role": source.role, "content": source.content}] if source else []
+
+
+def organisation(found: Organisation, *, is_owner: bool) -> dict[str, Any]:
+    """An organisation."""
+    return {
+        "org_id": found.id,
+        "name": found.name,
+        "created_at": iso(found.created_at),
+        "updated_at": iso(found.updated_at),
+        "is_owner": is_owner,
+        "invitations": [],
+        "byok_enabled": False,
+        "owner_pricing_plan": None,
+    }
+
+
+_UNUSED_SETTINGS: Final = (
+    "inclusion_prompt",
+    "exclusion_prompt",
+    "update_custom_instructions",
+    "summary_custom_instructions",
+    "summary_batch_size",
+    "summary_max_tokens",
+    "expiration_date",
+    "active_prompt_profile",
+)
+"""Settings of Mem0's projects that clients may look for and Kept has no use for."""
+
+
+def project(found: Project, members: Iterable[Member], *, role: Role) -> dict[str, Any]:
+    """A project with its settings, to somebody of this role."""
+    return {
+        "project_id": found.id,
+        "org_id": found.organisation,
+        "name": found.name,
+        **found.settings,
+        **dict.fromkeys(_UNUSED_SETTINGS),
+        "members": [member(one) for one in members],
+        "is_default": found.id == DEFAULT_PROJECT,
+        "user_role": role,
+        "created_at": iso(found.created_at),
+        "updated_at": iso(found.updated_at),
+    }
+
+
+def member(found: Member) -> dict[str, Any]:
+    """A member of a project or an organisation, by the names that both of Mem0's lists have for it."""
+    return {
+        "username": found.email,
+        "user_id": found.email,
+        "email": found.email,
+        "role": found.role,
+        "created_at": iso(found.created_at),
+    }
+
+
+def key(found: ApiKey) -> dict[str, Any]:
+    """An API key, without its secret."""
+    return {
+        "id": found.id,
+        "name": found.name,
+        "prefix": found.prefix,
+        "role": found.role,
+        "project_id": found.project,
+        "org_id": found.organisation,
+        "bound": {name: list(values) for name, values in found.bound.items()},
+        "member": found.member,
+        "created_at": iso(found.created_at),
+        "expires_at": iso(found.expires_at),
+        "revoked_at": iso(found.revoked_at),
+        "last_used_at": iso(found.last_used_at),
+    }
+
+
+def audited(found: AuditEntry) -> dict[str, Any]:
+    """An entry of the audit."""
+    return {
+        "at": iso(found.at),
+        "project_id": found.project,
+        "actor": found.actor,
+        "key_id": found.key_id,
+        "connector": found.connector,
+        "action": found.action,
+        "target": found.target,
+        "outcome": found.outcome,
+        "count": found.count,
+        "request_id": found.request_id,
+    }
 
 
 def _calendar(moment: datetime) -> dict[str, Any]:

@@ -1,0 +1,83 @@
+"""Events: acknowledged work and what came of it; and what happened to memories."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final, get_args
+
+from fastapi import APIRouter, Query, Request
+
+from kept.domain.jobs import EVENT_KINDS, JobStatus
+from kept.domain.temporal import parse_when
+from kept.errors import InvalidInputError
+from kept.rest.answers import Json
+from kept.rest.asking import Access, Name, PageNumber, PageSize, QueryIds, page_of, require_uuid
+from kept.sdk import wire
+
+router = APIRouter(tags=["events"], default_response_class=Json)
+
+_READS: Final = ("SEARCH", "GET_ALL", "GET")
+"""Kinds of Mem0's events that are no work to wait for: here they are in the audit."""
+_SPELLINGS: Final = {"PROCESSING": "RUNNING", "COMPLETED": "SUCCEEDED"}
+"""Other names that Mem0's documents have for a status."""
+
+
+@router.get("/v1/event/{event_id}/", summary="Read an event")
+def get(access: Access, event_id: Name) -> Json:
+    """Whether it is done, and the memories that came of it as they are now."""
+    job = access.event(require_uuid(event_id, "event_id"))
+    return Json(wire.event(job, access.memories_of([job])))
+
+
+@router.get("/v1/events/", summary="List events")
+def list_(
+    request: Request,
+    access: Access,
+    ids: QueryIds,
+    event_type: Annotated[list[str] | None, Query(description="`ADD`, `DELETE_ALL`, …")] = None,
+    status: Annotated[list[str] | None, Query(description="`PENDING`, `RUNNING`, `SUCCEEDED`, `FAILED`.")] = None,
+    after: Annotated[str | None, Query(description="Asked for at or after this time.")] = None,
+    before: Annotated[str | None, Query(description="Asked for before this time.")] = None,
+    page: PageNumber = None,
+    page_size: PageSize = None,
+) -> Json:
+    """A page of events, newest first. Reads are no events; they are in the audit."""
+    which = page_of(request, page, page_size)
+    kinds = _one_of((*EVENT_KINDS, *_READS), event_type, "event_type")
+    jobs, total = access.events(
+        kinds=None if kinds is None else [kind for kind in kinds if kind not in _READS],
+        statuses=_one_of(get_args(JobStatus), status, "status"),
+        ids=ids,
+        after=parse_when(after) if after else None,
+        before=parse_when(before) if before else None,
+        limit=which.page_size,
+        offset=which.offset,
+    )
+    memories = access.memories_of(jobs)
+    return Json(wire.page([wire.event(job, memories) for job in jobs], total, **which.links(total)))
+
+
+@router.get("/v1/memories/events/", summary="What happened to memories")
+def steps(
+    request: Request,
+    access: Access,
+    page: PageNumber = None,
+    page_size: PageSize = None,
+    limit: Annotated[int | None, Query(description="Mem0's other name for `page_size`.")] = None,
+) -> Json:
+    """A page of the histories of all memories, newest first."""
+    which = page_of(request, page, page_size if page_size is not None else limit)
+    found, total = access.steps(limit=which.page_size, offset=which.offset)
+    which.require_some(total)
+    return Json(wire.page([wire.step(step, source) for step, source in found], total, **which.links(total)))
+
+
+def _one_of(known: tuple[str, ...], asked: list[str] | None, name: str) -> list[Any] | None:
+    """What was asked for, when all of it is known."""
+    if not asked:
+        return None
+    named = [word.strip().upper() for part in asked for word in part.split(",")]
+    wanted = [_SPELLINGS.get(word, word) for word in named]
+    for word in wanted:
+        if word not in known:
+            raise InvalidInputError(f"{name} is {word[:40]!r}; it must be one of {', '.join(known)}.")
+    return wanted
