@@ -130,6 +130,14 @@ def test_only_what_it_listens_to_of_its_own_project_and_from_now_on(enter, webho
     assert receiver.received == []
 
 
+def test_one_that_is_made_again_is_told_nothing_of_the_time_between(webhooks, worker, receiver, say):
+    webhooks.remove(listen(webhooks, receiver.url, "memory_add").id)
+    say("said while nobody listened")
+    listen(webhooks, receiver.url, "memory_add")
+    worker.run_due()
+    assert receiver.received == []
+
+
 def test_what_was_erased_is_not_told(access, webhooks, worker, receiver, say):
     listen(webhooks, receiver.url, "memory_add")
     access.erase(say("my secret is 4711"))

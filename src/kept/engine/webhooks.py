@@ -199,7 +199,7 @@ def _relay_project(platform: Platform, project: str, webhooks: Sequence[Webhook]
         for revision in revisions
         for event in events_of(revision)
         for webhook in webhooks
-        if webhook.is_active and event in webhook.event_types
+        if webhook.is_active and event in webhook.event_types and webhook.created_at <= revision.recorded_at
     ]
     if jobs:
         platform.jobs.put_many(jobs)
