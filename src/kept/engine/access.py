@@ -6,6 +6,7 @@ acknowledged as a job, and what was done is noted for the audit. Doors parse, ma
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -17,7 +18,7 @@ from urllib.parse import quote
 from kept.domain.access import Principal, Role
 from kept.domain.filters import And, Filter, parse_filter, positive_entities, separate_ids, to_dict
 from kept.domain.history import Operation
-from kept.domain.jobs import DELETIONS, EVENT_KINDS, Job, JobKind, JobStatus
+from kept.domain.jobs import DELETIONS, DONE, EVENT_KINDS, Job, JobKind, JobStatus
 from kept.domain.memory import MemoryRecord, Message
 from kept.domain.scope import ANY, ENTITY_IDS, Scope
 from kept.engine.context import DEFAULT_BUDGET_TOKENS, Context
@@ -26,7 +27,8 @@ from kept.engine.maintain import By, Change, Erasure, Step
 from kept.engine.pending import STORED_OPTIONS, done, of_job, to_payload
 from kept.engine.platform import Platform
 from kept.engine.retrieve import Hit
-from kept.errors import InvalidInputError, KeptError, NotFoundError, ScopeError
+from kept.engine.service import Filters
+from kept.errors import ConflictError, InvalidInputError, KeptError, NotFoundError, ScopeError
 from kept.ports import AuditEntry, EntitySummary, JobListing
 
 ENTITY_TYPES: Final[Mapping[str, str]] = {"user": "user_id", "agent": "agent_id", "app": "app_id", "run": "run_id"}
@@ -35,6 +37,9 @@ ENTITY: Final = "entity"
 """The registry's kind of an entity that somebody described; memories make others known."""
 MAX_BATCH: Final = 1_000
 """Memories in one batch call, as on Mem0's platform."""
+SETTLED_WITHIN_S: Final = 20.0
+"""Below the time after which most clients give up."""
+LOOK_S: Final = 0.02
 MAX_RESULTS: Final = 1_000
 """Results listed in a job: more would make an event of a large deletion larger than what it deleted."""
 
@@ -148,7 +153,7 @@ class ProjectAccess:
         query: str,
         *,
         ids: Mapping[str, object] | None = None,
-        filters: Mapping[str, Any] | None = None,
+        filters: Filters = None,
         extra: Sequence[Filter] = (),
         **options: Any,
     ) -> list[Hit]:
@@ -412,6 +417,20 @@ class ProjectAccess:
             jobs = self.platform.jobs
             return jobs.page(listing, limit=limit, offset=offset), jobs.count(listing)
 
+    def settled(self, job: Job, *, within_s: float = SETTLED_WITHIN_S) -> Job:
+        """The job when it is done, or as it is after so long: for callers who expect an answer at once.
+
+        Raises:
+            ConflictError: It could not be done.
+        """
+        deadline = time.monotonic() + within_s
+        while job.status not in DONE and time.monotonic() < deadline:
+            time.sleep(LOOK_S)
+            job = self.platform.jobs.find(self.project, job.id) or job
+        if job.status == "FAILED":
+            raise ConflictError(f"It could not be done: {job.error}")
+        return job
+
     def sees(self, job: Job) -> bool:
         """Whether a job is the principal's to see: about what it is bound to, or asked for with its own key."""
         own = self.principal.key_id is not None and job.payload.get("key_id") == self.principal.key_id
@@ -455,13 +474,13 @@ class ProjectAccess:
             )
 
     def within(
-        self, ids: Mapping[str, object], filters: Mapping[str, Any] | None, extra: Sequence[Filter] = ()
+        self, ids: Mapping[str, object], filters: Filters, extra: Sequence[Filter] = ()
     ) -> tuple[Scope, Filter | None]:
         """Scope and filter of a read: what is asked for, inside what the principal is bound to.
 
         Args:
             ids: Ids beside the filter; all must hold.
-            filters: In Mem0's platform grammar.
+            filters: In Mem0's platform grammar; or parsed already, in a grammar of the caller's.
             extra: More conditions that must hold.
 
         Raises:
@@ -472,15 +491,16 @@ class ProjectAccess:
         named: dict[str, str] = {}
         parts = list(extra)
         if filters is not None and filters != {}:
-            named, rest = separate_ids(parse_filter(filters, "platform"))
+            condition = parse_filter(filters, "platform") if isinstance(filters, Mapping) else filters
+            named, rest = separate_ids(condition)
             parts += [rest] if rest is not None else []
         both: dict[str, Any] = asked.ids
         for name, value in named.items():
             if both.setdefault(name, value) != value:
                 parts.append(parse_filter({name: value}))  # the other one stands beside it
         scope = self.principal.reading(Scope.of(**both))
-        condition = And(tuple(parts)) if len(parts) > 1 else parts[0] if parts else None
-        return scope, self.principal.boundary(condition)
+        beside = And(tuple(parts)) if len(parts) > 1 else parts[0] if parts else None
+        return scope, self.principal.boundary(beside)
 
     def everything(self) -> tuple[Scope, Filter | None]:
         """Scope and filter of all that the principal may read."""

@@ -21,6 +21,7 @@ from kept.rest import (
     keys,
     memories,
     organisations,
+    oss,
     profiles,
     projects,
     retention,
@@ -54,6 +55,7 @@ ROUTERS = (
     webhooks.router,
     retention.router,
     audit.router,
+    oss.router,
 )
 
 

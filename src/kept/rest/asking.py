@@ -223,3 +223,14 @@ def filters_of(raw: Any) -> Mapping[str, Any] | None:
     if isinstance(raw, str):
         return read_object(raw)
     raise InvalidInputError(f"filters must be an object, not {type(raw).__name__}.")
+
+
+def fields_of(body: Body) -> dict[str, Any]:
+    """What to change of a memory: only what was given; a null date clears it."""
+    given = body.model_dump(exclude_unset=True)
+    fields = {
+        name: given[name] for name in ("text", "metadata", "timestamp", "categories") if given.get(name) is not None
+    }
+    if "expiration_date" in given:
+        fields["expiration_date"] = given["expiration_date"]
+    return fields

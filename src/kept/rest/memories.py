@@ -23,6 +23,7 @@ from kept.rest.asking import (
     PageSize,
     QueryIds,
     Scoped,
+    fields_of,
     filters_of,
     page_of,
     require_uuid,
@@ -229,7 +230,7 @@ def _ids_of_add(body: AddBody) -> dict[str, Any]:
 @router.post("/v3/memories/search/", summary="Search")
 def search(access: Access, body: SearchBody) -> Json:
     """The memories that matter for a query, best first."""
-    _refuse_ids_besidefilters_of(body)
+    _refuse_ids_beside_filters(body)
     return Json({"results": _found(access, body, {})})
 
 
@@ -274,7 +275,7 @@ def list_(
     request: Request, access: Access, body: ListBody, page: PageNumber = None, page_size: PageSize = None
 ) -> Json:
     """A page of memories, newest first."""
-    _refuse_ids_besidefilters_of(body)
+    _refuse_ids_beside_filters(body)
     which = _page(request, body, page, page_size)
     found, total = _listed(access, body, {}, which)
     return Json(wire.page(found, total, **which.links(total)))
@@ -361,7 +362,7 @@ def get(access: Access, memory_id: Name) -> Json:
 @router.put("/v1/memories/{memory_id}/", summary="Change a memory")
 def update(access: Access, memory_id: Name, body: UpdateBody) -> Json:
     """Set what is given; the earlier state stays in the history and can be restored."""
-    done = access.update(require_uuid(memory_id), **_fields(body))
+    done = access.update(require_uuid(memory_id), **fields_of(body))
     changed = done.memories[0] if done.memories else access.get(memory_id)
     return Json(wire.memory(changed) | {"operation_id": done.operation_id})
 
@@ -417,7 +418,7 @@ def delete_all(request: Request, access: Access, ids: QueryIds) -> Json:
 @router.put("/v1/batch/", summary="Change several memories")
 def batch_update(access: Access, body: BatchBody) -> Json:
     """At most 1,000; every id is looked up before the first is changed."""
-    count = access.update_many([(require_uuid(item.memory_id), _fields(item)) for item in body.memories])
+    count = access.update_many([(require_uuid(item.memory_id), fields_of(item)) for item in body.memories])
     return Json({"message": f"Successfully updated {count} memories"})
 
 
@@ -509,18 +510,7 @@ def _names(fields: Any) -> frozenset[str] | None:
     return frozenset(name.strip() for part in listed for name in str(part).split(",") if name.strip())
 
 
-def _fields(body: UpdateBody | BatchItem) -> dict[str, Any]:
-    """What to change: only what was given; a null date clears it."""
-    given = body.model_dump(exclude_unset=True)
-    fields = {
-        name: given[name] for name in ("text", "metadata", "timestamp", "categories") if given.get(name) is not None
-    }
-    if "expiration_date" in given:
-        fields["expiration_date"] = given["expiration_date"]
-    return fields
-
-
-def _refuse_ids_besidefilters_of(body: SearchBody | ListBody) -> None:
+def _refuse_ids_beside_filters(body: SearchBody | ListBody) -> None:
     """v3 takes ids inside `filters` only: beside it one might be overlooked, and more be shown than was meant.
 
     Raises:
