@@ -6,6 +6,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from kept.errors import InvalidInputError
 from kept.mcp.server import Server
 from kept.mcp.tools import EVERYDAY, Tool, select
 
@@ -34,6 +35,10 @@ def plain_options(arguments: Sequence[str]) -> dict[str, str] | None:
         if not name.startswith("--") or name[2:] not in OPTIONS or not (given or rest):
             return None
         found[name[2:]] = value if given else rest.pop(0)
+    try:
+        chosen(found.get("tools"))
+    except InvalidInputError:
+        return None
     return found
 
 

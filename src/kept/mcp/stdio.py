@@ -108,11 +108,13 @@ class Connection:
             self._refuse(message["id"], ProtocolError(protocol.INVALID_PARAMS, "params must be an object."))
 
     def _notice(self, method: str, params: Mapping[str, Any]) -> None:
-        if method == "notifications/cancelled":
-            with self._mutex:
-                call = self._calls.get(params.get("requestId"))  # type: ignore[arg-type]  # another type is no key
-            if call is not None:
-                call.cancel()
+        identity = params.get("requestId")
+        if method != "notifications/cancelled" or not isinstance(identity, (str, int)):
+            return
+        with self._mutex:
+            call = self._calls.get(identity)
+        if call is not None:
+            call.cancel()
 
     def _answered(self, message: Mapping[str, Any]) -> None:
         result = message.get("result")
