@@ -93,11 +93,11 @@ def _to_remembered(answer: Mapping[str, Any]) -> Remembered:
         id=answer["id"],
         text=answer["memory"],
         created_at=parse_when(answer["created_at"]),
-        speaker=answer.get("speaker") or answer.get("actor_id"),
+        speaker=answer.get("actor_id") or answer.get("role"),
         app_id=answer.get("app_id"),
         run_id=answer.get("run_id"),
         metadata=answer.get("metadata") or {},
         closed=answer.get("state") in CLOSED_STATES,
         score=float(answer.get("score") or 0.0),
-        own_words=speaks_for_itself(answer.get("score_details") or {}),
+        own_words=speaks_for_itself(answer.get("score_breakdown") or {}),
     )

@@ -25,8 +25,8 @@ FOLDER: Final = "claude-code"
 SILENT: Final = frozenset({"PreCompact", "PostCompact"})
 """Events whose answer is pasted into a prompt, or shown, whatever it is; so it must be no text at all."""
 
-_NOWHERE: Final = "memory://"
-"""The store that has no file."""
+_SQLITE: Final = "sqlite:///"
+"""Begins the address of a store in a file; so does no scheme at all."""
 REMOTE_S: Final = 2.0
 """How long a server's answer may take: the hooks have two to five seconds in all."""
 
@@ -105,7 +105,8 @@ def _memories(settings: Settings, open_service: Callable[[], Service] | None) ->
     from kept import bootstrap
     from kept.claude_code.local import LocalMemories
 
-    path = None if settings.database == _NOWHERE else bootstrap.sqlite_path(settings.database)
+    is_file = settings.database.startswith(_SQLITE) or "://" not in settings.database
+    path = bootstrap.sqlite_path(settings.database) if is_file else None
     return LocalMemories(
         path, open_service or cache(lambda: bootstrap.build(settings)), lambda: datetime.now(UTC).date()
     )
