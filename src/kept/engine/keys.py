@@ -93,7 +93,7 @@ class Keys:
             raise InvalidInputError(
                 f"A key must have at least {MIN_GIVEN_KEY} printable ASCII characters and no blank."
             )
-        limits = _bound(bound or {})
+        limits = bound_of(bound or {})
         data = {
             "id": f"key_{secrets.token_hex(8)}",
             "name": parse_name(name),
@@ -102,9 +102,9 @@ class Keys:
             "organisation": organisation,
             "bound": {id_name: list(values) for id_name, values in limits.items()},
             "member": member,
-            "expires_at": _expiry(expires_at, self._platform.clock()),
+            "expires_at": expiry_of(expires_at, self._platform.clock()),
         }
-        entry = self._platform.entry(KEY, _hash(secret), project or "", data)
+        entry = self._platform.entry(KEY, hash_of(secret), project or "", data)
         try:
             self._registry.add(entry)
         except ConflictError as error:
@@ -113,7 +113,7 @@ class Keys:
 
     def ensure_admin(self, secret: str) -> None:
         """Make this the key of an administrator, unless it is in use already."""
-        if self._registry.find(KEY, _hash(secret)) is None:
+        if self._registry.find(KEY, hash_of(secret)) is None:
             self.make(name="admin", role="ADMIN", project=None, secret=secret)
 
     def recognise(self, secret: str | None, *, connector: str) -> Principal:
@@ -122,7 +122,7 @@ class Keys:
         Raises:
             AuthenticationError: It is none, or no longer one; the message is the same in every case.
         """
-        entry = self._registry.find(KEY, _hash(secret)) if secret else None
+        entry = self._registry.find(KEY, hash_of(secret)) if secret else None
         if entry is None:
             raise AuthenticationError(DENIED)
         key, now = _to_key(entry), self._platform.clock()
@@ -181,7 +181,7 @@ class Keys:
 
     def _touch(self, entry: Entry, now: datetime) -> None:
         with self._mutex:
-            known = self._touched.get(entry.id) or _moment(entry.data.get("last_used_at"))
+            known = self._touched.get(entry.id) or moment_of(entry.data.get("last_used_at"))
             if known is not None and now - known < LAST_USED_STEP:
                 return
             self._touched[entry.id] = now
@@ -193,7 +193,8 @@ def member_id(owner: str, email: str) -> str:
     return f"{owner}/{email.strip().lower()}"
 
 
-def _hash(secret: str) -> str:
+def hash_of(secret: str) -> str:
+    """What is stored of a secret."""
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
 
 
@@ -220,7 +221,12 @@ def _role(role: object, project: str | None, bound: Mapping[str, object]) -> str
     return wanted
 
 
-def _bound(raw: Mapping[str, object]) -> dict[str, tuple[str, ...]]:
+def bound_of(raw: Mapping[str, object]) -> dict[str, tuple[str, ...]]:
+    """Ids that a key or a link cannot step out of.
+
+    Raises:
+        InvalidInputError: Other names, or no ids.
+    """
     unknown = set(raw) - set(ENTITY_IDS)
     if unknown:
         raise InvalidInputError(f"A key can be bound to {', '.join(ENTITY_IDS)}, not to {', '.join(sorted(unknown))}.")
@@ -234,7 +240,12 @@ def _bound(raw: Mapping[str, object]) -> dict[str, tuple[str, ...]]:
     return bound
 
 
-def _expiry(value: object, now: datetime) -> str | None:
+def expiry_of(value: object, now: datetime) -> str | None:
+    """When a key or a link ends, as it is stored.
+
+    Raises:
+        InvalidInputError: No time, or one that is past.
+    """
     if value is None:
         return None
     moment = parse_when(value)
@@ -243,7 +254,8 @@ def _expiry(value: object, now: datetime) -> str | None:
     return moment.isoformat()
 
 
-def _moment(value: object) -> datetime | None:
+def moment_of(value: object) -> datetime | None:
+    """A stored time."""
     return None if value is None else datetime.fromisoformat(str(value))
 
 
@@ -259,7 +271,7 @@ def _to_key(entry: Entry) -> ApiKey:
         bound={name: tuple(values) for name, values in data["bound"].items()},
         member=data["member"],
         created_at=entry.created_at,
-        expires_at=_moment(data.get("expires_at")),
-        revoked_at=_moment(data.get("revoked_at")),
-        last_used_at=_moment(data.get("last_used_at")),
+        expires_at=moment_of(data.get("expires_at")),
+        revoked_at=moment_of(data.get("revoked_at")),
+        last_used_at=moment_of(data.get("last_used_at")),
     )
