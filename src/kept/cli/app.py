@@ -40,8 +40,12 @@ SECTIONS: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
         "Move": {"export": "kept.cli.transfer:export", "backup": "kept.cli.transfer:backup"},
         "Serve": {
             "serve": "kept.cli.serve:serve",
+            "keys": "kept.cli.keys:keys",
+            "projects": "kept.cli.projects:projects",
+            "events": "kept.cli.events:events",
             "webhooks": "kept.cli.webhooks:webhooks",
             "retention": "kept.cli.retention:retention",
+            "audit": "kept.cli.audit:audit",
         },
         "Connect": {
             "mcp": "kept.cli.mcp:mcp",

@@ -180,11 +180,11 @@ def _csv(records: Sequence[MemoryRecord]) -> str:
             record.expires_on.isoformat() if record.expires_on else "",
             record.state,
         ]
-        writer.writerow([_safe_cell(cell) for cell in cells])
+        writer.writerow([safe_cell(cell) for cell in cells])
     return buffer.getvalue()
 
 
-def _safe_cell(value: object) -> str:
+def safe_cell(value: object) -> str:
     """A cell that a spreadsheet shows and does not run."""
     text = "" if value is None else str(value)
     return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
