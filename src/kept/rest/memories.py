@@ -214,7 +214,10 @@ def _added(
     )
     if result is None:
         return wire.pending(job)
-    return wire.stored(job, result, {one.memory.id: one.memory for one in result.stored})
+    memories = {one.memory.id: one.memory for one in result.stored}
+    if result.superseded:
+        memories |= access.memories_of([job])  # the superseded ones are results too
+    return wire.stored(job, result, memories)
 
 
 def _ids_of_add(body: AddBody) -> dict[str, Any]:
