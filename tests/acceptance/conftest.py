@@ -28,11 +28,12 @@ class Server:
 
     url: str
     admin_key: str
+    http: httpx2.Client
 
     def ask(self, method: str, path: str, *, key: str | None = None, **more) -> httpx2.Response:
-        """One request without any client's help."""
+        """One request without any memory client's help."""
         headers = {"Authorization": f"Token {key or self.admin_key}"}
-        return httpx2.request(method, self.url + path, headers=headers, trust_env=False, timeout=20, **more)
+        return self.http.request(method, self.url + path, headers=headers, **more)
 
     def make_project(self) -> tuple[str, str]:
         """A project of its own: its id, and a key that owns it."""
@@ -64,9 +65,10 @@ def serving(folder: Path, **settings: str) -> Iterator[Server]:
             env=environment,
         )
     try:
-        url = f"http://127.0.0.1:{port}"
-        _await_answer(process, url, log)
-        yield Server(url, ADMIN_KEY)
+        with httpx2.Client(timeout=20, trust_env=False, verify=False) as http:  # without TLS there is nothing to verify
+            running = Server(f"http://127.0.0.1:{port}", ADMIN_KEY, http)
+            _await_answer(process, running, log)
+            yield running
     finally:
         process.terminate()
         try:
@@ -76,12 +78,12 @@ def serving(folder: Path, **settings: str) -> Iterator[Server]:
             process.wait()
 
 
-def _await_answer(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
+def _await_answer(process: subprocess.Popen[bytes], server: Server, log: Path) -> None:
     deadline = time.monotonic() + STARTS_WITHIN_S
     while time.monotonic() < deadline:
         assert process.poll() is None, log.read_text(encoding="utf-8")
         try:
-            httpx2.get(f"{url}/v1/ping/", trust_env=False)
+            server.ask("GET", "/v1/ping/")
         except httpx2.TransportError:
             time.sleep(0.02)
         else:
