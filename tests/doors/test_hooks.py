@@ -244,6 +244,16 @@ def test_another_users_memories_are_never_given_unless_the_repository_is_shared(
     assert "zebra" in Client(world, shop, "s2", recall_shared=True).ask(asked)
 
 
+def test_a_secret_in_a_prompt_is_not_even_looked_for(world, client, monkeypatch):
+    """The query may go to a server."""
+    asked = []
+    monkeypatch.setattr(world.service, "search", lambda _, query, **__: asked.append(query) or [])
+    client.ask("Why does the deploy fail with ghp_" + "a1B2" * 9 + " as the token? <private>Maya is ill</private>")
+    assert "deploy" in asked[0]
+    assert "a1B2" not in asked[0]
+    assert "ill" not in asked[0]
+
+
 def test_neighbours_of_a_good_hit_stay_out(world, client):
     """What is ranked for standing beside a hit says nothing about the prompt itself."""
     world.remember("The zebra cache expires after 40 minutes", "Lunch is at noon", infer=False)

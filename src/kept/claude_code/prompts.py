@@ -52,7 +52,7 @@ class Prompt:
 
     Attributes:
         wish: What it asks of the memory.
-        query: What to look for; of `remember`, what to store.
+        query: What to look for; of `remember`, what to store (all of it where the rest alone would be no sentence).
     """
 
     wish: Wish
@@ -65,7 +65,7 @@ def read(prompt: str) -> Prompt:
         return Prompt("nothing")
     said = _REMEMBER.match(prompt)
     if said and not prompt.rstrip().endswith("?") and len(said["what"]) <= _REMEMBERED_CHARACTERS:
-        return Prompt("remember", said["what"].strip())
+        return Prompt("remember", (prompt if said["what"].startswith("to ") else said["what"]).strip())
     query = prompt if len(prompt) <= QUERY_HEAD + QUERY_TAIL else f"{prompt[:QUERY_HEAD]}\n{prompt[-QUERY_TAIL:]}"
     if len(prompt) <= QUERY_HEAD and _RESUME.search(prompt):
         return Prompt("resume", query)

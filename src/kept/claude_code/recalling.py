@@ -11,6 +11,7 @@ from kept.claude_code.memories import Owner, Remembered
 from kept.claude_code.patience import within
 from kept.claude_code.session import Session
 from kept.claude_code.showing import Block
+from kept.domain.redaction import redact
 
 CANDIDATES: Final = 60
 """Hits that are looked at: the user's other repositories and the session's own words are among them and are left out."""
@@ -70,8 +71,9 @@ def _found(hooks: Hooks, place: Place, query: str, wait_s: float) -> list[Rememb
 
 
 def _searched(hooks: Hooks, owner: Owner, query: str, threshold: float) -> list[Remembered]:
+    shown = redact(query).text  # a server sees the query, and a prompt can hold a secret
     with hooks.counted_search():
-        return hooks.memories.search(owner, query, limit=CANDIDATES, threshold=threshold)
+        return hooks.memories.search(owner, shown, limit=CANDIDATES, threshold=threshold) if shown.strip() else []
 
 
 def _is_wanted(memory: Remembered, session: Session, place: Place, query: str) -> bool:
