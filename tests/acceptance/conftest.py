@@ -83,7 +83,7 @@ def _await_answer(process: subprocess.Popen[bytes], server: Server, log: Path) -
     while time.monotonic() < deadline:
         assert process.poll() is None, log.read_text(encoding="utf-8")
         try:
-            server.ask("GET", "/v1/ping/")
+            server.ask("GET", "/v1/ping/", key="nobody's")
         except httpx2.TransportError:
             time.sleep(0.02)
         else:
@@ -99,6 +99,8 @@ def server(tmp_path_factory) -> Iterator[Server]:
 
 
 @pytest.fixture(scope="session")
-def serve():
-    """Gives the means to run a server with settings of one's own: `with serve(folder, KEPT_…="…") as server`."""
-    return serving
+def limited(tmp_path_factory) -> Iterator[Server]:
+    """A server that lets each key read three times in an hour, and write twice in a second."""
+    limits = {"KEPT_RATE_LIMIT_READ": "3/hour", "KEPT_RATE_LIMIT_WRITE": "2/second"}
+    with serving(tmp_path_factory.mktemp("limited"), **limits) as running:
+        yield running

@@ -709,13 +709,12 @@ def test_webhooks_are_made_listed_changed_deleted_and_called(client, project, st
 # --- limits, and the rest ---
 
 
-def test_a_limit_says_when_to_come_back(make_client, mem0, serve, tmp_path):
+def test_a_limit_says_when_to_come_back(make_client, mem0, limited):
     """In whole seconds, where the client looks for them."""
-    with serve(tmp_path, KEPT_RATE_LIMIT_READ="3/hour") as limited:
-        client = make_client(limited.admin_key, limited.url)
-        with pytest.raises(mem0.errors.RateLimitError) as error:  # noqa: PT012 - how many the constructor makes is its own
-            for _ in range(4):
-                client.get_all(filters={"user_id": "mira"})
+    client = make_client(limited.make_project()[1], limited.url)
+    with pytest.raises(mem0.errors.RateLimitError) as error:  # noqa: PT012 - how many the constructor makes is its own
+        for _ in range(4):
+            client.get_all(filters={"user_id": "mira"})
     info = error.value.debug_info
     assert 1 <= info["retry_after"] <= 3600
     assert (info["x_ratelimit_limit"], info["x_ratelimit_remaining"]) == ("3", "0")
