@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -77,7 +77,7 @@ def conventions(lasting: Sequence[Remembered], budget_tokens: int) -> Block:
     return block
 
 
-def _agreed(memories: Iterable[Remembered]) -> list[Remembered]:
+def _agreed(memories: Iterable[Remembered]) -> Iterator[Remembered]:
     """Decisions, conventions and what to avoid."""
     return _once(memory for memory in memories if _kind(memory) in LASTING)
 
@@ -107,6 +107,11 @@ def _opens(memory: Remembered, known: Remembered) -> bool:
     return memory.speaker == "user" or known.speaker != "user"
 
 
-def _once(memories: Iterable[Remembered]) -> list[Remembered]:
-    """Without those that are worded like an earlier one."""
-    return list({shortened(memory.text).casefold(): memory for memory in reversed(list(memories))}.values())[::-1]
+def _once(memories: Iterable[Remembered]) -> Iterator[Remembered]:
+    """Without those that are worded like one before. Lazy: what has no room is not even sorted."""
+    said: set[str] = set()
+    for memory in memories:
+        wording = shortened(memory.text).casefold()
+        if wording not in said:
+            said.add(wording)
+            yield memory
