@@ -437,6 +437,11 @@ class Service:
         """Counts and sizes."""
         return self._log.statistics(project)
 
+    @property
+    def resident_bytes(self) -> int:
+        """Memory that the resident partitions hold."""
+        return self._residents.size_bytes
+
     def verify(self, project: str | None = None, progress: Progress | None = None) -> Iterator[Finding]:
         """Check that log, state, hashes and index agree; nothing is yielded when they do."""
         with suppress(StoreReadOnlyError):

@@ -7,6 +7,7 @@ a process that is killed, the last second of entries may be missing.
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from typing import Final
 
 from kept.errors import StoreError
@@ -23,21 +24,32 @@ class AuditTrail:
 
     Args:
         audit: Where they go.
+
+    Attributes:
+        lost: Entries that could not be kept.
+        counts: How often each action had each outcome, since the process began.
     """
 
     def __init__(self, audit: Audit) -> None:
         self.audit = audit
         self.lost = 0
+        self.counts: Counter[tuple[str, str]] = Counter()
         self._waiting: list[AuditEntry] = []
         self._mutex = threading.Lock()
         self._wake = threading.Event()
         self._thread: threading.Thread | None = None
         self._closed = False
 
+    @property
+    def waiting(self) -> int:
+        """Entries that are not written yet."""
+        return len(self._waiting)
+
     def note(self, entry: AuditEntry) -> None:
         """Keep an entry; it is written soon."""
         with self._mutex:
             self._waiting.append(entry)
+            self.counts[entry.action, entry.outcome] += 1
             if self._thread is None and not self._closed:
                 self._thread = threading.Thread(target=self._run, name="kept-audit", daemon=True)
                 self._thread.start()

@@ -16,6 +16,7 @@ from itertools import islice
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from kept.domain.history import Revision
 from kept.domain.jobs import Job, pause_before_retry
 from kept.domain.scope import Scope
 from kept.domain.webhooks import EVENT_TYPES, MEMORY_EVENTS, events_of, memory_details, signature
@@ -181,16 +182,30 @@ def begin(platform: Platform, project: str) -> None:
 
 def relay(platform: Platform) -> bool:
     """Make deliveries of what the log says since the last time; whether there is more."""
-    listening: dict[str, list[Webhook]] = {}
+    return sum(_relay_project(platform, project, webhooks) for project, webhooks in _listening(platform).items()) > 0
+
+
+def lag(platform: Platform) -> int:
+    """How many changes webhooks are still to be told of; of one project at most 1,000 are counted."""
+    return sum(len(_untold(platform, project)) for project in _listening(platform))
+
+
+def _listening(platform: Platform) -> dict[str, list[Webhook]]:
+    """The webhooks of each project that has some."""
+    found: dict[str, list[Webhook]] = {}
     for entry in platform.registry.entries(WEBHOOK):
-        listening.setdefault(entry.owner, []).append(_to_webhook(entry))
-    return sum(_relay_project(platform, project, webhooks) for project, webhooks in listening.items()) > 0
+        found.setdefault(entry.owner, []).append(_to_webhook(entry))
+    return found
+
+
+def _untold(platform: Platform, project: str) -> list[Revision]:
+    cursor = platform.registry.find(CURSOR, _cursor(project))
+    after = cursor.data["seq"] if cursor else platform.service.head()
+    return list(islice(platform.service.changes(project, after), RELAYED))
 
 
 def _relay_project(platform: Platform, project: str, webhooks: Sequence[Webhook]) -> bool:
-    cursor = platform.registry.find(CURSOR, _cursor(project))
-    after = cursor.data["seq"] if cursor else platform.service.head()
-    revisions = list(islice(platform.service.changes(project, after), RELAYED))
+    revisions = _untold(platform, project)
     if not revisions:
         return False
     now = platform.clock()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -36,9 +37,12 @@ _CODES: Final = {
     404: "not-found",
     405: "method-not-allowed",
     413: "too-large",
+    408: "timed-out",
     415: "invalid-input",
+    431: "too-large",
 }
 _SHOWN_FAULTS: Final = 5
+_JSON: Final = re.compile(r"\s*application/([\w.+-]+\+)?json\b", re.IGNORECASE)
 
 
 class Json(Response):
@@ -53,21 +57,19 @@ class Json(Response):
 
 def failure(request: Request, status: int, message: str, code: str, headers: Mapping[str, str] | None = None) -> Json:
     """An error's answer."""
-    body = {
-        "error": message,
-        "detail": message,
-        "message": message,
-        "code": code,
-        "request_id": request.scope.get("kept.request_id"),
-    }
-    return Json(body, status_code=status, headers=dict(headers or {}))
+    return Json(shape_of(message, code, request.scope.get("kept.request_id")), status_code=status, headers=headers)
+
+
+def shape_of(message: str, code: str, request_id: str | None) -> dict[str, str | None]:
+    """The one shape of an error: its message under each name that clients look for."""
+    return {"error": message, "detail": message, "message": message, "code": code, "request_id": request_id}
 
 
 def answer_errors(app: FastAPI) -> None:
     """Answer every error of the app in the one shape."""
     app.add_exception_handler(errors.KeptError, _kept_error)
     app.add_exception_handler(RequestValidationError, _invalid_request)
-    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(HTTPException, http_error)
     app.add_exception_handler(Exception, _unexpected)
 
 
@@ -85,6 +87,10 @@ async def _kept_error(request: Request, error: Exception) -> Json:
 
 async def _invalid_request(request: Request, error: Exception) -> Json:
     faults = error.errors() if isinstance(error, RequestValidationError) else []
+    given = request.headers.get("content-type", "")
+    if given and not _JSON.match(given) and any(fault["loc"] == ("body",) for fault in faults):
+        message = f"The body is {given[:80]!r}; send JSON, as application/json."
+        return failure(request, 415, message, _CODES[415])
     return failure(request, 400, " ".join(map(_fault, faults[:_SHOWN_FAULTS])), "invalid-input")
 
 
@@ -97,7 +103,8 @@ def _fault(fault: Mapping[str, Any]) -> str:
     return f"{name}: {fault['msg']}."
 
 
-async def _http_error(request: Request, error: Exception) -> Json:
+async def http_error(request: Request, error: Exception) -> Json:
+    """The answer to what the frame or the frontier refuses."""
     status = getattr(error, "status_code", 500)
     detail = str(getattr(error, "detail", "")) or "The request failed."
     if status == 404 and detail == "Not Found":  # noqa: PLR2004

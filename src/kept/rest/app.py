@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from anyio import to_thread
 from fastapi import FastAPI
+from fastapi_offline import FastAPIOffline
 
 from kept import __version__
 from kept.bootstrap import build_sender, build_worker
@@ -20,6 +21,7 @@ from kept.rest import (
     exports,
     keys,
     memories,
+    operate,
     organisations,
     oss,
     profiles,
@@ -28,14 +30,20 @@ from kept.rest import (
     webhooks,
 )
 from kept.rest.answers import answer_errors
+from kept.rest.docs import describe, operation_id
 from kept.rest.frontier import Frontier
 from kept.rest.limits import LimitHeaders, RateLimits
+from kept.rest.operate import Metrics
 from kept.settings import Settings
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
-_BYTES_PER_MB = 1_000_000
+REQUESTS_GRACE_S: Final = 5
+"""How long the end waits for requests; with what the worker gets, less than the 10 s after which supervisors kill."""
+WORKER_GRACE_S: Final = 4.0
+"""How long it waits for jobs; what is not done then is given back, and done after the next start."""
+_BYTES_PER_MB: Final = 1_000_000
 
 DESCRIPTION = """\
 The memory of AI agents. The routes are those of Mem0's platform, so that its released clients work with another `host`;
@@ -55,21 +63,25 @@ ROUTERS = (
     webhooks.router,
     retention.router,
     audit.router,
+    operate.router,
     oss.router,
 )
 
 
 def create_app(platform: Platform, settings: Settings) -> FastAPI:
     """The app over a platform, which it closes at its end."""
-    app = FastAPI(
+    app = FastAPIOffline(
         title="Kept",
         version=__version__,
         description=DESCRIPTION,
         lifespan=_lifespan,
         redirect_slashes=False,
-        docs_url=None,
+        docs_url="/docs",
         redoc_url=None,
         openapi_url="/openapi.json",
+        swagger_ui_parameters={"validatorUrl": None},  # which would send the description to a web site
+        generate_unique_id_function=operation_id,
+        strict_content_type=False,  # some clients send none; a key in a header keeps strangers' web pages out
     )
     app.state.platform = platform
     app.state.settings = settings
@@ -77,17 +89,18 @@ def create_app(platform: Platform, settings: Settings) -> FastAPI:
     app.state.limits = RateLimits(settings)
     app.state.sender = build_sender(settings)
     app.state.worker = build_worker(settings, platform)
+    app.state.metrics = Metrics(platform, app.state.worker)
     for router in ROUTERS:
         app.include_router(router)
     answer_errors(app)
+    describe(app)
     return app
 
 
 def served(app: FastAPI) -> ASGIApp:
     """The app behind what every request passes first."""
-    settings: Settings = app.state.settings
-    limited = LimitHeaders(app, app.state.limits)
-    return Frontier(limited, max_body_bytes=settings.max_body_mb * _BYTES_PER_MB)
+    most = app.state.settings.max_body_mb * _BYTES_PER_MB
+    return LimitHeaders(Frontier(app, max_body_bytes=most, observe=app.state.metrics.observe), app.state.limits)
 
 
 @asynccontextmanager
@@ -96,5 +109,5 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        await to_thread.run_sync(app.state.worker.stop)
+        await to_thread.run_sync(app.state.worker.stop, WORKER_GRACE_S)
         await to_thread.run_sync(app.state.platform.close)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any, Final
 from urllib.parse import unquote_to_bytes, urlencode
 
@@ -63,11 +64,10 @@ def principal_of(request: Request) -> Principal:
     """
     keys: Keys = request.app.state.keys
     limits: RateLimits = request.app.state.limits
-    principal = keys.recognise(secret_of(request.headers), connector=CONNECTOR)
+    principal = limits.admit(request, partial(keys.recognise, connector=CONNECTOR), secret_of(request.headers))
     if wanted := request.query_params.get("project_id"):
         principal = in_project(request.app.state.platform, principal, wanted)
     request.scope["kept.principal"] = principal
-    limits.count(request, principal)
     return principal
 
 

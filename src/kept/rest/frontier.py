@@ -1,4 +1,4 @@
-"""What every request passes first: its id, one form of its path, a limit to its body, and a line in the log.
+"""What every request passes first: its id, one form of its path, limits to its size, and a line in the log.
 
 Mem0's clients percent-encode names in paths without exception (`a/b` arrives as `a%2Fb`), some join host and path with two
 slashes, and none follows redirects. So paths are matched as they were sent, in either slash form.
@@ -9,17 +9,26 @@ from __future__ import annotations
 import logging
 import time
 import uuid
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Final
 
-from starlette.exceptions import HTTPException
+from fastapi import HTTPException, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from kept.rest.answers import http_error
 
 logger = logging.getLogger("kept.rest")
 
 SLASHED: Final = ("/v1/", "/v2/", "/v3/", "/api/")
 """Below these every path ends in a slash, everywhere else in none."""
 MAX_REQUEST_ID: Final = 64
+MAX_HEAD_BYTES: Final = 64 * 1024
+"""Longest address and headers together; what usual servers and proxies take is between 8 and 64 KB."""
 HEADER: Final = b"x-request-id"
+UNMATCHED: Final = "unmatched"
+"""The route of what matched none: a path itself may hold anything, and would make endless series of measurements."""
+
+Observe = Callable[[str, str, int, float], None]
 
 
 class Frontier:
@@ -31,7 +40,7 @@ class Frontier:
         observe: Told of each answer: method, route, status, seconds.
     """
 
-    def __init__(self, app: ASGIApp, *, max_body_bytes: int, observe: Any = None) -> None:
+    def __init__(self, app: ASGIApp, *, max_body_bytes: int, observe: Observe) -> None:
         self._app = app
         self._max_body = max_body_bytes
         self._observe = observe
@@ -54,34 +63,48 @@ class Frontier:
             await send(message)
 
         try:
-            await self._app(scope, self._bounded(scope, receive), sending)
+            if refusal := self._refusal(scope):
+                await (await http_error(Request(scope), refusal))(scope, receive, sending)
+            else:
+                await self._app(scope, self._bounded(receive), sending)
         finally:
             self._report(scope, answered, time.perf_counter() - began)
 
-    def _bounded(self, scope: Scope, receive: Receive) -> Receive:
-        """`receive`, which refuses a body over the limit, announced or not."""
-        announced = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
-        received = int(announced) if announced.isdigit() else 0
-        refused = HTTPException(413, f"The body is longer than the {self._max_body:,} bytes that are taken.")
-        too_long = received > self._max_body
+    def _refusal(self, scope: Scope) -> HTTPException | None:
+        """Why the request is not taken, where its head says enough."""
+        size = len(scope.get("raw_path") or b"") + len(scope["query_string"])
+        for name, value in scope["headers"]:
+            size += len(name) + len(value)
+            if name == b"content-length" and value.isdigit() and int(value[:20]) > self._max_body:
+                return self._too_long()
+            if name == b"content-encoding" and value.lower() not in {b"", b"identity"}:
+                return HTTPException(415, "Compressed bodies are not taken; send the body without Content-Encoding.")
+        if size > MAX_HEAD_BYTES:
+            return HTTPException(
+                431, f"Address and headers are longer than the {MAX_HEAD_BYTES:,} bytes that are taken."
+            )
+        return None
+
+    def _bounded(self, receive: Receive) -> Receive:
+        """`receive`, which refuses a body that turns out longer than the limit."""
         received = 0
 
         async def bounded() -> Message:
             nonlocal received
-            if too_long:
-                raise refused
             message = await receive()
             received += len(message.get("body", b""))
             if received > self._max_body:
-                raise refused
+                raise self._too_long()
             return message
 
         return bounded
 
+    def _too_long(self) -> HTTPException:
+        return HTTPException(413, f"The body is longer than the {self._max_body:,} bytes that are taken.")
+
     def _report(self, scope: Scope, status: int, seconds: float) -> None:
-        route = getattr(scope.get("route"), "path", "unmatched")
-        if self._observe is not None:
-            self._observe(scope["method"], route, status, seconds)
+        route = getattr(scope.get("route"), "path", UNMATCHED)
+        self._observe(scope["method"], route, status, seconds)
         if logger.isEnabledFor(logging.INFO):
             line = {
                 "request_id": scope["kept.request_id"],

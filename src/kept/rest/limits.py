@@ -7,28 +7,39 @@ from __future__ import annotations
 
 import math
 import time
+from collections import OrderedDict
+from collections.abc import Callable
+from ipaddress import ip_address, ip_network
 from typing import Final, Literal
 
 from fastapi import Request
 from limits import RateLimitItem, parse
 from limits.storage import MemoryStorage
-from limits.strategies import MovingWindowRateLimiter
+from limits.strategies import FixedWindowRateLimiter
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from kept.domain.access import Principal
-from kept.errors import ConfigurationError, RateLimitError
+from kept.errors import AuthenticationError, ConfigurationError, RateLimitError
 from kept.settings import Settings
 
 RouteClass = Literal["read", "write", "admin"]
 CLASSES: Final[tuple[RouteClass, ...]] = ("read", "write", "admin")
 
+WRONG_KEYS: Final = parse("60/minute")
+"""From one address, where anything is limited: more than people mistype, far less than guessing takes."""
+COUNTERS: Final = 65_536
+"""Of wrong keys; addresses that share one are limited together."""
+KNOWN_KEYS: Final = 10_000
+"""Keys of which is remembered that they were right."""
 _ADMIN: Final = ("/api/", "/v1/keys/", "/v1/audit/", "/v1/retention/", "/v1/mcp-links/")
 _READING: Final = ("/search/", "/context/", "/summary/", "/exports/get/", "/v2/memories/", "/v3/memories/")
 """Ends of paths that are read by POST."""
 
 
 class RateLimits:
-    """Counts requests by key and class.
+    """Counts requests by key and class, and wrong keys by the address they come from.
+
+    What is counted takes bounded memory: there are so many keys, and addresses share a fixed number of counters.
 
     Raises:
         ConfigurationError: A setting that is no limit.
@@ -39,30 +50,39 @@ class RateLimits:
         self._items: dict[RouteClass, RateLimitItem] = {
             name: _parsed(name, text) for name, text in given.items() if text is not None
         }
-        self._limiter = MovingWindowRateLimiter(MemoryStorage())
+        self._windows = FixedWindowRateLimiter(MemoryStorage())
+        self._known: OrderedDict[int, None] = OrderedDict()
 
     @property
     def on(self) -> bool:
         """Whether anything is limited."""
         return bool(self._items)
 
-    def count(self, request: Request, principal: Principal) -> None:
-        """Count a request of a key.
+    def admit(self, request: Request, recognise: Callable[[str | None], Principal], secret: str | None) -> Principal:
+        """Who asks with a key; counted against the key, or, when it is none, against the address.
+
+        An address that tried too many wrong keys is refused whatever it shows, save a key that was right before: others may stand
+        behind the same address.
 
         Raises:
-            RateLimitError: It is one too many.
+            AuthenticationError: It is no key.
+            RateLimitError: One request or one wrong key too many.
         """
         if not self._items:
-            return
-        kind = class_of(request.method, request.scope["path"])
-        item = self._items.get(kind)
-        who = principal.key_id or principal.name
-        request.scope["kept.limited"] = (kind, who)
-        if item is not None and not self._limiter.hit(item, who, kind):
-            wait = self._wait_s(item, who, kind)
-            raise RateLimitError(
-                f"This key may make {item} {kind} requests; the next one in {wait} s.", retry_after_s=wait
-            )
+            return recognise(secret)
+        where = _counter_of(request)
+        if self._windows.get_window_stats(WRONG_KEYS, where).remaining <= 0 and hash(secret) not in self._known:
+            wait = self._wait_s(WRONG_KEYS, where)
+            message = f"Too many wrong keys came from this address; the next one is looked at in {wait} s."
+            raise RateLimitError(message, retry_after_s=wait)
+        try:
+            principal = recognise(secret)
+        except AuthenticationError:
+            self._windows.hit(WRONG_KEYS, where)
+            raise
+        self._remember(hash(secret))
+        self._count(request, principal)
+        return principal
 
     def headers(self, scope: Scope) -> list[tuple[bytes, bytes]]:
         """What an answer says about the limit: of the key's class, or of the class that its route would be in."""
@@ -72,7 +92,8 @@ class RateLimits:
             return []
         remaining, wait = item.amount, 0
         if who is not None:
-            remaining, wait = self._limiter.get_window_stats(item, who, kind).remaining, self._wait_s(item, who, kind)
+            remaining = self._windows.get_window_stats(item, who, kind).remaining
+            wait = self._wait_s(item, who, kind)
         values = {"limit": item.amount, "remaining": max(remaining, 0), "reset": wait}
         return [
             (f"{prefix}ratelimit-{name}".encode(), str(value).encode())
@@ -80,8 +101,36 @@ class RateLimits:
             for name, value in values.items()
         ]
 
-    def _wait_s(self, item: RateLimitItem, who: str, kind: str) -> int:
-        return max(math.ceil(self._limiter.get_window_stats(item, who, kind).reset_time - time.time()), 1)
+    def _count(self, request: Request, principal: Principal) -> None:
+        kind = class_of(request.method, request.scope["path"])
+        item = self._items.get(kind)
+        who = principal.key_id or principal.name
+        request.scope["kept.limited"] = (kind, who)
+        if item is not None and not self._windows.hit(item, who, kind):
+            wait = self._wait_s(item, who, kind)
+            message = f"This key may make {item} {kind} requests; the next one in {wait} s."
+            raise RateLimitError(message, retry_after_s=wait)
+
+    def _remember(self, known: int) -> None:
+        self._known[known] = None
+        self._known.move_to_end(known)
+        if len(self._known) > KNOWN_KEYS:
+            self._known.popitem(last=False)
+
+    def _wait_s(self, item: RateLimitItem, *who: str) -> int:
+        return max(math.ceil(self._windows.get_window_stats(item, *who).reset_time - time.time()), 1)
+
+
+def _counter_of(request: Request) -> str:
+    """Which counter a client's address falls to: of IPv6, whose users have whole networks, the network's."""
+    host = request.client.host if request.client else ""
+    try:
+        address = ip_address(host.partition("%")[0])
+    except ValueError:
+        network = host
+    else:
+        network = str(address) if address.version == 4 else str(ip_network((int(address), 64), strict=False))  # noqa: PLR2004
+    return str(hash(network) % COUNTERS)
 
 
 class LimitHeaders:

@@ -1,0 +1,136 @@
+"""One client's connection: so much time and room for a request, and no more; so many connections at a time.
+
+Past what uvicorn does, which waits for ever for the end of a request and keeps whatever a header is made of.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import uuid
+from http import HTTPStatus
+from typing import ClassVar, Final
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from kept.rest.answers import shape_of
+from kept.rest.frontier import MAX_HEAD_BYTES
+
+logger = logging.getLogger("kept.rest")
+
+_SLOW: Final = "The request took longer to arrive than is waited for."
+
+
+class Connection(HttpToolsProtocol):
+    """A connection that is ended when its client is too slow, sends no end of headers, or is one too many.
+
+    Attributes:
+        head_s: For the address and headers of a request, from the first byte on; and for the first byte of a new connection.
+        body_s: For its body; the longest one at the speed of a slow line.
+        reading_s: For the client to take what it was sent.
+        most: Connections at a time; half of the 1,024 files that a process may have open on most systems.
+    """
+
+    head_s: ClassVar[float] = 10.0
+    body_s: ClassVar[float] = 60.0
+    reading_s: ClassVar[float] = 60.0
+    most: ClassVar[int] = 512
+
+    _head_bytes = 0
+    _asked = False
+    _in_head = False
+    _until: asyncio.TimerHandle | None = None
+    _until_read: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin, unless there are too many."""
+        super().connection_made(transport)
+        if len(self.connections) > self.most:
+            self._refuse(HTTPStatus.SERVICE_UNAVAILABLE, "Too many connections at a time; try again.", "too-busy")
+        else:
+            self._wait(self.head_s)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """End, without anything left to wait for."""
+        self._wait(None)
+        self.resume_writing()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Take what arrived, unless it goes on with a head that is too long. A head that has ended is the frontier's matter."""
+        self._head_bytes += len(data)
+        super().data_received(data)
+        if self._in_head and self._head_bytes > MAX_HEAD_BYTES:
+            message = f"Address and headers are longer than the {MAX_HEAD_BYTES:,} bytes that are taken."
+            self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, message, "too-large")
+
+    def on_message_begin(self) -> None:
+        """A request begins."""
+        self._asked, self._in_head, self._head_bytes = True, True, 0
+        self._wait(self.head_s)
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        """Its body begins."""
+        self._in_head = False
+        self._wait(self.body_s)
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """It has arrived."""
+        self._wait(None)
+        super().on_message_complete()
+
+    def pause_writing(self) -> None:
+        """The client does not read what it was sent."""
+        self._until_read = self.loop.call_later(self.reading_s, self.transport.abort)
+        super().pause_writing()
+
+    def resume_writing(self) -> None:
+        """It does again."""
+        if self._until_read is not None:
+            self._until_read.cancel()
+            self._until_read = None
+        super().resume_writing()
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer what is no HTTP, in the shape of every other error."""
+        self._refuse(HTTPStatus.BAD_REQUEST, msg, "invalid-input")
+
+    def _wait(self, seconds: float | None) -> None:
+        """Give the client so long from now on; None: it has done what is waited for."""
+        if self._until is not None:
+            self._until.cancel()
+        self._until = None if seconds is None else self.loop.call_later(seconds, self._give_up)
+
+    def _give_up(self) -> None:
+        if not self._asked:
+            self.transport.close()
+        else:
+            self._refuse(HTTPStatus.REQUEST_TIMEOUT, _SLOW, "timed-out")
+
+    def _refuse(self, status: HTTPStatus, message: str, code: str) -> None:
+        """Answer, where no answer has begun, and hang up."""
+        if self.transport.is_closing():
+            return
+        self._wait(None)
+        cycle = self.cycle
+        answering = cycle is not None and not cycle.response_complete
+        if not (answering and cycle.response_started):
+            self.transport.write(_answer(status, message, code))
+        if answering:  # the app learns that nobody is there, and says no more
+            cycle.disconnected = True
+            cycle.message_event.set()
+        logger.info("connection refused", extra={"kept": {"status": int(status), "code": code}})
+        self.transport.close()
+
+
+def _answer(status: HTTPStatus, message: str, code: str) -> bytes:
+    request_id = uuid.uuid4().hex
+    body = json.dumps(shape_of(message, code, request_id)).encode()
+    head = (
+        f"HTTP/1.1 {status.value} {status.phrase}\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n"
+        f"x-request-id: {request_id}\r\nconnection: close\r\n\r\n"
+    )
+    return head.encode("ascii") + body
