@@ -170,6 +170,7 @@ CALLS = [
     ("get_project", (), {}, "GET", P, {}, None),
     ("update_project", (), {"multilingual": False}, "PATCH", P, {}, {"multilingual": False}),
     ("audit", (), {"action": "memory.search"}, "GET", "/v1/audit/", {"action": ["memory.search"]}, None),
+    ("audit", (), {"after": datetime(2026, 3, 2, tzinfo=UTC)}, "GET", "/v1/audit/", {"after": ["2026-03-02T00:00:00+00:00"]}, None),
     ("project.get", (["name", "decay"],), {}, "GET", P, {"fields": ["name", "decay"]}, None),
     (
         "project.create",

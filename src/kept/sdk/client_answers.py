@@ -233,6 +233,7 @@ class Identity(TypedDict):
     org_id: str
     project_id: str
     user_email: str | None
+    role: NotRequired[str]
 
 
 class ProjectAnswer(TypedDict):
@@ -279,6 +280,8 @@ class Webhook(TypedDict):
     created_at: str
     updated_at: str
     secret: NotRequired[str]
+    failing_since: NotRequired[str | None]
+    reason: NotRequired[str | None]
 
 
 class Profile(TypedDict):
@@ -327,19 +330,43 @@ class Key(TypedDict):
     id: str
     name: str
     role: str
-    prefix: NotRequired[str]
-    project_id: NotRequired[str | None]
-    bound: NotRequired[dict[str, list[str]]]
-    created_at: NotRequired[str]
-    expires_at: NotRequired[str | None]
-    revoked_at: NotRequired[str | None]
-    last_used_at: NotRequired[str | None]
+    prefix: str
+    project_id: str | None
+    org_id: str
+    bound: dict[str, list[str]]
+    member: str | None
+    created_at: str
+    expires_at: str | None
+    revoked_at: str | None
+    last_used_at: str | None
 
 
 class KeyCreated(Key):
     """A new key; `api_key` is shown this once."""
 
     api_key: str
+
+
+class KeyRevoked(TypedDict):
+    """A key that ended."""
+
+    message: str
+    key: Key
+
+
+class AuditEntry(TypedDict):
+    """Who read or changed what: `target` is `name=value`, `outcome` is `ok` or an error's code."""
+
+    at: str
+    project_id: str
+    actor: str
+    key_id: str | None
+    connector: str
+    action: str
+    target: str
+    outcome: str
+    count: int
+    request_id: str | None
 
 
 class Link(TypedDict):

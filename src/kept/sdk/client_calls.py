@@ -551,23 +551,40 @@ class MemoryCalls(Speaker[R]):
         self,
         *,
         actor: str | None = None,
+        key_id: str | None = None,
         action: str | None = None,
+        target: str | None = None,
+        outcome: str | None = None,
         after: When | None = None,
         before: When | None = None,
         page: int | None = None,
         page_size: int | None = None,
-    ) -> Request[answers.Page[dict[str, Any]]]:
+    ) -> Request[answers.Page[answers.AuditEntry]]:
         """Who read or changed what, newest first. Needs an owner's key. Kept's own.
 
         Args:
-            actor: Only by this one.
-            action: Only of this kind, such as `memory.search`.
+            actor: Only by whom this is the name of.
+            key_id: Only with this key.
+            action: Only what begins so: `memory`, `memory.search`.
+            target: Only about this, as `user_id=mira`.
+            outcome: Only what ended so: `ok`, or an error's code.
             after: Only from then on.
             before: Only up to then.
             page: Which page, from 1.
-            page_size: How many on a page.
+            page_size: How many on a page, at most 200.
         """
-        query = given(None, actor=actor, action=action, after=after, before=before, page=page, page_size=page_size)
+        query = given(
+            None,
+            actor=actor,
+            key_id=key_id,
+            action=action,
+            target=target,
+            outcome=outcome,
+            after=after,
+            before=before,
+            page=page,
+            page_size=page_size,
+        )
         return Request("GET", "/v1/audit/", query=query, own=True)
 
     # --- exports and summary ---

@@ -129,6 +129,12 @@ def _iso(value: object) -> str:
     raise TypeError(f"a value of type {type(value).__name__}")
 
 
+def queried(query: Mapping[str, Any]) -> dict[str, Any]:
+    """What a query says: None is left out, dates and times are in ISO 8601."""
+    said = {name: value for name, value in query.items() if value is not None}
+    return {name: _iso(value) if isinstance(value, date) else value for name, value in said.items()}
+
+
 def segment(name: object) -> str:
     """A name as one segment of a path; a dot alone would be taken for a step in it."""
     text = str(name)

@@ -116,8 +116,8 @@ class Project(Speaker[R]):
         return (yield from self.change(changes))
 
     @Call
-    def delete(self) -> Script[answers.Message]:
-        """Delete the project with everything in it."""
+    def delete(self) -> Script[answers.Acknowledged]:
+        """Delete the project: its keys end at once, its memories are hidden."""
         return (yield from Request("DELETE", (yield from self._path())))
 
     @Call
@@ -182,10 +182,47 @@ class Events(Speaker[R]):
 
     @Call
     def list(
-        self, /, *, page: int | None = None, page_size: int | None = None, **criteria: Any
+        self,
+        *,
+        event_type: str | Sequence[str] | None = None,
+        status: str | Sequence[str] | None = None,
+        user_id: str | None = None,
+        agent_id: str | None = None,
+        app_id: str | None = None,
+        run_id: str | None = None,
+        after: When | None = None,
+        before: When | None = None,
+        page: int | None = None,
+        page_size: int | None = None,
     ) -> Request[answers.Page[answers.Event]]:
-        """A page of events, newest first; `criteria` such as `event_type`, `status`, `user_id` narrow it."""
-        return Request("GET", "/v1/events/", query=given(None, criteria, page=page, page_size=page_size))
+        """A page of events, newest first.
+
+        Args:
+            event_type: Only these: `ADD`, `UPDATE`, `DELETE`, `DELETE_ALL`, `DELETE_USER`.
+            status: Only those that are `PENDING`, `RUNNING`, `SUCCEEDED` or `FAILED`.
+            user_id: Only about this user's memories; so do the other ids.
+            agent_id: See `user_id`.
+            app_id: See `user_id`.
+            run_id: See `user_id`.
+            after: Only what was asked for then or later.
+            before: Only what was asked for earlier.
+            page: Which page, from 1.
+            page_size: How many on a page, at most 200.
+        """
+        query = given(
+            None,
+            event_type=event_type,
+            status=status,
+            user_id=user_id,
+            agent_id=agent_id,
+            app_id=app_id,
+            run_id=run_id,
+            after=after,
+            before=before,
+            page=page,
+            page_size=page_size,
+        )
+        return Request("GET", "/v1/events/", query=query)
 
     @Call
     def wait(self, event: str | Mapping[str, Any], *, timeout_s: float = WAIT_S) -> Script[answers.Event]:
@@ -255,7 +292,7 @@ class Keys(Speaker[R]):
         return Request("POST", "/v1/keys/", body=body, own=True)
 
     @Call
-    def revoke(self, key_id: str) -> Request[answers.Message]:
+    def revoke(self, key_id: str) -> Request[answers.KeyRevoked]:
         """End a key now."""
         return Request("DELETE", f"/v1/keys/{segment(key_id)}/", own=True)
 

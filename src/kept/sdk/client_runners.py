@@ -13,7 +13,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Concatenate, Generic, ParamSpec, TypeVar, cast, overload
 
-from kept.sdk.client_exchange import Pause, Reply, Request, Steps, conversation, encoded
+from kept.sdk.client_exchange import Pause, Reply, Request, Steps, conversation, encoded, queried
 
 if TYPE_CHECKING:
     import httpx2
@@ -48,7 +48,7 @@ class Place:
             "method": request.method,
             "url": self.url + request.path,
             "headers": headers,
-            "params": {name: value for name, value in request.query.items() if value is not None} or None,
+            "params": queried(request.query) or None,
             "content": None if request.body is None else encoded(request.body),
         }
 
