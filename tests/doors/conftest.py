@@ -1,4 +1,4 @@
-"""What tests of doors share: one embedder, a server that writes down what it is asked, and clients of both kinds."""
+"""What tests of doors share: one embedder, a server that writes down what it is asked, clients of both kinds, and our own server."""
 
 from __future__ import annotations
 
@@ -12,12 +12,18 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import httpx2
 import pytest
 from anyio.from_thread import start_blocking_portal
 
 from kept import AsyncMemoryClient, MemoryClient
 from kept.adapters import embedders
+from kept.bootstrap import build_platform
+from kept.engine.keys import Keys
+from kept.engine.platform import Platform
+from kept.rest.app import create_app, served
 from kept.sdk.client_runners import Speaker
+from kept.settings import Settings
 
 _opened_once = functools.cache(embedders.open_embedder)
 
@@ -175,3 +181,105 @@ def make_client(request):
 def client(make_client, recorder):
     """A client of the recorder, which does not retry unless a test makes its own."""
     return make_client(api_key="kept_secret", host=recorder.url, retries=0)
+
+
+# --- the REST server, asked in this process ---
+
+
+class Api:
+    """The server's app over a store of its own. Its worker rests until `work` is called."""
+
+    def __init__(self, platform: Platform, settings: Settings, portal: Any) -> None:
+        self.platform = platform
+        self.app = create_app(platform, settings)
+        self.keys = Keys(platform)
+        self.admin = self.make_key(role="ADMIN", project=None)
+        self._portal = portal
+        transport = httpx2.ASGITransport(served(self.app))
+        self._client = httpx2.AsyncClient(transport=transport, base_url="http://kept.test")
+
+    def ask(self, method: str, path: str, *, key: str | None = None, **more: Any) -> httpx2.Response:
+        """One request, with this key (or none)."""
+        headers = {**({"Authorization": f"Token {key}"} if key else {}), **more.pop("headers", {})}
+        call = functools.partial(self._client.request, method, path, headers=headers, **more)
+        return self._portal.call(call)
+
+    def get(self, path: str, key: str, **query: Any) -> Any:
+        """What a route says, which is well."""
+        return self.answer("GET", path, key, params=query)
+
+    def answer(self, method: str, path: str, key: str, **more: Any) -> Any:
+        """What a request is answered with, which is well."""
+        found = self.ask(method, path, key=key, **more)
+        assert found.is_success, f"{method} {path}: {found.status_code} {found.text}"
+        return found.json()
+
+    def make_key(self, **fields: Any) -> str:
+        """A key's secret."""
+        return self.keys.make(**({"name": "test"} | fields))[1]
+
+    def make_project(self, name: str = "test") -> Tenant:
+        """A project of its own, with the key of its owner."""
+        made = self.answer("POST", "/api/v1/orgs/organizations/default/projects/", self.admin, json={"name": name})
+        return Tenant(self, made["project_id"], made["api_key"])
+
+    def work(self) -> None:
+        """Do what was acknowledged."""
+        self.app.state.worker.run_due("writes")
+
+    def close(self) -> None:
+        """End it."""
+        self._portal.call(self._client.aclose)
+        self.platform.close()
+
+
+@dataclass(frozen=True)
+class Tenant:
+    """A project and the key of its owner."""
+
+    api: Api
+    id: str
+    key: str
+
+    @property
+    def path(self) -> str:
+        """Where the project is read and changed."""
+        return f"/api/v1/orgs/organizations/default/projects/{self.id}/"
+
+    def make_key(self, **fields: Any) -> str:
+        """The secret of another key of the project."""
+        return self.api.make_key(**({"project": self.id} | fields))
+
+    def say(self, *texts: str, key: str | None = None, **fields: Any) -> list[str]:
+        """Store texts verbatim; ids of the memories."""
+        said = {
+            "messages": list(texts),
+            "infer": False,
+            **({} if "agent_id" in fields else {"user_id": "alice"}),
+            **fields,
+        }
+        answer = self.api.answer("POST", "/v3/memories/add/", key or self.key, json=said)
+        return [stored["id"] for stored in answer["results"]]
+
+    def texts(self, key: str | None = None, **filters: Any) -> list[str]:
+        """What is listed, newest first."""
+        asked = filters or {"OR": [{name: "*"} for name in ("user_id", "agent_id", "app_id", "run_id")]}
+        page = self.api.answer("POST", "/v3/memories/", key or self.key, json={"filters": asked})
+        return [memory["memory"] for memory in page["results"]]
+
+
+@pytest.fixture(scope="module")
+def api(tmp_path_factory):
+    """A server for the tests of a module, which keep apart by their projects."""
+    folder = tmp_path_factory.mktemp("api")
+    settings = Settings.load(environ={}, config=folder / "none.toml", database=str(folder / "kept.db"))
+    with start_blocking_portal() as portal:
+        made = Api(build_platform(settings), settings, portal)
+        yield made
+        made.close()
+
+
+@pytest.fixture
+def tenant(api):
+    """A project of the test's own."""
+    return api.make_project()
