@@ -40,6 +40,8 @@ TEAM_SETTINGS: Final = frozenset(
 """What such a file may set. Never where memories are or whose: a repository that somebody else wrote must not choose that."""
 NativeMemory = Literal["off", "mirror", "redirect"]
 """What happens to a coding client's own memory files: nothing, they are read, or writes to them are turned to Kept."""
+Port = int
+"""Of TCP; 0 is any that is free."""
 _ANONYMOUS: Final = "me"
 _DEFAULT: Final = "default"
 _ARGUMENT: Final = "argument"
@@ -97,7 +99,7 @@ class Settings:
     url: str | None = None
     api_key: str | None = None
     host: str = "127.0.0.1"
-    port: int = 8787
+    port: Port = 8787
     public_url: str | None = None
     max_body_mb: int = 10
     webhooks_allow_private: bool = False
@@ -305,6 +307,11 @@ def _positive_int(value: object) -> int:
     return number if number > 0 else _fail()
 
 
+def _port(value: object) -> int:
+    number = int(str(value))
+    return number if 0 <= number < _PORTS else _fail()
+
+
 def _positive_float(value: object) -> float:
     number = float(str(value))
     return number if 0 < number < float("inf") else _fail()
@@ -322,11 +329,13 @@ def _native_memory(value: object) -> str:
     return value if isinstance(value, str) and value in get_args(NativeMemory) else _fail()
 
 
+_PORTS: Final = 1 << 16
 _PARSERS: Final = {
     "str": _text,
     "str | None": _text,
     "bool": _boolean,
     "int": _positive_int,
+    "Port": _port,
     "float": _positive_float,
     "tuple[str, ...]": _texts,
     "NativeMemory": _native_memory,
@@ -336,6 +345,7 @@ _KINDS: Final = {
     "str | None": "a text that is not blank",
     "bool": "true or false",
     "int": "a whole number above 0",
+    "Port": f"a whole number from 0 to {_PORTS - 1}",
     "float": "a number above 0",
     "tuple[str, ...]": "a list of texts",
     "NativeMemory": "off, mirror or redirect",

@@ -3,43 +3,54 @@
 from __future__ import annotations
 
 import os
-import socket
 import sys
+from contextlib import suppress
+from ipaddress import ip_address
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from kept.cli import render
 from kept.cli.invocation import Invocation, pass_invocation
-from kept.cli.options import command
+from kept.cli.options import TEXT, command
 from kept.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from kept.engine.keys import Keys
     from kept.settings import Settings
 
-KEY_FILE: Final = "admin.key"
-"""Where the first administrator's key is kept, beside the store, for its owner alone."""
+KEY_SUFFIX: Final = ".admin-key"
+"""Of the file beside the store that keeps the first administrator's key."""
 _OWNER_ONLY: Final = 0o600
-_LOOPBACK: Final = ("127.", "::1", "localhost")
+_RATE: Final = "RATE"
 
 
 @command("serve", examples=["kept serve", "KEPT_API_KEY=… kept serve --host 0.0.0.0 --port 8787"])
-@click.option("--host", help="Address to listen on; default 127.0.0.1, this machine alone.")
+@click.option("--host", type=TEXT, help="Address to listen on; default 127.0.0.1, this machine alone.")
 @click.option("--port", type=click.IntRange(0, 65535), help="Port to listen on; default 8787, 0 takes a free one.")
+@click.option("--public-url", type=TEXT, metavar="URL", help="Under which address clients reach it, behind a proxy.")
+@click.option("--max-body-mb", type=click.IntRange(1), help="Longest body taken, in megabytes; default 10.")
+@click.option(
+    "--webhooks-allow-private",
+    is_flag=True,
+    default=None,
+    help="Let webhooks go to addresses of private networks and of this machine.",
+)
+@click.option("--rate-limit-read", type=TEXT, metavar=_RATE, help="Most reads of a key, such as 600/minute.")
+@click.option("--rate-limit-write", type=TEXT, metavar=_RATE, help="Most writes of a key.")
+@click.option("--rate-limit-admin", type=TEXT, metavar=_RATE, help="Most requests of a key that manage projects.")
 @pass_invocation
-def serve(invocation: Invocation, /, host: str | None, port: int | None) -> None:
+def serve(invocation: Invocation, /, **given: Any) -> None:
     """Serve memories to Mem0's clients and to Kept's, over HTTP.
 
     The first start makes an administrator's key and says where it is kept; or give one as KEPT_API_KEY. Ctrl-C ends it, after
     what is being done.
     """
-    settings = invocation.with_settings(host=host, port=port)
+    settings = invocation.with_settings(**given)
     try:
-        import uvicorn
-
-        from kept.rest.app import create_app, served
+        from kept.rest.app import create_app
+        from kept.rest.running import listen, run, server_of
     except ImportError as error:
         raise ConfigurationError(
             f"The server needs more than is installed ({error.name}): pip install 'kept[server]'"
@@ -49,77 +60,68 @@ def serve(invocation: Invocation, /, host: str | None, port: int | None) -> None
     from kept.rest.logs import configure_logs
 
     configure_logs(debug=settings.debug)
-    platform = build_platform(settings)
-    try:
-        greeting = _admit(Keys(platform), settings)
-        listener = _listen(settings.host, settings.port)
-    except BaseException:
-        platform.close()
-        raise
-    address = listener.getsockname()
-    app = create_app(platform, settings)
-    render.say(f"Kept listens on http://{_shown_host(settings.host)}:{address[1]} (store: {settings.database})")
-    if greeting:
-        render.say(greeting)
-    sys.stdout.flush()
-    config = uvicorn.Config(
-        served(app), log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=10, lifespan="on"
-    )
-    uvicorn.Server(config).run(sockets=[listener])
+    listener = listen(settings.host, settings.port)
+    with listener:
+        address, port = listener.getsockname()[:2]
+        platform = build_platform(settings)
+        try:
+            greeting = _admit(Keys(platform), settings, is_private=ip_address(address).is_loopback)
+            server = server_of(create_app(platform, settings))
+        except BaseException:
+            platform.close()
+            raise
+        render.say(f"Kept listens on http://{_shown(settings.host)}:{port} (store: {settings.database})")
+        if greeting:
+            render.say(greeting)
+        sys.stdout.flush()
+        run(server, listener)
 
 
-def _admit(keys: Keys, settings: Settings) -> str | None:
+def _admit(keys: Keys, settings: Settings, *, is_private: bool) -> str | None:
     """See to it that there is an administrator's key; what to tell about it, if it is new.
 
     Raises:
-        ConfigurationError: Another address than this machine's, and no key was made yet.
+        ConfigurationError: Others can reach the server, and no key was made yet.
     """
     if settings.api_key is not None:
         keys.ensure_admin(settings.api_key)
         return None
     if keys.any_exist():
         return None
-    if not settings.host.startswith(_LOOPBACK):
+    if not is_private:
         raise ConfigurationError(
             f"Others could reach {settings.host}, and no key was made yet. Make one first with "
             "`kept keys create --role admin --name ops`, or give one as KEPT_API_KEY."
         )
     _, secret = keys.make(name="admin", role="ADMIN", project=None)
-    path = _key_file(settings)
-    if path is None:
-        return f"The administrator's key, shown this once: {secret}"
-    path.touch(mode=_OWNER_ONLY)
-    path.write_text(secret + "\n", encoding="ascii")
-    return f"The administrator's key, shown this once: {secret}\nIt is kept in {path}"
+    return f"The administrator's key, shown this once: {secret}\n{_kept(secret, settings)}"
 
 
-def _key_file(settings: Settings) -> Path | None:
-    """Beside the store, where such a file can be made."""
+def _kept(secret: str, settings: Settings) -> str:
+    """Write the key to a file that nobody else could read at any moment; where it is, or why it is nowhere."""
     from kept.bootstrap import sqlite_path
 
-    path = sqlite_path(settings.database).absolute().with_name(KEY_FILE)
-    return path if os.access(path.parent, os.W_OK) else None
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    """A listening socket.
-
-    Raises:
-        ConfigurationError: The address cannot be used.
-    """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    store = sqlite_path(settings.database).absolute()
+    path = store.with_name(store.name + KEY_SUFFIX)
     try:
-        listener.bind((host, port))
-        listener.listen(1024)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _OWNER_ONLY)
+    except FileExistsError:
+        return f"It is not kept in a file: {path} is there already, of another store."
     except OSError as error:
-        listener.close()
-        raise ConfigurationError(
-            f"Cannot listen on {host}:{port}: {error.strerror}. Is another server running? Try --port."
-        ) from error
-    return listener
+        return f"It is not kept in a file: {path} cannot be written ({error.strerror})."
+    return _written(descriptor, path, secret)
 
 
-def _shown_host(host: str) -> str:
+def _written(descriptor: int, path: Path, secret: str) -> str:
+    try:
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            file.write(secret + "\n")
+    except OSError as error:  # half a key is worse than none
+        with suppress(OSError):
+            path.unlink()
+        return f"It is not kept in a file: {path} cannot be written ({error.strerror})."
+    return f"It is kept in {path}"
+
+
+def _shown(host: str) -> str:
     return f"[{host}]" if ":" in host else host

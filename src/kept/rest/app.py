@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
@@ -39,10 +40,10 @@ from kept.settings import Settings
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
-REQUESTS_GRACE_S: Final = 5
-"""How long the end waits for requests; with what the worker gets, less than the 10 s after which supervisors kill."""
 WORKER_GRACE_S: Final = 4.0
 """How long it waits for jobs; what is not done then is given back, and done after the next start."""
+logger = logging.getLogger("kept.rest")
+
 _BYTES_PER_MB: Final = 1_000_000
 
 DESCRIPTION = """\
@@ -106,8 +107,10 @@ def served(app: FastAPI) -> ASGIApp:
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     app.state.worker.start()
+    logger.info("started", extra={"kept": {"version": __version__}})
     try:
         yield
     finally:
         await to_thread.run_sync(app.state.worker.stop, WORKER_GRACE_S)
         await to_thread.run_sync(app.state.platform.close)
+        logger.info("stopped")

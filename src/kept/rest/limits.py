@@ -81,8 +81,23 @@ class RateLimits:
             self._windows.hit(WRONG_KEYS, where)
             raise
         self._remember(hash(secret))
-        self._count(request, principal)
+        self.count(request, principal)
         return principal
+
+    def count(self, request: Request, principal: Principal) -> None:
+        """Count a request of whoever was recognised.
+
+        Raises:
+            RateLimitError: It is one too many.
+        """
+        kind = class_of(request.method, request.scope["path"])
+        item = self._items.get(kind)
+        who = principal.key_id or principal.name
+        request.scope["kept.limited"] = (kind, who)
+        if item is not None and not self._windows.hit(item, who, kind):
+            wait = self._wait_s(item, who, kind)
+            message = f"This key may make {item} {kind} requests; the next one in {wait} s."
+            raise RateLimitError(message, retry_after_s=wait)
 
     def headers(self, scope: Scope) -> list[tuple[bytes, bytes]]:
         """What an answer says about the limit: of the key's class, or of the class that its route would be in."""
@@ -100,16 +115,6 @@ class RateLimits:
             for prefix in ("", "x-")
             for name, value in values.items()
         ]
-
-    def _count(self, request: Request, principal: Principal) -> None:
-        kind = class_of(request.method, request.scope["path"])
-        item = self._items.get(kind)
-        who = principal.key_id or principal.name
-        request.scope["kept.limited"] = (kind, who)
-        if item is not None and not self._windows.hit(item, who, kind):
-            wait = self._wait_s(item, who, kind)
-            message = f"This key may make {item} {kind} requests; the next one in {wait} s."
-            raise RateLimitError(message, retry_after_s=wait)
 
     def _remember(self, known: int) -> None:
         self._known[known] = None

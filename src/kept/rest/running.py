@@ -1,0 +1,74 @@
+"""Running the app: a socket, a server over it, and an end that finishes what was begun."""
+
+from __future__ import annotations
+
+import errno
+import signal
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+import uvicorn
+from fastapi import FastAPI
+
+from kept.errors import ConfigurationError
+from kept.rest.app import served
+from kept.rest.connections import Connection
+
+REQUESTS_GRACE_S: Final = 5
+"""How long the end waits for requests; with what the worker gets, less than the 10 s after which supervisors kill."""
+KEEP_ALIVE_S: Final = 30
+"""How long an idle connection is kept: longer than clients' pools keep theirs (4 to 15 s), so that the client ends it."""
+BACKLOG: Final = 1_024
+_PROXIES: Final = ["127.0.0.1", "::1"]
+"""From where `X-Forwarded-For` and `X-Forwarded-Proto` are believed."""
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket.
+
+    Raises:
+        ConfigurationError: The address cannot be used.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=BACKLOG)
+    except OSError as error:
+        taken = " Is another server running? Try --port." if error.errno == errno.EADDRINUSE else ""
+        raise ConfigurationError(f"Cannot listen on {host}:{port}: {error.strerror}.{taken}") from error
+
+
+def server_of(app: FastAPI, connection: type[Connection] = Connection) -> uvicorn.Server:
+    """The server of an app."""
+    config = uvicorn.Config(
+        served(app),
+        http=connection,
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        forwarded_allow_ips=_PROXIES,
+        timeout_keep_alive=KEEP_ALIVE_S,
+        timeout_graceful_shutdown=REQUESTS_GRACE_S,
+    )
+    return uvicorn.Server(config)
+
+
+def run(server: uvicorn.Server, listener: socket.socket) -> None:
+    """Serve until a signal says to end; a second one ends it at once."""
+    with _ends_as_asked(server):
+        server.run(sockets=[listener])
+
+
+@contextmanager
+def _ends_as_asked(server: uvicorn.Server) -> Iterator[None]:
+    """Make a signal an end like any other: uvicorn raises those it caught again when it has ended, which would kill the process."""
+    ends = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(end, server.handle_exit) for end in ends]
+    try:
+        yield
+    finally:
+        for end, handler in zip(ends, before, strict=True):
+            signal.signal(end, handler)
