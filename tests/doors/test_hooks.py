@@ -570,6 +570,34 @@ def test_a_store_that_fails_is_said_once_and_the_session_goes_on(world, client, 
     assert "The store is busy." in answers[0]["systemMessage"]
 
 
+def test_it_is_said_once_by_all_processes_of_a_session(world, shop, monkeypatch):
+    """The start is one of them."""
+    monkeypatch.setattr(world.service, "list", failing())
+    monkeypatch.setattr(world.service, "search", failing())
+    assert "systemMessage" in Client(world, shop).send("SessionStart", source="startup")
+    assert Client(world, shop).send("UserPromptSubmit", prompt="How does the zebra cache work here?") == {}
+
+
+def test_after_a_compaction_a_new_process_may_give_again_what_was_given(world, shop):
+    world.remember("The zebra cache expires after 40 minutes")
+    asked = "When does the zebra cache expire, after how many minutes?"
+    first = Client(world, shop, brief_tokens=1)  # no room for a brief, so that only a prompt can give it
+    assert "zebra" in first.ask(asked)
+    assert Client(world, shop).ask(asked) == ""
+    first.start("compact")
+    assert "zebra" in Client(world, shop).ask(asked)
+
+
+def test_a_line_cut_short_by_a_crash_costs_only_itself(world, client):
+    world.remember("We decided to use pnpm for the web packages")
+    client.start()
+    (marks,) = (path for path in (world.none.parent / "marks" / "sessions").iterdir())
+    with marks.open("a") as file:
+        file.write('{"ids": ["x"], "giv')
+    again = Client(world, client.folder)
+    assert again.ask("Which package manager do the web packages use, pnpm?") == ""
+
+
 def test_what_could_not_be_stored_is_stored_by_the_next_process_once(world, client, monkeypatch):
     with monkeypatch.context() as broken:
         broken.setattr(world.service, "add_many", failing())

@@ -187,7 +187,7 @@ class Hooks:
         self._resting_until = time.monotonic() + REST_S
         if session.noticed or event.name not in _SPOKEN_TO_USER:
             return {}
-        session.noticed = True
+        session.notice()
         what = str(error) if isinstance(error, KeptError) else type(error).__name__
         return {"systemMessage": f"Kept cannot use its memory now, and the session goes on without it: {what}"}
 

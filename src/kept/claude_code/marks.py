@@ -11,10 +11,10 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from kept.claude_code.echoes import Fingerprint
 from kept.claude_code.memories import Capture
@@ -23,6 +23,22 @@ KEPT_DAYS: Final = 30
 """After its last use a session's file is removed; the client's own transcripts are kept as long."""
 _DAY_S: Final = 86_400
 _DIGEST_BYTES: Final = 16
+
+
+class Mark(NamedTuple):
+    """One line of a session's file.
+
+    Attributes:
+        given: Fingerprints of what was injected.
+        ids: Of the memories injected that stay before the model.
+        compacted: Whether all before it went out of the model's sight.
+        noticed: Whether the user was told that the memory cannot be used.
+    """
+
+    given: Sequence[Fingerprint] = ()
+    ids: Sequence[str] = ()
+    compacted: bool = False
+    noticed: bool = False
 
 
 class Marks:
@@ -44,20 +60,25 @@ class Marks:
         """Note that a session was compacted: what it was given and what it said is no longer before the model."""
         self._append(session_id, {"compacted": True})
 
-    def of(self, session_id: str) -> Iterator[tuple[list[Fingerprint], list[str]] | None]:
-        """What a session was given so far, with the memories' ids, in order; None for a compaction.
+    def notice(self, session_id: str) -> None:
+        """Note that a session's user was told that the memory cannot be used."""
+        self._append(session_id, {"noticed": True})
 
-        A line cut short by a crash is left out.
-        """
+    def of(self, session_id: str) -> Iterator[Mark]:
+        """What was noted of a session, in order; a line cut short by a crash is left out."""
         try:
             lines = self._file(session_id).read_text(encoding="utf-8", errors="replace").splitlines()
         except OSError:
             return
         for line in lines:
-            with suppress(ValueError, KeyError, TypeError):
+            with suppress(ValueError, KeyError, TypeError, AttributeError):
                 found = json.loads(line)
-                given = [Fingerprint(frozenset(terms), wording) for wording, terms in found.get("given", ())]
-                yield None if found.get("compacted") else (given, found["ids"])
+                yield Mark(
+                    given=[Fingerprint(frozenset(terms), wording) for wording, terms in found.get("given", ())],
+                    ids=found.get("ids", ()),
+                    compacted=bool(found.get("compacted")),
+                    noticed=bool(found.get("noticed")),
+                )
 
     def wait(self, capture: Capture) -> bool:
         """Keep a capture until the store can be reached; whether that was possible."""

@@ -47,12 +47,11 @@ class Session:
         """The session with what other processes injected into it: its start is one."""
         session = cls(session_id, marks)
         for mark in marks.of(session_id):
-            if mark is None:
+            if mark.compacted:
                 session._lose_sight()
-                continue
-            fingerprints, ids = mark
-            session.echoes.add(fingerprints)
-            session.given |= set(ids)
+            session.echoes.add(mark.given)
+            session.given |= set(mark.ids)
+            session.noticed |= mark.noticed
         return session
 
     def give(self, memories: Sequence[Remembered], *, in_sight: bool = True) -> None:
@@ -64,6 +63,11 @@ class Session:
         self.echoes.add(fingerprints)
         self.given |= set(ids)
         self.marks.inject(self.id, fingerprints, ids)
+
+    def notice(self) -> None:
+        """Note that the user was told that the memory cannot be used."""
+        self.noticed = True
+        self.marks.notice(self.id)
 
     def compact(self) -> None:
         """After a compaction: what was injected before is no longer before the model, and may be given again."""
