@@ -71,6 +71,11 @@ class Settings:
         rate_limit_read: How many reads a key may make, such as `600/minute`; none when not set.
         rate_limit_write: The same for writes.
         rate_limit_admin: The same for the routes that manage projects.
+        allowed_origins: Origins of web pages that may use MCP, such as `https://chat.example`, besides the server's own.
+        oauth_issuer: An OAuth authority whose tokens MCP accepts, as its tokens name it; with the next two.
+        oauth_audience: As its tokens name this server.
+        oauth_jwks_url: Where its public keys are.
+        oauth_user_claim: The claim of its tokens that says whose memories they are for.
         event_days: How long finished events are kept, in days.
         audit_days: How long audit entries are kept, in days.
         app_id: Under which name a coding session keeps a repository's memories; None derives it from the repository.
@@ -106,6 +111,11 @@ class Settings:
     rate_limit_read: str | None = None
     rate_limit_write: str | None = None
     rate_limit_admin: str | None = None
+    allowed_origins: tuple[str, ...] = ()
+    oauth_issuer: str | None = None
+    oauth_audience: str | None = None
+    oauth_jwks_url: str | None = None
+    oauth_user_claim: str = "sub"
     event_days: int = 30
     audit_days: int = 365
     app_id: str | None = None
