@@ -19,10 +19,16 @@ from kept.sdk.client_exchange import Request, Script, segment
 from kept.sdk.client_parts import WAIT_S, Events, Keys, Links, Options, Project, Retention, When, given
 from kept.sdk.client_runners import Call, R, Speaker
 
-UNSET: Final[Any] = type("_Unset", (), {"__repr__": lambda _: "UNSET"})()
-"""Of an argument for which None means something: it was not given."""
-
 Messages = str | Mapping[str, Any] | Sequence[Mapping[str, Any] | str]
+
+
+class _Unset:
+    def __repr__(self) -> str:
+        return "UNSET"
+
+
+UNSET: Final[Any] = _Unset()
+"""Of an argument for which None means something: it was not given."""
 
 
 class MemoryCalls(Speaker[R]):

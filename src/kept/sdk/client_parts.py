@@ -14,10 +14,11 @@ from kept.sdk.client_runners import Call, R, Speaker
 
 WAIT_S: Final = 60.0
 """How long acknowledged work is waited for; Mem0's integrations take the same."""
-_FIRST_LOOK_S: Final = 0.02
-"""Before the first look at an event: a local server is usually done by then."""
-_LOOK_FACTOR: Final = 1.5
-_LONGEST_LOOK_S: Final = 1.0
+_FIRST_PAUSE_S: Final = 0.02
+"""Between the first two looks at an event; a server on the same machine was done at the third (measured, one add at a time)."""
+_PAUSE_FACTOR: Final = 1.5
+_LONGEST_PAUSE_S: Final = 1.0
+"""A long job does not need more than a look a second."""
 
 When = str | int | float | date | datetime
 """ISO 8601, seconds since 1970, or Python's own."""
@@ -241,7 +242,7 @@ class Events(Speaker[R]):
     def completion(self, event: str | Mapping[str, Any], timeout_s: float) -> Script[answers.Event]:
         """The steps of `wait`: look, at first soon, then ever less often."""
         event_id = _event_id(event)
-        waited, pause = 0.0, _FIRST_LOOK_S
+        waited, pause = 0.0, _FIRST_PAUSE_S
         while True:
             found = yield from _event(event_id)
             if found["status"] == "FAILED":
@@ -257,7 +258,7 @@ class Events(Speaker[R]):
             pause = min(pause, timeout_s - waited)
             yield Pause(pause)
             waited += pause
-            pause = min(pause * _LOOK_FACTOR, _LONGEST_LOOK_S)
+            pause = min(pause * _PAUSE_FACTOR, _LONGEST_PAUSE_S)
 
 
 class Keys(Speaker[R]):
