@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
@@ -231,11 +231,18 @@ class ProjectAccess:
             scope, condition = self.everything()
             page, total = self._service.steps(scope, filters=condition, limit=limit, offset=offset)
             note.count = len(page)
-            return [(step, self.source_of(step.after)) for step in page], total
+            sources = self.sources(step.revision.memory_id for step in page)
+            return [(step, sources[step.revision.memory_id]) for step in page], total
 
-    def source_of(self, record: MemoryRecord) -> Message | None:
-        """The message that a memory which the principal was given was taken from; None when there is no single one."""
-        return None if record.state == "erased" else self._service.source(self.project, record.id)
+    def sources(self, memory_ids: Iterable[str]) -> dict[str, Message | None]:
+        """The message that each memory which the principal was given was taken from; None where there is no single one."""
+        return {memory_id: self._source(memory_id) for memory_id in dict.fromkeys(memory_ids)}
+
+    def _source(self, memory_id: str) -> Message | None:
+        try:
+            return self._service.source(self.project, memory_id)
+        except NotFoundError:  # erased, perhaps since it was given
+            return None
 
     # --- change ---
 

@@ -150,9 +150,10 @@ def memories(request: Request, access: Access, entity_type: Name, entity_id: Nam
     which = page_of(request, page)
     records, total = access.memories(ids={id_name: entity_id}, limit=which.page_size, offset=which.offset)
     which.require_some(total)
+    sources = access.sources(record.id for record in records)
     found = [
         wire.memory(record)
-        | {"input": wire.said(access.source_of(record)), "is_updated": record.updated_at > record.created_at}
+        | {"input": wire.said(sources[record.id]), "is_updated": record.updated_at > record.created_at}
         for record in records
     ]
     return Json(wire.page(found, total, **which.links(total)))
