@@ -27,6 +27,8 @@ PAGE_SIZE: Final = 100
 MAX_PAGE_SIZE: Final = 200
 """As on Mem0's platform; a larger one is brought down to it."""
 MAX_PAGE: Final = 10**9
+PRINCIPAL: Final = "kept.inside"
+"""Where a request that another door makes in process says who asks; no request from outside can."""
 _SCHEMES: Final = ("token", "bearer")
 _UUID: Final = re.compile(r"[0-9a-fA-F]{8}-?(?:[0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}")
 
@@ -64,7 +66,10 @@ def principal_of(request: Request) -> Principal:
     """
     keys: Keys = request.app.state.keys
     limits: RateLimits = request.app.state.limits
-    principal = limits.admit(request, partial(keys.recognise, connector=CONNECTOR), secret_of(request.headers))
+    inside: Principal | None = request.scope.get(PRINCIPAL)
+    principal = inside or limits.admit(
+        request, partial(keys.recognise, connector=CONNECTOR), secret_of(request.headers)
+    )
     if wanted := request.query_params.get("project_id"):
         principal = in_project(request.app.state.platform, principal, wanted)
     request.scope["kept.principal"] = principal
