@@ -17,6 +17,7 @@ from kept.domain.scope import DEFAULT_PROJECT, ENTITY_IDS
 from kept.engine.entities import Entity
 from kept.engine.ingest import AddResult
 from kept.engine.keys import ApiKey
+from kept.engine.links import Link
 from kept.engine.maintain import Step
 from kept.engine.retention import Rule
 from kept.engine.retrieve import Hit
@@ -298,6 +299,25 @@ def key(found: ApiKey) -> dict[str, Any]:
         "org_id": found.organisation,
         "bound": {name: list(values) for name, values in found.bound.items()},
         "member": found.member,
+        "created_at": iso(found.created_at),
+        "expires_at": iso(found.expires_at),
+        "revoked_at": iso(found.revoked_at),
+        "last_used_at": iso(found.last_used_at),
+    }
+
+
+def link(found: Link) -> dict[str, Any]:
+    """A managed link, without its address."""
+    return {
+        "id": found.id,
+        "name": found.name,
+        "project_id": found.project,
+        "methods": list(found.methods),
+        "tags": list(found.tags),
+        "bound": {name: list(values) for name, values in found.bound.items()},
+        "require_api_token_auth": found.require_api_token_auth,
+        "rate_limit": found.rate_limit,
+        "created_by": found.created_by,
         "created_at": iso(found.created_at),
         "expires_at": iso(found.expires_at),
         "revoked_at": iso(found.revoked_at),
