@@ -21,6 +21,7 @@ from kept.rest import (
     events,
     exports,
     keys,
+    links,
     memories,
     operate,
     organisations,
@@ -33,6 +34,7 @@ from kept.rest import (
 from kept.rest.answers import answer_errors
 from kept.rest.docs import describe, operation_id
 from kept.rest.frontier import Frontier
+from kept.rest.mcp import McpDoor
 from kept.rest.limits import LimitHeaders, RateLimits
 from kept.rest.operate import Metrics
 from kept.settings import Settings
@@ -65,6 +67,7 @@ ROUTERS = (
     retention.router,
     audit.router,
     operate.router,
+    links.router,
     oss.router,
 )
 
@@ -91,8 +94,10 @@ def create_app(platform: Platform, settings: Settings) -> FastAPI:
     app.state.sender = build_sender(settings)
     app.state.worker = build_worker(settings, platform)
     app.state.metrics = Metrics(platform, app.state.worker)
+    app.state.mcp = McpDoor(app)
     for router in ROUTERS:
         app.include_router(router)
+    app.router.routes.extend(app.state.mcp.routes())
     answer_errors(app)
     describe(app)
     return app
@@ -109,7 +114,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     app.state.worker.start()
     logger.info("started", extra={"kept": {"version": __version__}})
     try:
-        yield
+        async with app.state.mcp.run():
+            yield
     finally:
         await to_thread.run_sync(app.state.worker.stop, WORKER_GRACE_S)
         await to_thread.run_sync(app.state.platform.close)
