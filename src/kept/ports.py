@@ -6,7 +6,7 @@ than one implementation has a conformance suite in `kept.testing`; an adapter is
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -365,6 +365,9 @@ class Log(LogReader, Protocol):
         Raises:
             StoreBusyError: Another process held the store for longer than the configured time.
         """
+
+    def version(self) -> Hashable:
+        """Equal to an earlier one only if nothing was committed in between, by whichever process; asked before each search."""
 
     def scrub(self) -> bool:
         """Leave no byte of erased text in files that the log owns (free pages, write-ahead log); nothing when that is done.

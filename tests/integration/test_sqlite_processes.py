@@ -88,8 +88,11 @@ def test_two_logs_on_one_file_see_each_other_at_once(store_path):
     with closing(SqliteLog(store_path)) as left, closing(SqliteLog(store_path)) as right:
         writers = [Scribe(left), Scribe(right, series=1)]
         for number in range(20):
+            before = left.version(), right.version()
+            assert before == (left.version(), right.version())
             memory = writers[number % 2].add(f"Memory {number}.")
-            for log in (left, right):
+            for log, version in zip((left, right), before, strict=True):
+                assert log.version() != version
                 assert log.find("default", memory.id) == memory
                 assert log.head() == number + 1
 
@@ -199,6 +202,7 @@ log = SqliteLog(Path(sys.argv[1]))
 scribe = Scribe(log)
 scribe.add("Of the parent.")
 log.head()
+version = log.version()
 """
 
 
@@ -210,6 +214,7 @@ asked, ask = os.pipe()
 child = os.fork()
 if not child:
     Scribe(log, series=1).add("Of the child.")
+    assert log.version() != version
     os.write(tell, b"x")
     wait_for(asked)
     Scribe(log, series=2).add("Of the child, alone.")

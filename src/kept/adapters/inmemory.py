@@ -379,6 +379,7 @@ class InMemoryLog(InMemoryReader):
     def __init__(self) -> None:
         super().__init__(Contents())
         self._write_lock = threading.Lock()
+        self._writes = 0
         self._closed = False
 
     @contextmanager
@@ -393,6 +394,10 @@ class InMemoryLog(InMemoryReader):
             changed = self._readable().copy()
             yield changed
             self._contents = changed
+            self._writes += 1
+
+    def version(self) -> int:
+        return self._writes
 
     @property
     def contents(self) -> Contents:

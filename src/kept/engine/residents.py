@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
 from kept.engine.indexing import Indexer
 from kept.engine.partition import ResidentPartition
-from kept.ports import LogReader
+from kept.ports import Log
 
 DEFAULT_BUDGET_BYTES: Final = 1_000_000_000
 """Room for one partition of a million memories (some 500 MB) and many small ones."""
@@ -22,6 +22,7 @@ class _Place:
     def __init__(self) -> None:
         self.lock = threading.Lock()
         self.partition: ResidentPartition | None = None
+        self.version: Hashable = None
         self.size_bytes = 0
 
 
@@ -34,7 +35,7 @@ class Residents:
         budget_bytes: The partitions that were not used for the longest time are dropped above it; the one in use never.
     """
 
-    def __init__(self, log: LogReader, indexer: Indexer, *, budget_bytes: int = DEFAULT_BUDGET_BYTES) -> None:
+    def __init__(self, log: Log, indexer: Indexer, *, budget_bytes: int = DEFAULT_BUDGET_BYTES) -> None:
         self._log = log
         self._identity = indexer.identity
         self._dimensions = indexer.embedder.identity.dimensions
@@ -55,19 +56,29 @@ class Residents:
             place = self._places.setdefault(partition_id, _Place())
             self._places.move_to_end(partition_id)
         with place.lock:
-            known = place.partition, place.partition.cursor if place.partition else 0
-            # Taken away while it changes: one that an interrupt or a damaged row left half refreshed is never used again.
-            partition, place.partition = place.partition, None
-            place.partition = self._refreshed(partition_id, partition)
-            if (place.partition, place.partition.cursor) != known:
-                place.size_bytes = place.partition.size_bytes
-                self._shrink(partition_id)
-            yield place.partition
+            version = (
+                self._log.version()
+            )  # before the rows are read: what is committed meanwhile is looked for next time
+            partition = place.partition
+            if partition is None or place.version != version:
+                partition = self._refresh(place, partition_id)
+                place.version = version
+            yield partition
 
     def forget(self) -> None:
         """Drop every partition; the next search loads what it needs."""
         with self._lock:
             self._places.clear()
+
+    def _refresh(self, place: _Place, partition_id: int) -> ResidentPartition:
+        known = place.partition, place.partition.cursor if place.partition else 0
+        # Taken away while it changes: one that an interrupt or a damaged row left half refreshed is never used again.
+        partition, place.partition = place.partition, None
+        place.partition = partition = self._refreshed(partition_id, partition)
+        if (partition, partition.cursor) != known:
+            place.size_bytes = partition.size_bytes
+            self._shrink(partition_id)
+        return partition
 
     def _refreshed(self, partition_id: int, partition: ResidentPartition | None) -> ResidentPartition:
         if partition is None:

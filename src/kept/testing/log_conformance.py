@@ -296,6 +296,15 @@ class LogConformance:
         assert found is not None
         assert repr(found.metadata) == repr(values)
 
+    def test_a_version_is_the_same_until_something_is_committed(self, log: Log, scribe: Scribe) -> None:
+        """A search that sees the same one reads nothing again."""
+        before = log.version()
+        assert log.version() == before
+        scribe.add("Tea.")
+        after = log.version()
+        assert after != before
+        assert log.version() == after
+
     def test_a_write_reads_its_own_writes(self, log: Log, scribe: Scribe) -> None:
         """All reads inside the block see what the block wrote."""
         with log.write() as transaction:

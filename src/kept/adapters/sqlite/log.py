@@ -54,6 +54,8 @@ _LAST_SEQ: Final = (1 << 63) - 1
 _SCRUB_WAIT_MS: Final = 1000
 """How long a scrub waits for others to end their reads: reads take milliseconds, longer ones are worth another try."""
 _MS_PER_S: Final = 1000
+_KNOWN_PARTITIONS: Final = 10_000
+"""Partitions whose ids are remembered, some 4 MB: each search begins with one."""
 _BACKUP_PAGES: Final = 1000
 """Pages copied between two progress reports, some 4 MB."""
 
@@ -434,6 +436,7 @@ class SqliteLog(SqliteReader):
         self._busy_timeout_s = busy_timeout_s
         self._pool = Pool(path, busy_timeout_s=busy_timeout_s)
         super().__init__(path, self._pool.reader)
+        self._partitions: dict[tuple[str, str | None], Partition] = {}  # once committed they never change
         weakref.finalize(self, self._pool.end)
         with suppress(StoreReadOnlyError, StoreBusyError):
             self._finish_scrub()
@@ -447,6 +450,22 @@ class SqliteLog(SqliteReader):
     def write(self) -> Iterator[SqliteTransaction]:
         with self._pool.transaction() as connection:
             yield SqliteTransaction(self._path, connection)
+
+    def version(self) -> tuple[int, int]:
+        with translated(str(self._path)):
+            return self._pool.version()
+
+    def partitions(self, project: str, user_ids: Collection[str | None] | None = None) -> list[Partition]:
+        if user_ids is None:
+            return super().partitions(project)
+        missing = [user_id for user_id in user_ids if (project, user_id) not in self._partitions]
+        if missing:
+            if len(self._partitions) > _KNOWN_PARTITIONS:
+                self._partitions.clear()
+            found = super().partitions(project, missing)
+            self._partitions.update({(project, partition.user_id): partition for partition in found})
+        known = (self._partitions.get((project, user_id)) for user_id in user_ids)
+        return [partition for partition in known if partition is not None]
 
     def scrub(self) -> bool:
         if not self._named("upkeep_due", {}):

@@ -7,6 +7,7 @@ was in use then belongs to the parent: the child neither uses nor closes it.
 
 from __future__ import annotations
 
+import itertools
 import os
 import sqlite3
 import threading
@@ -25,14 +26,16 @@ from kept.errors import StoreError
 class _Connections:
     """Those of one process. A child has locks of its own: who held the parent's is not there to let go."""
 
-    __slots__ = ("idle", "lent", "lock", "write_lock", "writer")
+    __slots__ = ("idle", "lent", "lock", "watch_lock", "watcher", "write_lock", "writer")
 
     def __init__(self) -> None:
         self.lock = threading.RLock()  # the garbage collector may end a read while this thread holds it
         self.write_lock = threading.Lock()
+        self.watch_lock = threading.Lock()
         self.idle: list[sqlite3.Connection] = []
         self.lent: set[sqlite3.Connection] = set()
         self.writer: sqlite3.Connection | None = None
+        self.watcher: _Watcher | None = None
 
 
 class Pool:
@@ -105,6 +108,15 @@ class Pool:
                     connection.execute("ROLLBACK")
                 raise
 
+    def version(self) -> tuple[int, int]:
+        """Equal to an earlier one only if nothing was committed in between, by whichever connection of whichever process."""
+        own = self._own()
+        with own.watch_lock:
+            self._require_open()
+            if own.watcher is None:
+                own.watcher = _Watcher(self._open(writable=False))
+            return own.watcher.version()
+
     def close(self) -> None:
         """Close what is idle and interrupt what is lent, which is closed when it is given back; waits for a write to end.
 
@@ -120,6 +132,8 @@ class Pool:
             connection.close()
         with own.write_lock:
             _close_writer(own)
+        with own.watch_lock:
+            _close_watcher(own)
 
     def rest(self) -> None:
         """Close what is not in use, without waiting; the next read or write opens it anew."""
@@ -128,11 +142,12 @@ class Pool:
             idle, own.idle = own.idle, []
         for connection in idle:
             connection.close()
-        if own.write_lock.acquire(blocking=False):
-            try:
-                _close_writer(own)
-            finally:
-                own.write_lock.release()
+        for lock, close in ((own.write_lock, _close_writer), (own.watch_lock, _close_watcher)):
+            if lock.acquire(blocking=False):
+                try:
+                    close(own)
+                finally:
+                    lock.release()
 
     def end(self) -> None:
         """Close what is not in use, for good: nobody can ask for it again. What is lent follows when it is given back."""
@@ -184,6 +199,26 @@ def _close_writer(own: _Connections) -> None:
     if own.writer is not None:
         own.writer.close()
         own.writer = None
+
+
+def _close_watcher(own: _Connections) -> None:
+    if own.watcher is not None:
+        own.watcher.connection.close()
+        own.watcher = None
+
+
+class _Watcher:
+    """A connection that only looks whether others committed. What it says can be compared with what it said before."""
+
+    _numbers = itertools.count()
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self.connection = connection
+        self._number = next(self._numbers)  # a child goes on counting where its parent was
+
+    def version(self) -> tuple[int, int]:
+        """`data_version` (https://www.sqlite.org/pragma.html#pragma_data_version) and whose it is."""
+        return self._number, self.connection.execute("PRAGMA data_version").fetchone()[0]
 
 
 _POOLS: Final[weakref.WeakSet[Pool]] = weakref.WeakSet()
