@@ -34,8 +34,8 @@ from kept.rest import (
 from kept.rest.answers import answer_errors
 from kept.rest.docs import describe, operation_id
 from kept.rest.frontier import Frontier
-from kept.rest.mcp import McpDoor
 from kept.rest.limits import LimitHeaders, RateLimits
+from kept.rest.mcp import McpDoor
 from kept.rest.operate import Metrics
 from kept.settings import Settings
 
