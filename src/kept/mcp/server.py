@@ -75,21 +75,26 @@ class Server:
         tools: Those that are listed, in this order.
         backend: Gives what they stand on; called when it is first needed, and again as long as it fails.
         hidden: Tools that are called and not listed.
+        tools_only: Whether there is nothing but the tools: no prompts, and no resources past them.
 
     Attributes:
         methods: Those of both eras; each transport adds how a connection begins.
     """
 
     def __init__(
-        self, tools: Sequence[Tool], backend: Callable[[], Backend], hidden: Mapping[str, Hidden] | None = None
+        self,
+        tools: Sequence[Tool],
+        backend: Callable[[], Backend],
+        hidden: Mapping[str, Hidden] | None = None,
+        *,
+        tools_only: bool = False,
     ) -> None:
         self.tools = tuple(tools)
         self._by_name = {tool.name: tool for tool in self.tools}
         self._backend = backend
         self._hidden = hidden or {}
-        self.methods: Mapping[str, Callable[[Mapping[str, Any], Call], Json]] = {
-            "tools/list": self._list_tools,
-            "tools/call": self._call_tool,
+        of_tools = {"tools/list": self._list_tools, "tools/call": self._call_tool}
+        others = {
             "prompts/list": self._list_prompts,
             "prompts/get": self._get_prompt,
             "resources/list": self._list_resources,
@@ -97,6 +102,9 @@ class Server:
             "resources/read": self._read_resource,
             "completion/complete": self._complete,
         }
+        self.methods: Mapping[str, Callable[[Mapping[str, Any], Call], Json]] = (
+            of_tools if tools_only else of_tools | others
+        )
 
     def handle(self, method: str, params: Mapping[str, Any], call: Call) -> Json:
         """The result of a request.
