@@ -195,14 +195,21 @@ class Api:
         self.keys = Keys(platform)
         self.admin = self.make_key(role="ADMIN", project=None)
         self._portal = portal
-        transport = httpx2.ASGITransport(served(self.app))
+        self._served = served(self.app)
+        transport = httpx2.ASGITransport(self._served)
         self._client = httpx2.AsyncClient(transport=transport, base_url="http://kept.test")
 
-    def ask(self, method: str, path: str, *, key: str | None = None, **more: Any) -> httpx2.Response:
-        """One request, with this key (or none)."""
+    def ask(self, method: str, path: str, *, key: str | None = None, host: str = "", **more: Any) -> httpx2.Response:
+        """One request, with this key (or none), from this machine or another host."""
         headers = {**({"Authorization": f"Token {key}"} if key else {}), **more.pop("headers", {})}
-        call = functools.partial(self._client.request, method, path, headers=headers, **more)
-        return self._portal.call(call)
+        transport = httpx2.ASGITransport(self._served, client=(host, 1)) if host else None
+        return self._portal.call(functools.partial(self._asked, transport, method, path, headers=headers, **more))
+
+    async def _asked(self, transport: httpx2.ASGITransport | None, *request: str, **more: Any) -> httpx2.Response:
+        if transport is None:
+            return await self._client.request(*request, **more)
+        async with httpx2.AsyncClient(transport=transport, base_url=self._client.base_url) as client:
+            return await client.request(*request, **more)
 
     def get(self, path: str, key: str, **query: Any) -> Any:
         """What a route says, which is well."""
@@ -277,6 +284,23 @@ def api(tmp_path_factory):
         made = Api(build_platform(settings), settings, portal)
         yield made
         made.close()
+
+
+@pytest.fixture
+def make_api(tmp_path):
+    """Makes servers with settings of their own, each over a store of its own; they are closed at the end."""
+    made = []
+    with start_blocking_portal() as portal:
+
+        def make(**given: Any) -> Api:
+            store = str(tmp_path / f"kept-{len(made)}.db")
+            settings = Settings.load(environ={}, config=tmp_path / "none.toml", database=store, **given)
+            made.append(Api(build_platform(settings), settings, portal))
+            return made[-1]
+
+        yield make
+        for api in made:
+            api.close()
 
 
 @pytest.fixture

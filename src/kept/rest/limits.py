@@ -32,7 +32,7 @@ COUNTERS: Final = 65_536
 KNOWN_KEYS: Final = 10_000
 """Keys of which is remembered that they were right."""
 _ADMIN: Final = ("/api/", "/v1/keys/", "/v1/audit/", "/v1/retention/", "/v1/mcp-links/")
-_READING: Final = ("/search/", "/context/", "/summary/", "/exports/get/", "/v2/memories/", "/v3/memories/")
+_READING: Final = ("/search/", "/search", "/context/", "/summary/", "/exports/get/", "/v2/memories/", "/v3/memories/")
 """Ends of paths that are read by POST."""
 
 
@@ -70,7 +70,7 @@ class RateLimits:
         """
         if not self._items:
             return recognise(secret)
-        where = _counter_of(request)
+        where = counter_of(request.client.host if request.client else "")
         if self._windows.get_window_stats(WRONG_KEYS, where).remaining <= 0 and hash(secret) not in self._known:
             wait = self._wait_s(WRONG_KEYS, where)
             message = f"Too many wrong keys came from this address; the next one is looked at in {wait} s."
@@ -126,9 +126,8 @@ class RateLimits:
         return max(math.ceil(self._windows.get_window_stats(item, *who).reset_time - time.time()), 1)
 
 
-def _counter_of(request: Request) -> str:
-    """Which counter a client's address falls to: of IPv6, whose users have whole networks, the network's."""
-    host = request.client.host if request.client else ""
+def counter_of(host: str) -> str:
+    """Which counter an address falls to: of IPv6, whose users have whole networks, the network's."""
     try:
         address = ip_address(host.partition("%")[0])
     except ValueError:
