@@ -47,6 +47,8 @@ BYTES_PER_MB: Final = 1_000_000
 PATH: Final = "/mcp"
 METADATA: Final = "/.well-known/oauth-protected-resource"
 CONNECTOR: Final = "mcp"
+OPEN_AFTER_S: Final = 2.0
+"""After a start that nobody followed with a request: late enough to be in no start's way."""
 SEAT: Final = "kept.mcp"
 """Where a request carries what it may use."""
 _LOOPBACK: Final = ("localhost", "127.0.0.1", "[::1]")
@@ -86,6 +88,7 @@ class McpDoor:
         self._authority = Authority.of(self._settings)
         self._windows = FixedWindowRateLimiter(MemoryStorage())
         self._transport: Transport | None = None
+        self._wanted = anyio.Event()
         self._ready = anyio.Event()
 
     def routes(self) -> list[Route]:
@@ -99,7 +102,7 @@ class McpDoor:
 
     @asynccontextmanager
     async def run(self) -> AsyncIterator[None]:
-        """Serve for the length of the block. The SDK takes seconds to import, so that is done beside; requests wait for it."""
+        """Serve for the length of the block. The SDK takes seconds to import, so that is done after the start; requests wait for it."""
         stop = anyio.Event()
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._serve, stop)
@@ -107,8 +110,13 @@ class McpDoor:
                 yield
             finally:
                 stop.set()
+                self._wanted.set()
 
     async def _serve(self, stop: anyio.Event) -> None:
+        with anyio.move_on_after(OPEN_AFTER_S):
+            await self._wanted.wait()
+        if stop.is_set():
+            return
         transport = await anyio.to_thread.run_sync(partial(_open_transport, self._settings))
         async with transport.run():
             self._transport = transport
@@ -117,6 +125,7 @@ class McpDoor:
 
     async def answer(self, seat: Seat, scope: Scope, receive: Receive, send: Send) -> None:
         """Hand a request that was let in to the protocol, for as long as it may go on."""
+        self._wanted.set()
         await self._ready.wait()
         begun = False
 
