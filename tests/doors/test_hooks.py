@@ -529,6 +529,29 @@ def test_the_models_own_adds_carry_the_scope_and_the_decision_stays_the_users(cl
     assert output["updatedInput"]["metadata"]["session_id"] == "s1"
 
 
+@pytest.mark.parametrize("prefix", ["mcp__plugin_kept_kept__", "mcp__kept__"])
+def test_what_the_model_stored_or_found_by_itself_is_not_captured_again(world, client, prefix):
+    """Its tools recall, too; their results are JSON inside of text."""
+    found = json.dumps({"results": [{"id": "x", "memory": "The zebra cache expires after 40 minutes"}]})
+    client.ask("What do we know of the cache, and store the office hours?")
+    client.send(
+        "PostToolUse",
+        tool_name=prefix + "search_memories",
+        tool_input={},
+        tool_response=[{"type": "text", "text": found}],
+    )
+    client.send(
+        "PostToolUse",
+        tool_name=prefix + "add_memory",
+        tool_input={"text": "The office closes at five."},
+        tool_response=[],
+    )
+    client.answer("The zebra cache expires after 40 minutes. The office closes at five. And I changed the parser.")
+    assert [record.text for record in world.records() if record.speaker == "assistant"] == [
+        "I changed the parser besides."
+    ]
+
+
 # --- settings of the repository ---
 
 

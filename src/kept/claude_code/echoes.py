@@ -1,7 +1,7 @@
-"""What was injected is never captured: statements that only repeat what a session was given are recognised and left out.
+"""What was injected is never captured: sentences that only repeat what a session was given are recognised and left out.
 
 A session keeps a fingerprint of each memory it was given: the hashes of its terms, and one of its wording. An assistant repeats
-a memory when every term of its statement is in that one memory. A user's statement is left out only if its wording is the same: the
+a memory when every term of its sentence is in that one memory. A user's sentence is left out only if its wording is the same: the
 same words in another order can be a correction.
 """
 
@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
-from kept.domain.text import hashed_terms, term_hash
+from kept.domain.text import hashed_terms, sentence_spans, term_hash
 
 TAG: Final = "kept-memory"
 """Of the fence around everything that is injected."""
@@ -67,25 +67,23 @@ class Echoes:
                 self._given.append(known)
 
     def without(self, text: str, role: str) -> str:
-        """The text without injected blocks and without statements that say nothing new; blank when nothing is left."""
+        """The text without injected blocks and without sentences that say nothing new; blank when nothing is left."""
         text = _FENCED.sub("", text)
         if not self._given:
             return text.strip()
         if self._repeats(text, role):
             return ""
-        from kept.domain.statements import statements
-
         kept, position = [], 0
-        for statement in statements(text):
-            if self._repeats(statement.text, role):
-                kept.append(text[position : statement.start])
-                position = statement.end
+        for start, end in sentence_spans(text):
+            if self._repeats(text[start:end], role):
+                kept.append(text[position:start])
+                position = end
         kept.append(text[position:])
         left = "".join(kept).strip()
         return left if _WORD.search(left) else ""
 
-    def _repeats(self, statement: str, role: str) -> bool:
-        said = fingerprint(statement)
+    def _repeats(self, sentence: str, role: str) -> bool:
+        said = fingerprint(sentence)
         if said.wording in self._wordings:
             return True
         if role == "user":

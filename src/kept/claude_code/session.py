@@ -56,13 +56,16 @@ class Session:
 
     def give(self, memories: Sequence[Remembered], *, in_sight: bool = True) -> None:
         """Note what is injected now; without `in_sight` into a subagent, whose report may repeat it."""
-        if not memories:
-            return
-        fingerprints = [fingerprint(memory.text) for memory in memories]
         ids = [memory.id for memory in memories] if in_sight else []
-        self.echoes.add(fingerprints)
         self.given |= set(ids)
-        self.marks.inject(self.id, fingerprints, ids)
+        self.hear([memory.text for memory in memories], ids)
+
+    def hear(self, texts: Sequence[str], ids: Sequence[str] = ()) -> None:
+        """Note texts that are memories already, so that saying them again stores nothing."""
+        if texts:
+            fingerprints = [fingerprint(text) for text in texts]
+            self.echoes.add(fingerprints)
+            self.marks.inject(self.id, fingerprints, ids)
 
     def notice(self) -> None:
         """Note that the user was told that the memory cannot be used."""

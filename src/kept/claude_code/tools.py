@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from typing import Any, Final
 
 from kept.adapters.readers.claude_code import failure_text
 from kept.claude_code import capture, native, recalling
@@ -23,14 +25,19 @@ _LOOKED_AT: Final = 20_000
 """Characters of a tool's output that are looked at, from its end: the client cuts longer ones itself."""
 _QUERY: Final = 600
 """Characters of an error that are looked for: about what a screen shows of it."""
-_OWN_ADD: Final = re.compile(r"mcp__(?:plugin_\w+_)?kept__add_memor(?:y|ies)")
+_OWN: Final = re.compile(r"mcp__(?:plugin_\w+_)?kept__(\w+)")
+_ADDS: Final = frozenset({"add_memory", "add_memories"})
+_SAID: Final = frozenset({"memory", "text", "content"})
+"""Keys under which the memory tools' arguments and results have statements."""
+_MOST_HEARD: Final = 200
+"""Statements of one result that are noted: two pages of a list."""
 
 
 def before_tool(hooks: Hooks, event: Event, session: Session, place: Place) -> Answer | None:
     """The guard; what a call to add a memory leaves out; what is known of a file that is about to be read."""
     if place.settings.native_memory == "redirect" and native.is_written(event) and not hooks.rests:
         return native.denial()
-    if _OWN_ADD.fullmatch(event.text("tool_name")):
+    if _own_tool(event) in _ADDS:
         return _completed(hooks, event, session, place)
     if event.text("tool_name") == "Read" and event.file_path:
         return _known_of_file(hooks, event, session, place)
@@ -38,8 +45,11 @@ def before_tool(hooks: Hooks, event: Event, session: Session, place: Place) -> A
 
 
 def after_tool(hooks: Hooks, event: Event, session: Session, place: Place) -> Answer | None:
-    """Notes files that changed; and what was learned about an error that a command shows although it succeeded."""
+    """Notes what the model stored or found, and files that changed; and what was learned about an error that a command shows."""
     tool = event.text("tool_name")
+    if _own_tool(event):
+        said = (*_statements(event.fields.get("tool_input")), *_statements(event.fields.get("tool_response")))
+        session.hear(list(dict.fromkeys(said))[:_MOST_HEARD])
     if tool in native.WRITERS and event.file_path:
         if native.is_native(event.file_path):
             refresh(hooks, event)
@@ -87,6 +97,31 @@ def _completed(hooks: Hooks, event: Event, session: Session, place: Place) -> An
     wanted["metadata"] = {**told, **metadata} if isinstance(metadata, Mapping) else told
     wanted.setdefault("app_id", place.owner.app_id)
     return {"hookSpecificOutput": {"hookEventName": event.name, "updatedInput": wanted}}
+
+
+def _own_tool(event: Event) -> str:
+    """Which of Kept's own tools it is; empty for another one."""
+    match = _OWN.fullmatch(event.text("tool_name"))
+    return match[1] if match else ""
+
+
+def _statements(value: Any) -> Iterator[str]:
+    """The statements in a memory tool's arguments or result, which is JSON inside of text."""
+    waiting: list[Any] = [value]
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, str) and _is_json(item):
+            with suppress(ValueError, RecursionError):
+                waiting.append(json.loads(item))
+        elif isinstance(item, list):
+            waiting += item
+        elif isinstance(item, Mapping):
+            yield from (text for name in _SAID if isinstance(text := item.get(name), str) and not _is_json(text))
+            waiting += item.values()
+
+
+def _is_json(text: str) -> bool:
+    return text.lstrip()[:1] in {"{", "["}
 
 
 def _error_in(output: str) -> str:

@@ -30,6 +30,7 @@ _CALLS: Final[Sequence[tuple[str, str | None, int, tuple[str, ...]]]] = (
     ("PreToolUse", f"Read|{_WATCHED}", _PROMPT_S, _OF_TOOL),
     ("PreToolUse", "mcp__(plugin_kept_)?kept__add_memor(y|ies)", _PROMPT_S, _OF_TOOL),
     ("PostToolUse", _WATCHED, _PROMPT_S, (*_OF_TOOL, "tool_response")),
+    ("PostToolUse", "mcp__(plugin_kept_)?kept__.*", _PROMPT_S, (*_OF_TOOL, "tool_response")),
     ("PostToolUseFailure", "Bash|PowerShell", _PROMPT_S, (*_OF_TOOL, "error", "is_interrupt")),
     ("Stop", None, _STORE_S, ("prompt_id", "last_assistant_message")),
     ("SubagentStart", None, _PROMPT_S, _OF_AGENT),
