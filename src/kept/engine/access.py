@@ -16,6 +16,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from kept.domain.access import Principal, Role
+from kept.domain.categories import parse_categories_setting
 from kept.domain.filters import And, Filter, parse_filter, positive_entities, separate_ids, to_dict
 from kept.domain.history import Operation
 from kept.domain.jobs import DELETIONS, DONE, EVENT_KINDS, Job, JobKind, JobStatus
@@ -141,9 +142,8 @@ class ProjectAccess:
     ) -> tuple[dict[str, Any], AddRequest]:
         given = {name: options[name] for name in STORED_OPTIONS if options.get(name) is not None}
         request = self._service.request(scope, messages, infer=infer, **given)
-        self.platform.categories.sorter(
-            self.project, options.get("custom_categories")
-        )  # refused now, not by the worker
+        if (own := options.get("custom_categories")) is not None:
+            parse_categories_setting(own, described=True)  # refused now, not by the worker
         return to_payload(request, options), request
 
     # --- recall ---

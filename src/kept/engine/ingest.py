@@ -12,16 +12,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from itertools import islice
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from kept.domain.entities import entity_refs
 from kept.domain.history import Operation, Revision, apply, difference, permits, to_changes
 from kept.domain.memory import SOURCE_ROLES, Draft, Episode, MemoryRecord, Message, repeat_key, speaker_of, text_hash
 from kept.domain.scope import Scope
-from kept.engine.categories import Categorise
 from kept.engine.indexing import Indexer
 from kept.errors import ConflictError, InvalidInputError, KeptError, NotFoundError, StoreBusyError
 from kept.ports import Clock, Extractor, Ids, IndexEntry, Log, Progress, Transaction
+
+if TYPE_CHECKING:
+    from kept.engine.categories import Categorise
 
 BATCH_DRAFTS: Final = 2_000
 """Memories embedded at a time: vectors of a batch take some 4 MB, whatever the call's size."""
