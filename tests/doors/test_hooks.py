@@ -6,7 +6,7 @@ import json
 import threading
 import time
 import uuid
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -728,11 +728,11 @@ def test_ten_processes_on_one_file_at_once(shop, tmp_path):
     database = tmp_path / "kept.db"
     settings = Settings.load(environ={}, config=tmp_path / "none.toml", database=str(database), user_id="maya")
     services = [build(settings) for _ in range(10)]
-    clock = FixedClock()
+    today = datetime.now(UTC).date
 
     def work(number: int) -> None:
-        memories = LocalMemories(database, lambda: services[number], lambda: clock().date())
-        hooks = Hooks(lambda: memories, lambda _: settings, Marks(tmp_path / "marks"), clock, lambda work: work())
+        memories = LocalMemories(database, lambda: services[number], today)
+        hooks = Hooks(lambda: memories, lambda _: settings, Marks(tmp_path / "marks"), start=lambda work: work())
         common = {"session_id": f"s{number}", "cwd": str(shop)}
         hooks.handle({"hook_event_name": "SessionStart", "source": "startup", **common})
         for turn in range(3):
@@ -748,7 +748,7 @@ def test_ten_processes_on_one_file_at_once(shop, tmp_path):
     for thread in threads:
         thread.join(15)
     for path, waiting in Marks(tmp_path / "marks").waiting():  # what was slower than a turn's end may wait for
-        LocalMemories(database, lambda: services[0], lambda: clock().date()).store([waiting])
+        LocalMemories(database, lambda: services[0], today).store([waiting])
         path.unlink()
     records, _ = services[0].list(Scope(user_id="maya", app_id=SHOP))
     assert len(records) == len({record.text for record in records}) == 60
