@@ -111,18 +111,21 @@ class Connection(HttpToolsProtocol):
             self._refuse(HTTPStatus.REQUEST_TIMEOUT, _SLOW, "timed-out")
 
     def _refuse(self, status: HTTPStatus, message: str, code: str) -> None:
-        """Answer, where no answer has begun, and hang up."""
+        """Answer and hang up; where another request is still being answered, that answer is the last."""
         if self.transport.is_closing():
             return
         self._wait(None)
+        logger.info("connection refused", extra={"kept": {"status": int(status), "code": code}})
         cycle = self.cycle
         answering = cycle is not None and not cycle.response_complete
+        if answering and not cycle.more_body:
+            cycle.keep_alive = False
+            return
         if not (answering and cycle.response_started):
             self.transport.write(_answer(status, message, code))
         if answering:  # the app learns that nobody is there, and says no more
             cycle.disconnected = True
             cycle.message_event.set()
-        logger.info("connection refused", extra={"kept": {"status": int(status), "code": code}})
         self.transport.close()
 
 
