@@ -740,7 +740,13 @@ def test_ten_processes_on_one_file_at_once(shop, tmp_path):
             hooks.handle(
                 {"hook_event_name": "UserPromptSubmit", "prompt": f"Make parser {number} accept {turn} tabs.", **said}
             )
-            hooks.handle({"hook_event_name": "Stop", "last_assistant_message": f"Parser {number} did {turn}.", **said})
+            hooks.handle(
+                {
+                    "hook_event_name": "Stop",
+                    "last_assistant_message": f"Lexer {number} went through round {turn}.",
+                    **said,
+                }
+            )
 
     threads = [threading.Thread(target=work, args=(number,)) for number in range(10)]
     for thread in threads:
