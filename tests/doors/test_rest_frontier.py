@@ -181,7 +181,7 @@ def test_headers_that_are_too_long_are_a_431(api):
     assert (answer.status_code, answer.json()["code"]) == (431, "too-large")
 
 
-@pytest.mark.parametrize(("count", "expected"), [(4_000, 200), (6_100, 431), (10_000, 400)])
+@pytest.mark.parametrize(("count", "expected"), [(4_000, 200), (10_000, 400)])
 def test_thousands_of_parameters_are_read_or_refused(connect, tenant, count, expected):
     """Beyond 64 KB an address is none, to the parser."""
     query = b"&".join(b"a%d=%d" % (number, number) for number in range(count))
