@@ -329,16 +329,24 @@ def test_the_hints_say_which_tools_read_and_which_hide_what_was_there():
 
 
 def test_tools_can_be_chosen_by_name_tag_and_method():
-    assert [tool.name for tool in select(EVERYDAY, ["get_memory"])] == ["get_memory"]
-    assert {tool.name for tool in select(EVERYDAY, ["events"])} == {"list_events", "get_event_status"}
-    assert all(tool.method == "read" for tool in select(EVERYDAY, ["read"]))
-    assert select(EVERYDAY, ["all"]) == EVERYDAY
+    assert [tool.name for tool in select(["get_memory"])] == ["get_memory"]
+    assert {tool.name for tool in select(["events"])} == {"list_events", "get_event_status"}
+    assert all(tool.method == "read" for tool in select(["read"]))
+    assert select(["all"]) == EVERYDAY
     with pytest.raises(ValueError, match="'everything'"):
-        select(EVERYDAY, ["everything"])
+        select(["everything"])
+
+
+def test_the_inventory_is_asked_only_for_what_no_everyday_tool_is():
+    extra = EVERYDAY[0]._replace(name="keys_list", method="read", tags=("keys",))
+    assert extra not in select(["read", "memories"], lambda: [extra])
+    assert select(["keys"], lambda: [extra]) == select(["keys_list"], lambda: [extra]) == (extra,)
+    assert select(["keys", "get_memory"], lambda: [extra])[-1] == extra
+    assert select(["all"], lambda: [extra]) == (*EVERYDAY, extra)
 
 
 def test_a_tool_that_was_not_chosen_cannot_be_called_by_any_name(connect, backend):
-    client = connect(Server(select(EVERYDAY, ["events"]), lambda: backend))
+    client = connect(Server(select(["events"]), lambda: backend))
     for name in [tool.name for tool in EVERYDAY] + list(ALIASES):
         answer = client.ask("tools/call", name=name, arguments={})
         assert ("error" in answer) == (name not in {"list_events", "get_event_status"}), name

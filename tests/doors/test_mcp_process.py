@@ -103,7 +103,7 @@ sys.argv = ["kept", "mcp"]
 from kept.cli import mcp_start
 from kept.mcp import stdio
 from kept.mcp.server import Server
-Server(mcp_start.chosen(None), lambda: None).handle("tools/list", {}, None)
+Server(mcp_start.everyday(None), lambda: None).handle("tools/list", {}, None)
 print(*sorted(name for name in sys.modules if "." not in name or name.startswith("kept.")))
 """
     output, _ = start_python(script).communicate(timeout=WITHIN_S)
@@ -146,6 +146,16 @@ def test_the_options_of_the_command_line_say_whose_memories_and_which_tools(star
     assert "search_memories" not in listed
     memory = other.call("get_memory", memory_id=other.call("add_memory", text="Jonas cycles")["results"][0]["id"])
     assert (memory["user_id"], memory["app_id"]) == ("jonas", "shop")
+
+
+def test_the_full_inventory_is_there_for_who_asks(start):
+    server = start("--tools", "get_memory,keys,custom")
+    listed = {tool["name"] for tool in server.ask("tools/list")["tools"]}
+    assert {"get_memory", "keys_list", "keys_create", "projects_update", "retention_put"} <= listed
+    assert "add_memory" not in listed
+    made = server.call("keys_create", name="phone", role="READER", user_id="mira")
+    assert made["api_key"].startswith("kept_")
+    assert [key["id"] for key in server.call("keys_list")["results"]] == [made["id"]]
 
 
 @pytest.mark.parametrize(

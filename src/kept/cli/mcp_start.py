@@ -6,7 +6,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from kept.errors import InvalidInputError
+from kept.errors import ConfigurationError, InvalidInputError
 from kept.mcp.server import Server
 from kept.mcp.tools import EVERYDAY, Tool, select
 
@@ -36,9 +36,9 @@ def plain_options(arguments: Sequence[str]) -> dict[str, str] | None:
             return None
         found[name[2:]] = value if given else rest.pop(0)
     try:
-        chosen(found.get("tools"))
+        everyday(found.get("tools"))
     except InvalidInputError:
-        return None
+        return None  # it may be of the full inventory
     return found
 
 
@@ -47,21 +47,28 @@ def run(**options: str | None) -> None:
 
     Args:
         options: Of `OPTIONS`, as given; None where not.
+
+    Raises:
+        KeptError: `tools` names one that there is not.
     """
     from kept.mcp import stdio
 
     opening = Opening(options)
-    server = Server(chosen(options.get("tools")), opening.backend, {HOOK: opening.call_hook})
+    server = Server(opening.tools(), opening.backend, {HOOK: opening.call_hook})
     stdio.run(server, warm=opening.warm, close=opening.close)
 
 
-def chosen(words: str | None) -> tuple[Tool, ...]:
-    """The tools that `--tools` chooses.
+def everyday(words: str | None) -> tuple[Tool, ...]:
+    """The everyday tools that `--tools` chooses.
 
     Raises:
-        InvalidInputError: It names one that there is not.
+        InvalidInputError: A word chooses none of them.
     """
-    return EVERYDAY if words is None else select(EVERYDAY, [word.strip() for word in words.split(",") if word.strip()])
+    return EVERYDAY if words is None else select(_parted(words))
+
+
+def _parted(words: str) -> list[str]:
+    return [word.strip() for word in words.split(",") if word.strip()]
 
 
 class Opening:
@@ -76,6 +83,30 @@ class Opening:
         self._mutex = threading.RLock()
         self._backend: Backend | None = None
         self._hook: HookTool | None = None
+
+    def tools(self) -> tuple[Tool, ...]:
+        """The tools that are listed.
+
+        Raises:
+            KeptError: One is named that there is not, or cannot be made here.
+        """
+        words = self._options.get("tools")
+        return everyday(None) if words is None else select(_parted(words), self._inventory)
+
+    def _inventory(self) -> tuple[Tool, ...]:
+        """The tools besides the everyday ones; made of the server's description, so they take what the server needs."""
+        try:
+            from kept.rest import inventory
+            from kept.rest.app import create_app
+        except ImportError as error:
+            message = f"These tools need more than is installed ({error.name}): pip install 'kept[server]'"
+            raise ConfigurationError(message) from error
+        from kept.mcp.local import LocalBackend
+
+        backend = self.backend()
+        if not isinstance(backend, LocalBackend):
+            return ()  # another server's routes need not be ours
+        return inventory.tools(create_app(backend.access.platform, self.settings()))
 
     def backend(self) -> Backend:
         """The store on this machine, or the server that was named.

@@ -7,11 +7,10 @@ from typing import Any, Final
 
 from kept.domain.text import count_tokens
 from kept.engine.context import HEADER
-from kept.errors import InvalidInputError, NotFoundError
+from kept.errors import EventFailedError, InvalidInputError, NotFoundError, ServerError
 from kept.mcp.backend import Ids, Json
 from kept.mcp.call import Call
 from kept.sdk.client import MemoryClient
-from kept.sdk.client_errors import EventFailedError, ServerError
 
 WAIT_S: Final = 10.0
 """How long acknowledged work is waited for: clients give a call a minute, people less."""

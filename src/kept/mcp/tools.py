@@ -649,20 +649,33 @@ METHODS: Final[tuple[Method, ...]] = ("read", "write", "custom")
 ALL: Final = "all"
 
 
-def select(tools: Iterable[Tool], words: Iterable[str]) -> tuple[Tool, ...]:
-    """Those tools that a list of names, tags and methods chooses; `all` chooses all.
+def select(words: Iterable[str], inventory: Callable[[], Iterable[Tool]] = tuple) -> tuple[Tool, ...]:
+    """The tools that a list of names, tags and methods chooses.
+
+    A word chooses among the everyday tools; one that chooses none of them, in the full inventory; `all` chooses everything.
+
+    Args:
+        words: Names, tags, methods, or `all`.
+        inventory: Gives the tools besides the everyday ones; asked when a word needs them.
 
     Raises:
         InvalidInputError: A word that chooses none.
     """
-    tools, chosen = tuple(tools), set()
+    chosen: dict[str, Tool] = {}
     for word in words:
-        found = {tool.name for tool in tools if word in {ALL, tool.name, tool.method, *tool.tags}}
+        found = [tool for tool in EVERYDAY if _is_meant(tool, word)]
+        if not found or word == ALL:
+            found += [tool for tool in inventory() if _is_meant(tool, word)]
         if not found:
-            known = sorted({tag for tool in tools for tag in tool.tags})
+            known = sorted({tag for tool in (*EVERYDAY, *inventory()) for tag in tool.tags})
             raise InvalidInputError(
                 f"No tool is called, tagged or of the method {word[:40]!r}. There are the methods {', '.join(METHODS)}, the tags "
                 f"{', '.join(known)}, and {ALL}."
             )
-        chosen |= found
-    return tuple(tool for tool in tools if tool.name in chosen)
+        chosen |= {tool.name: tool for tool in found}
+    order = {tool.name: place for place, tool in enumerate(EVERYDAY)}
+    return tuple(sorted(chosen.values(), key=lambda tool: order.get(tool.name, len(order))))
+
+
+def _is_meant(tool: Tool, word: str) -> bool:
+    return word in {ALL, tool.name, tool.method, *tool.tags}

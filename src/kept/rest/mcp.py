@@ -192,7 +192,7 @@ class McpDoor:
                 None,
             )
         words = [word for word in request.query_params.get("tools", "").split(",") if word]
-        offered = select(self._everything(), words) if words else EVERYDAY
+        offered = select(words, partial(inventory.tools, self._app)) if words else EVERYDAY
         tools = [tool for tool in offered if _may(principal, tool)]
         return Seat(self._server(request, principal, tools), until)
 
