@@ -37,6 +37,7 @@ from kept.rest.frontier import Frontier
 from kept.rest.limits import LimitHeaders, RateLimits
 from kept.rest.mcp import McpDoor
 from kept.rest.operate import Metrics
+from kept.rest.turns import Turns
 from kept.settings import Settings
 
 if TYPE_CHECKING:
@@ -91,6 +92,7 @@ def create_app(platform: Platform, settings: Settings) -> FastAPI:
     app.state.settings = settings
     app.state.keys = Keys(platform)
     app.state.limits = RateLimits(settings)
+    app.state.turns = Turns()
     app.state.sender = build_sender(settings)
     app.state.worker = build_worker(settings, platform)
     app.state.metrics = Metrics(platform, app.state.worker)

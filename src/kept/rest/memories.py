@@ -28,6 +28,7 @@ from kept.rest.asking import (
     page_of,
     require_uuid,
 )
+from kept.rest.turns import Turns
 from kept.sdk import shapes, wire
 
 DEFAULT_TOP_K: Final = 10
@@ -231,23 +232,32 @@ def _ids_of_add(body: AddBody) -> dict[str, Any]:
 
 
 @router.post("/v3/memories/search/", summary="Search")
-def search(access: Access, body: SearchBody) -> Json:
+async def search(request: Request, access: Access, body: SearchBody) -> Json:
     """The memories that matter for a query, best first."""
     _refuse_ids_beside_filters(body)
-    return Json({"results": _found(access, body, {})})
+    return await _turns(request).run(lambda: Json({"results": _found(access, body, {})}))
 
 
 @router.post("/v2/memories/search/", summary="Search (v2)", deprecated=True)
-def search_v2(access: Access, body: SearchBody) -> Json:
+async def search_v2(request: Request, access: Access, body: SearchBody) -> Json:
     """As v3, as a bare array."""
-    return Json(_found(access, body, body.ids))
+    return await _turns(request).run(lambda: Json(_found(access, body, body.ids)))
 
 
 @router.post("/v1/memories/search/", summary="Search (v1)", deprecated=True)
-def search_v1(access: Access, body: SearchBody) -> Json:
+async def search_v1(request: Request, access: Access, body: SearchBody) -> Json:
     """As v3, with the ids beside the query."""
-    found = _found(access, body, body.ids)
-    return Json({"results": found, "relations": []} if body.output_format == "v1.1" else found)
+
+    def answer() -> Json:
+        found = _found(access, body, body.ids)
+        return Json({"results": found, "relations": []} if body.output_format == "v1.1" else found)
+
+    return await _turns(request).run(answer)
+
+
+def _turns(request: Request) -> Turns:
+    found: Turns = request.app.state.turns
+    return found
 
 
 def _found(access: ProjectAccess, body: SearchBody, ids: Mapping[str, Any]) -> list[dict[str, Any]]:
