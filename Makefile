@@ -22,7 +22,7 @@ demo: $(VENV)/run.stamp  ## the main job end to end, on sample sessions, in a te
 test: lint  ## everything that must hold: style, types, layers, tests
 	@$(BIN)/python -m pytest
 
-lint: $(VENV)/dev.stamp  ## style, types and the direction of imports
+lint: $(VENV)/dev.stamp $(VENV)/npm.stamp  ## style, types and the direction of imports
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
@@ -78,4 +78,15 @@ $(VENV)/dev.stamp: pyproject.toml $(VENV)/run.stamp
 		exit 1; \
 	}
 	@$(BIN)/python -m pip install --quiet --editable '.[server]' --group dev
+	@touch $@
+
+# The released npm clients that the acceptance tests run; without npm those are skipped, and say so.
+$(VENV)/npm.stamp: tests/acceptance/npm/package-lock.json $(VENV)/base.stamp
+	@if command -v npm >/dev/null; then \
+		echo "Installing the npm clients" && mkdir -p $(VENV)/npm && \
+		cp tests/acceptance/npm/package.json tests/acceptance/npm/package-lock.json tests/acceptance/npm/.npmrc $(VENV)/npm/ && \
+		npm ci --silent --prefix $(VENV)/npm; \
+	else \
+		echo "npm is not installed: its clients are not tested"; \
+	fi
 	@touch $@

@@ -12,6 +12,10 @@ The tree::
     ├── AuthenticationError                   no key, or one that is unknown, expired or revoked
     ├── ForbiddenError                        the key is not allowed to do that
     ├── RateLimitError                        more requests than the key is allowed
+    ├── EventFailedError                      the server acknowledged the work and could not do it
+    ├── WaitTimeoutError (also TimeoutError)  the work was waited for long enough; it goes on
+    ├── ServerError                           the server failed, or is no server of memories
+    │   └── UnreachableError                  the server cannot be reached
     ├── ConfigurationError (also ValueError)  a setting, an adapter or an extra is missing or wrong
     └── StoreError                            the store cannot do what was asked
         ├── StoreBusyError                    other processes held the store for too long
@@ -92,6 +96,30 @@ class RateLimitError(KeptError):
     def __init__(self, message: str | None = None, *, retry_after_s: int = 1) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
+
+
+class EventFailedError(KeptError):
+    """The server acknowledged the work and could not do it."""
+
+    code = "event-failed"
+
+
+class WaitTimeoutError(KeptError, TimeoutError):
+    """The work is not done yet; it goes on, and can be waited for again."""
+
+    code = "wait-timeout"
+
+
+class ServerError(KeptError):
+    """The server failed, or what answered is no server of memories."""
+
+    code = "server-error"
+
+
+class UnreachableError(ServerError):
+    """The server cannot be reached."""
+
+    code = "unreachable"
 
 
 class ConfigurationError(KeptError, ValueError):

@@ -13,8 +13,17 @@ import pytest
 
 import kept
 from kept import AsyncMemoryClient, MemoryClient
-from kept.errors import AuthenticationError, ConfigurationError, InvalidInputError, NotFoundError, ScopeError
-from kept.sdk.client_errors import EventFailedError, ServerError, UnreachableError, WaitTimeoutError
+from kept.errors import (
+    AuthenticationError,
+    ConfigurationError,
+    EventFailedError,
+    InvalidInputError,
+    NotFoundError,
+    ScopeError,
+    ServerError,
+    UnreachableError,
+    WaitTimeoutError,
+)
 
 ID = "0b0c6a0e-5f0e-4f5d-9a53-6c1b7f0f9d11"
 PING = {"status": "ok", "org_id": "org_1", "project_id": "proj_1", "user_email": None}

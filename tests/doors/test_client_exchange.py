@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kept import errors
-from kept.sdk.client_errors import ServerError, UnreachableError
+from kept.errors import ServerError, UnreachableError
 from kept.sdk.client_exchange import LONGEST_PAUSE_S, Pause, Reply, Request, conversation, encoded
 
 URL = "http://127.0.0.1:8787"

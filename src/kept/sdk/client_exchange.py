@@ -17,7 +17,7 @@ from typing import Any, Final, Generic, Literal, Protocol, TypeVar, cast
 from urllib.parse import quote
 
 from kept import errors
-from kept.sdk.client_errors import ServerError, UnreachableError
+from kept.errors import ServerError, UnreachableError
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)

@@ -6,9 +6,8 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, Final, Protocol
 
-from kept.errors import InvalidInputError
+from kept.errors import EventFailedError, InvalidInputError, WaitTimeoutError
 from kept.sdk import client_answers as answers
-from kept.sdk.client_errors import EventFailedError, WaitTimeoutError
 from kept.sdk.client_exchange import Pause, Request, Script, segment
 from kept.sdk.client_runners import Call, R, Speaker
 
