@@ -93,11 +93,14 @@ def _given(request: Request, body: LinkBody) -> dict[str, Any]:
     bound = {name: said[name] for name in ENTITY_IDS if said.get(name) is not None}
     if bound or any(name in said for name in ENTITY_IDS):
         given["bound"] = bound
-    known = {tag for tool in (*EVERYDAY, *inventory.tools(request.app)) for tag in tool.tags}
-    wanted = given.get("tags") or ()
-    unknown = [
-        tag for tag in (wanted.split(",") if isinstance(wanted, str) else wanted) if str(tag).strip() not in known
-    ]
-    if unknown:
-        raise InvalidInputError(f"No tool has the tag {str(unknown[0])[:40]!r}; there are {', '.join(sorted(known))}.")
+    _require_known(request, given.get("tags"))
     return {name: value for name, value in given.items() if value is not None or name in {"expires_at", "rate_limit"}}
+
+
+def _require_known(request: Request, tags: Any) -> None:
+    """Check that each tag is one of some tool; whether they are texts at all is checked where they are kept."""
+    listed = tags.split(",") if isinstance(tags, str) else tags if isinstance(tags, list) else ()
+    known = {tag for tool in (*EVERYDAY, *inventory.tools(request.app)) for tag in tool.tags}
+    for tag in listed:
+        if isinstance(tag, str) and tag.strip() not in known:
+            raise InvalidInputError(f"No tool has the tag {tag[:40]!r}; there are {', '.join(sorted(known))}.")
