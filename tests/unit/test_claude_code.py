@@ -200,6 +200,12 @@ def test_the_opposite_of_what_was_injected_is_no_repetition():
     assert known.without(said, "assistant") == said
 
 
+def test_the_same_numbers_elsewhere_are_no_repetition():
+    known = echoes_of("Worker 1 takes 2 retries of the queue")
+    assert known.without("Worker 2 takes 1 retries of the queue.", "assistant")
+    assert known.without("The queue's worker 1 takes 2 retries.", "assistant") == ""
+
+
 def test_a_users_correction_is_kept_although_its_words_were_all_there():
     known = echoes_of("We use npm instead of pnpm")
     assert known.without("We use pnpm instead of npm", "user") == "We use pnpm instead of npm"

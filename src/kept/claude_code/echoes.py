@@ -1,7 +1,7 @@
 """What was injected is never captured: sentences that only repeat what a session was given are recognised and left out.
 
-A session keeps a fingerprint of each memory it was given: the hashes of its terms, and one of its wording. An assistant repeats
-a memory when every term of its sentence is in that one memory. A user's sentence is left out only if its wording is the same: the
+A session keeps a fingerprint of each memory it was given: the hashes of its terms, a number's together with the term before it, and one
+of its wording. An assistant repeats a memory when every term of its sentence is in that one memory, and every number where it was. A user's sentence is left out only if its wording is the same: the
 same words in another order can be a correction.
 """
 
@@ -10,9 +10,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Final, NamedTuple
 
-from kept.domain.text import hashed_terms, sentence_spans, term_hash
+from kept.domain.text import hashed_terms, sentence_spans, term_hash, terms
 
 TAG: Final = "kept-memory"
 """Of the fence around everything that is injected."""
@@ -35,7 +36,7 @@ class Fingerprint(NamedTuple):
     """Of one memory, without its text.
 
     Attributes:
-        terms: Hashes of its terms, 32 bits each.
+        terms: Hashes of its terms and numbers, 32 bits each.
         wording: Hash of its words in order.
     """
 
@@ -46,7 +47,9 @@ class Fingerprint(NamedTuple):
 def fingerprint(text: str) -> Fingerprint:
     """The fingerprint of a memory's or statement's text."""
     plain = _CITATION.sub(" ", text)
-    found = set(hashed_terms(plain))
+    said = terms(plain)
+    found = set(map(term_hash, said))
+    found |= {term_hash(f"{before} {number}") for before, number in pairwise(said) if number[0].isdigit()}
     if _NEGATION.search(plain):
         found.add(_NEGATED)
     return Fingerprint(frozenset(found), term_hash(" ".join(_WORD.findall(plain.casefold()))))
