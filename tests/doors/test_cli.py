@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner
 
@@ -58,10 +59,22 @@ def remember(shape):
 # --- help --------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+def every_command():
+    """Each command by its words; those of a group one by one."""
+    for name in COMMANDS:
+        command = cli.get_command(None, name)
+        if isinstance(command, click.Group):
+            yield from ((f"{name} {inner}", command.commands[inner]) for inner in command.commands)
+        else:
+            yield name, command
+
+
+EVERY_COMMAND = dict(every_command())
+
+
+@pytest.mark.parametrize("name", EVERY_COMMAND)
 def test_every_command_has_help_and_an_example(name, run):
-    result = run(name, "--help")
-    command = cli.get_command(None, name)
+    result, command = run(*name.split(), "--help"), EVERY_COMMAND[name]
     assert result.exit_code == 0
     assert isinstance(command, KeptCommand)
     assert command.help
@@ -70,9 +83,9 @@ def test_every_command_has_help_and_an_example(name, run):
     assert all(example in result.stdout for example in command.examples)
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("name", EVERY_COMMAND)
 def test_every_option_has_help(name):
-    command = cli.get_command(None, name)
+    command = EVERY_COMMAND[name]
     assert [option.name for option in command.params if option.param_type_name == "option" and not option.help] == []
 
 
