@@ -24,6 +24,13 @@ def ask(access, *texts, user_id="alice", **options):
     return [access.add({"user_id": user_id}, [text], **options)[0] for text in texts]
 
 
+def wait_until(is_so):
+    until = time.monotonic() + 10
+    while not is_so():
+        assert time.monotonic() < until
+        time.sleep(0.005)
+
+
 def texts(access, user_id="alice"):
     return sorted(record.text for record in access.memories(ids={"user_id": user_id})[0])
 
@@ -179,15 +186,25 @@ def test_finished_jobs_and_old_audit_go_after_their_time(access, platform, clock
 def test_started_it_works_by_itself_and_stops_at_once(access, worker: Worker):
     worker.start()
     (job,) = ask(access, "I live in Lisbon near the river")
-    until = time.monotonic() + 10
-    while access.event(job.id).status != "SUCCEEDED":
-        assert time.monotonic() < until
-        time.sleep(0.01)
+    wait_until(lambda: access.event(job.id).status == "SUCCEEDED")
     assert all(lane.alive for lane in worker.status())
     began = time.monotonic()
     worker.stop()
     assert time.monotonic() - began < 2
     assert not any(lane.alive for lane in worker.status())
+
+
+def test_an_add_in_its_own_process_wakes_it(access, worker):
+    """Nobody waits for the next look, which here would never come."""
+    for lane in worker._lanes:
+        lane.pause_s = 60.0
+    worker.start()
+    try:
+        wait_until(lambda: all(lane.idle_s > 0.05 for lane in worker.status()))
+        job = access.delete_all({"user_id": "nobody"})
+        wait_until(lambda: access.event(job.id).status == "SUCCEEDED")
+    finally:
+        worker.stop()
 
 
 def test_the_same_idempotency_key_is_one_add_of_one_scope(access, worker):

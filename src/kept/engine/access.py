@@ -126,7 +126,7 @@ class ProjectAccess:
                 run_after=now,
             )
             if infer and not at_once and not request.facts:
-                return self.platform.jobs.put(job), None
+                return self.platform.ask(job), None
             with self._beside_deletions():
                 result = self._service.add_request(of_job(self.platform, request, job))
                 note.count = len(result.stored)
@@ -142,6 +142,8 @@ class ProjectAccess:
     ) -> tuple[dict[str, Any], AddRequest]:
         given = {name: options[name] for name in STORED_OPTIONS if options.get(name) is not None}
         request = self._service.request(scope, messages, infer=infer, **given)
+        if not request.messages and not request.facts:
+            raise InvalidInputError("There is nothing to remember; give messages (or facts).")
         if (own := options.get("custom_categories")) is not None:
             parse_categories_setting(own, described=True)  # refused now, not by the worker
         return to_payload(request, options), request
@@ -562,7 +564,7 @@ class ProjectAccess:
         now = self.platform.clock()
         narrowed = {} if condition is None else {"filters": to_dict(condition)}
         asked_by = {"key_id": self.principal.key_id} if self.principal.bound else {}
-        return self.platform.jobs.put(
+        return self.platform.ask(
             Job(
                 id=self.platform.ids(),
                 scope=scope,

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from kept.domain.access import Principal
+from kept.domain.jobs import Job
 from kept.engine.service import Service
 from kept.ports import Clock, Entry, Ids, Jobs, Registry
 
@@ -29,6 +30,7 @@ class Platform:
         trail: Who read or changed what.
         categories: What memories are sorted under.
         storing: Held while acknowledged adds are stored, and while an erase runs: what an erase forgot is not stored after it.
+        asked: Set when a write is acknowledged, so that a worker in this process need not look for it.
     """
 
     service: Service
@@ -39,12 +41,19 @@ class Platform:
     clock: Clock
     ids: Ids
     storing: threading.Lock = field(default_factory=threading.Lock)
+    asked: threading.Event = field(default_factory=threading.Event)
 
     def access(self, principal: Principal) -> ProjectAccess:
         """The project of a principal, as far as it may use it."""
         from kept.engine.access import ProjectAccess
 
         return ProjectAccess(self, principal)
+
+    def ask(self, job: Job) -> Job:
+        """Keep work for the worker, as `Jobs.put`."""
+        kept = self.jobs.put(job)
+        self.asked.set()
+        return kept
 
     def entry(self, kind: str, entry_id: str, owner: str, data: Mapping[str, Any]) -> Entry:
         """A new registry entry, of now."""

@@ -36,9 +36,12 @@ LEASE: Final = timedelta(seconds=60)
 """How long a crash delays a job at most."""
 HEARTBEAT_S: Final = 15.0
 """How often leases are extended: several times within one."""
-LOOK_S: Final = 0.05
-"""Between two looks for adds: the wait that an acknowledged add has at most. A look costs some 50 µs."""
-SLOW_LOOK_S: Final = 0.25
+LOOK_S: Final = 0.25
+"""Between two looks for work that nobody told of: another process asked for it, or it is to be tried again."""
+DELIVERY_LOOK_S: Final = 1.0
+"""The same of those that post to webhooks, who are many."""
+GATHER_S: Final = 0.02
+"""Writes that are asked for within it are stored together, with one wait for the disk."""
 UPKEEP_S: Final = 3_600.0
 BATCH_ADDS: Final = 64
 """Adds stored with one wait for the disk; more would make the first of them wait for the last."""
@@ -66,6 +69,7 @@ _PAGE: Final = 1_000
 _WAIT: Final = timedelta(milliseconds=250)
 """Until a write that was held up is looked at again."""
 _MAKING: Final[tuple[JobKind, ...]] = ("EXPORT", "PROFILE")
+_DELIVERING: Final[tuple[JobKind, ...]] = ("DELIVERY",)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +95,9 @@ class _Lane:
     name: str
     kinds: tuple[JobKind, ...]
     step: Callable[[], bool]
-    pause_s: float
+    pause_s: float = LOOK_S
+    wake: threading.Event = field(default_factory=threading.Event)
+    gather_s: float = 0.0
     looked: float = field(default_factory=time.monotonic)
     thread: threading.Thread | None = None
 
@@ -118,11 +124,14 @@ class Worker:
         self._upkeep_due = 0.0
         self._heart: threading.Thread | None = None
         self._lanes = [
-            _Lane("writes", _WRITES, self._write, LOOK_S),
-            _Lane("making", _MAKING, self._make, SLOW_LOOK_S),
-            _Lane("webhooks", (), self._relay, SLOW_LOOK_S),
-            _Lane("upkeep", (), self._upkeep, SLOW_LOOK_S),
-            *(_Lane(f"deliveries-{number}", ("DELIVERY",), self._deliver, SLOW_LOOK_S) for number in range(DELIVERING)),
+            _Lane("writes", _WRITES, self._write, wake=platform.asked, gather_s=GATHER_S),
+            _Lane("making", _MAKING, self._make),
+            _Lane("webhooks", (), self._relay),
+            _Lane("upkeep", (), self._upkeep),
+            *(
+                _Lane(f"deliveries-{number}", _DELIVERING, self._deliver, DELIVERY_LOOK_S)
+                for number in range(DELIVERING)
+            ),
         ]
 
     def start(self) -> None:
@@ -136,6 +145,8 @@ class Worker:
     def stop(self, grace_s: float = 10.0) -> None:
         """Finish what is in hand, within the grace; give back the rest. Stopping twice is harmless."""
         self._stopping.set()
+        for lane in self._lanes:
+            lane.wake.set()
         until = time.monotonic() + grace_s
         for thread in [lane.thread for lane in self._lanes] + [self._heart]:
             if thread is not None:
@@ -174,8 +185,9 @@ class Worker:
                 level = logging.WARNING if isinstance(error, StoreError) else logging.ERROR
                 logger.log(level, "lane failed", extra={"kept": {"lane": lane.name}}, exc_info=error)
                 self._stopping.wait(1)
-            if not busy:
-                self._stopping.wait(lane.pause_s)
+            if not busy and lane.wake.wait(lane.pause_s):
+                lane.wake.clear()
+                self._stopping.wait(lane.gather_s)
 
     def _write(self) -> bool:
         """Adds and deletions, in the order in which they were acknowledged, also when one of them has to be tried again."""
@@ -272,7 +284,7 @@ class Worker:
         return bool(jobs)
 
     def _deliver(self) -> bool:
-        with self._claimed(("DELIVERY",), 1) as jobs:
+        with self._claimed(_DELIVERING, 1) as jobs:
             for job in jobs:
                 self._finish([self._settled(job, self._deliveries.deliver)])
         return bool(jobs)
@@ -282,6 +294,9 @@ class Worker:
         if head == self._relayed:
             return False
         more = relay(self._platform)
+        for lane in self._lanes:
+            if lane.kinds == _DELIVERING:
+                lane.wake.set()
         self._relayed = -1 if more else head
         return more
 
