@@ -184,6 +184,9 @@ _SHAPES: Final[Mapping[str, Schema]] = {
         revoked_at=_or_null(_TEXT),
         last_used_at=_or_null(_TEXT),
     ),
+    "Link": _object(
+        id=_TEXT, name=_TEXT, methods=_TEXTS, expires_at=_or_null(_TEXT), revoked_at=_or_null(_TEXT), bound=_ANY
+    ),
     "Organisation": _object(org_id=_TEXT, name=_TEXT, created_at=_or_null(_TEXT), is_owner=_YES),
     "Project": _object(
         project_id=_TEXT, org_id=_TEXT, name=_TEXT, custom_instructions=_or_null(_TEXT), members=_list("Member")
@@ -206,6 +209,7 @@ _SHAPES: Final[Mapping[str, Schema]] = {
     ),
 }
 """What clients may rely on; an answer may hold more."""
+_ADDRESS: Final = _object(url=_TEXT | {"description": "Where it is used, shown this once."})
 _SETTINGS: Final = _object(enabled=_YES, capabilities=_ANY, entities=_ANY)
 _ADDED: Final = _object("results", "superseded", "operation_id", message=_TEXT, event_id=_TEXT, status=_TEXT)
 _DESCRIBED: Final = _object(id=_NUMBER, name=_or_null(_TEXT), metadata=_ANY, total_memories=_NUMBER)
@@ -238,8 +242,14 @@ _ANSWERS: Final[Mapping[str, Schema]] = {
     "keys_create": {"allOf": [_ref("Key"), _object(api_key=_TEXT | {"description": "The secret, shown this once."})]},
     "keys_get": _ref("Key"),
     "keys_list": _object(results=_list("Key")),
-    "keys_ping": _object(status=_TEXT, org_id=_TEXT, project_id=_TEXT, user_email=_TEXT),
+    "keys_ping": _object(status=_TEXT, org_id=_TEXT, project_id=_TEXT, user_email=_or_null(_TEXT)),
     "keys_revoke": _object(message=_TEXT),
+    "links_change": _ref("Link"),
+    "links_create": {"allOf": [_ref("Link"), _ADDRESS]},
+    "links_get": _ref("Link"),
+    "links_list": _page("Link"),
+    "links_revoke": _object(message=_TEXT, link=_ref("Link")),
+    "links_rotate": {"allOf": [_ref("Link"), _ADDRESS]},
     "memories_add": _ADDED,
     "memories_add_v1": {"description": "An array of what was stored or is acknowledged; in an object for `v1.1`."},
     "memories_batch_delete": _object(message=_TEXT, operation_id=_or_null(_TEXT)),
@@ -370,6 +380,7 @@ _WORDS: Final = {
     "keywords": "Only memories whose text contains this.",
     "latest_only": "Only facts that still hold.",
     "limit": "How many at most.",
+    "link_id": "The link's id.",
     "memories": "What to change, or delete.",
     "memory_depth": "Kept for Mem0's clients.",
     "memory_export_id": "The id that the acknowledgement gave; else the newest one of the filters.",
@@ -460,7 +471,7 @@ def _complete_operation(method: str, operation: dict[str, Any]) -> None:
     if name in _ANSWERS:
         responses[status] |= {"description": "Done.", "content": _json(_ANSWERS[name])}
     if name in _FILES:
-        responses[status] = {"description": "The text.", "content": {form: {"schema": _TEXT} for form in _FILES[name]}}
+        responses[status] = {"description": "The text.", "content": {form: {} for form in _FILES[name]}}
     if name in _LATER:
         responses["202"] = {"description": _LATER[name], "content": _json(_QUEUED | {"required": ["message"]})}
     if name == "operation_readyz":
