@@ -84,6 +84,7 @@ def to_memory(row: sqlite3.Row) -> MemoryRecord:
         created_at, updated_at, recorded_at, valid_from, valid_to, expires_on, superseded_by, supersedes, episode_id,
         position, reinforced, immutable, feedback, digest, _, categories, entities, relations, metadata, text,
     ) = row  # fmt: skip
+    recorded = from_microseconds(recorded_at)
     return MemoryRecord(
         id=memory_id,
         key=key,
@@ -99,9 +100,9 @@ def to_memory(row: sqlite3.Row) -> MemoryRecord:
         categories=tuple(json.loads(categories)) if categories else (),
         entity_refs=tuple([EntityRef(**entity) for entity in json.loads(entities)]) if entities else (),
         relations=tuple([Relation(**relation) for relation in json.loads(relations)]) if relations else (),
-        created_at=from_microseconds(created_at),
-        updated_at=from_microseconds(updated_at),
-        recorded_at=from_microseconds(recorded_at),
+        created_at=recorded if created_at == recorded_at else from_microseconds(created_at),
+        updated_at=recorded if updated_at == recorded_at else from_microseconds(updated_at),
+        recorded_at=recorded,
         valid_from=None if valid_from is None else from_microseconds(valid_from),
         valid_to=None if valid_to is None else from_microseconds(valid_to),
         expires_on=date.fromisoformat(expires_on) if expires_on else None,
