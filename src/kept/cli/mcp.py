@@ -23,9 +23,9 @@ from kept.cli.options import command
 @click.option("--tools", metavar="LIST", help="Only these tools: names, tags, read, write or all, parted by commas.")
 @pass_invocation
 def mcp(invocation: Invocation, /, url: str | None, key: str | None, tools: str | None) -> None:
-    """Serve the memory to an agent over MCP; the agent's client starts and ends this, not a person.
+    """Serve the memory to an agent over MCP, on stdio.
 
-    Speaks JSON-RPC on standard input and output and ends when its client does. Memories are the user's own unless a call
+    The agent's client starts and ends this, not a person. Speaks JSON-RPC on standard input and output and ends when its client does. Memories are the user's own unless a call
     names whose.
     """
     from kept.cli.mcp_start import run
