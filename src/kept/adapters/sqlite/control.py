@@ -18,6 +18,7 @@ from kept.adapters.sqlite.queries import queries
 from kept.domain.history import from_microseconds, to_microseconds
 from kept.domain.jobs import DELETIONS, ERASED, OPEN, Job, JobKind
 from kept.domain.scope import ANY, ENTITY_IDS, Scope
+from kept.domain.text import clean
 from kept.errors import ConflictError
 from kept.ports import AuditEntry, AuditListing, Backlog, Entry, JobListing
 
@@ -389,7 +390,8 @@ def _stored(moment: datetime | None) -> int | None:
 
 
 def _json(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    """JSON as the file can hold it: half a surrogate pair, which JSON may have and UTF-8 may not, is replaced."""
+    return clean(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
 
 
 def _with_article(kind: str) -> str:
