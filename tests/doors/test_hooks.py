@@ -417,6 +417,8 @@ def test_capture_can_be_switched_off(world, shop):
     client.exchange("Remember that we deploy on Tuesdays.", "The parser accepts tabs.")
     client.send("PostCompact", compact_summary="<summary>We decided to use a lexer.</summary>")
     client.send("SubagentStop", agent_type="Explore", last_assistant_message="The parser lives in src.")
+    (shop / "CLAUDE.md").write_text("Use four spaces in Python.\n")
+    catch_up(client.hooks, Event({"cwd": str(shop)}))
     assert world.texts() == []
 
 
@@ -431,10 +433,16 @@ def test_an_open_turn_is_kept_when_the_session_is_cleared_or_the_process_ends(wo
 def test_a_turn_that_never_ended_is_filled_in_from_the_transcript(world, client, tmp_path):
     """Its client was killed; of the turns that ended nothing comes twice."""
     client.exchange("Make the parser accept tabs.", "Done with the tabs.")
+    client.exchange("Remember that deploys go out on Tuesdays.", "Noted.")
     lines = [
         {"type": "user", "uuid": f"u{number}", "sessionId": "s1", "message": {"role": "user", "content": text}}
         for number, text in enumerate(
-            ["Make the parser accept tabs.", "Now make it accept form feeds.", "And vertical tabs."]
+            [
+                "Make the parser accept tabs.",
+                "Remember that deploys go out on Tuesdays.",
+                "Now make it accept form feeds.",
+                "And vertical tabs.",
+            ]
         )
     ]
     transcript = tmp_path / "s1.jsonl"
@@ -448,8 +456,9 @@ def test_a_turn_that_never_ended_is_filled_in_from_the_transcript(world, client,
     }
     for _ in range(2):
         catch_up(resumed.hooks, Event(event))
-    assert [text for text in world.texts() if "accept" in text or "vertical" in text] == [
+    assert [record.text for record in world.records() if record.speaker == "user"] == [
         "Make the parser accept tabs.",
+        "deploys go out on Tuesdays.",
         "Now make it accept form feeds.",
     ]
 

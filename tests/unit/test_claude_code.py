@@ -331,6 +331,11 @@ def test_the_users_words_last_and_an_assistants_reports_pass():
     assert passing.expires_on == "2026-08-02"
 
 
+def test_an_error_message_is_no_convention():
+    (passing,) = capture.said(told(), "Stop", [("tool", "The deploy failed: you must always use a token.")], Echoes())
+    assert passing.expires_on == "2026-08-02"
+
+
 def test_a_capture_says_where_it_comes_from():
     (kept,) = capture.said(told(files=("a.py",)), "Stop", [("user", "Make the parser accept tabs.")], Echoes())
     assert kept.metadata == {

@@ -121,10 +121,12 @@ def said(
         text = presentable(content, role, echoes, circumstances.ignore)
         if role == "user":
             lasting.append((role, text))
-            continue
-        kept, rest = _parted(text)
-        lasting.append((role, kept))
-        passing.append((role, rest))
+        elif role == "tool":
+            passing.append((role, text))  # an error that says "must" agrees on nothing
+        else:
+            kept, rest = _parted(text)
+            lasting.append((role, kept))
+            passing.append((role, rest))
     return [
         circumstances.capture(
             f"{event}/{name}",

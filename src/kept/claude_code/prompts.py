@@ -73,6 +73,12 @@ def read(prompt: str) -> Prompt:
     return Prompt("recall", query) if len(telling) >= LEAST_TERMS else Prompt("nothing")
 
 
+def stated(prompt: str) -> str:
+    """What is stored of a prompt: what it asks to remember, else all of it."""
+    asked = read(prompt)
+    return asked.query if asked.wish == "remember" else prompt
+
+
 def is_spoken(prompt: str) -> bool:
     """Whether a person wrote it, for the model: no command of the client's, no notification, no binary paste."""
     if not prompt.strip() or _MACHINE.match(prompt) or _COMMAND.match(prompt):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from kept.claude_code import brief, capture, documents, transcripts
+from kept.claude_code import brief, capture, documents, prompts, transcripts
 from kept.claude_code.event import Event
 from kept.claude_code.hooks import Hooks, Place
 from kept.claude_code.keeping import circumstances
@@ -51,6 +51,8 @@ def _store_waiting(hooks: Hooks, event: Event, place: Place) -> None:
 
 
 def _read_documents(hooks: Hooks, event: Event, place: Place) -> None:
+    if not place.settings.capture:
+        return
     found = list(documents.rules_of(place.repository.root))
     folder = documents.native_folder(event.text("transcript_path"))
     if folder is not None and place.settings.native_memory == "mirror":
@@ -67,6 +69,7 @@ def _fill_in(hooks: Hooks, event: Event, place: Place) -> None:
     recent = hooks.memories.recent(place.owner, brief.LOOKED_AT)
     known = {normalise(memory.text) for memory in recent if memory.run_id == session.id}
     said = transcripts.user_said(Path(event.text("transcript_path")))
+    now = normalise(event.text("prompt"))
+    earlier = [prompts.stated(text) for text in said if normalise(text) != now]
     told = circumstances(hooks, event, session, place)
-    earlier = [text for text in said if text != event.text("prompt")]
     hooks.memories.store(capture.missing(told, earlier, known, session.echoes))
