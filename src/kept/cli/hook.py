@@ -12,7 +12,9 @@ from kept.cli.options import command
 @click.argument("event", type=click.Choice(["session-start"]))
 @pass_invocation
 def hook(invocation: Invocation, /, event: str) -> None:
-    """Answer a coding client's hook; the client calls this, not a person.
+    """Answer a coding client's hook.
+
+    The client calls this, not a person.
 
     Reads the event as JSON on standard input and prints the answer as JSON. It never fails: a session starts without its
     memory rather than not at all, and its user is told why.
