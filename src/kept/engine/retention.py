@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from kept.domain.filters import And, Filter, Not, Or, parse_filter
+from kept.domain.memory import Kind
 from kept.domain.scope import Scope
 from kept.engine.access import ProjectAccess
 from kept.engine.maintain import By
@@ -173,6 +174,8 @@ def _match(raw: Mapping[str, object]) -> dict[str, str]:
         if not isinstance(value, str) or not value.strip() or len(value) > MAX_VALUE:
             raise InvalidInputError(f"{name} must be a text of 1 to {MAX_VALUE} characters.")
         named[name] = value.strip()
+    if "memory_type" in named and named["memory_type"] not in get_args(Kind):
+        raise InvalidInputError(f"memory_type is {named['memory_type'][:40]!r}; there are {', '.join(get_args(Kind))}.")
     return named
 
 
