@@ -123,7 +123,7 @@ class Settings:
     brief_tokens: int = 700
     recall_tokens: int = 600
     recall_ms: int = 300
-    recall_threshold: float = 0.4
+    recall_threshold: float = 0.4  # what other values give: docs/how-to/claude-code.md
     recall_threshold_elsewhere: float = 0.6
     capture: bool = True
     retention_days: int = 90
