@@ -13,6 +13,8 @@ from starlette.routing import compile_path
 from kept.rest.app import ROUTERS
 
 METHODS = ("get", "post", "put", "patch", "delete")
+OTHER_ERRORS = {("operation_readyz", "503"), ("memories_list_v1", "400")}
+"""Those of another shape: of what is not ready, and what Mem0's client expects."""
 OPEN = {"operation_healthz", "operation_readyz", "operation_metrics"}
 
 
@@ -73,7 +75,7 @@ def test_every_operation_says_what_it_answers_and_every_error_has_the_one_shape(
         for status, response in operation["responses"].items():
             assert response["description"], (path, status)
             assert response["content"], (path, status)
-            if int(status) >= 400 and operation["operationId"] != "operation_readyz":
+            if int(status) >= 400 and (operation["operationId"], status) not in OTHER_ERRORS:
                 assert response["content"]["application/json"]["schema"] == {"$ref": "#/components/schemas/Error"}
         assert any(status.startswith("2") for status in operation["responses"])
         assert "422" not in operation["responses"]

@@ -64,6 +64,10 @@ def _time(about: str) -> Schema:
     return {"type": "string", "format": "date-time", "description": about}
 
 
+def _json(schema: Schema) -> Schema:
+    return {"application/json": {"schema": schema}}
+
+
 def _ref(name: str) -> Schema:
     return {"$ref": f"#/components/schemas/{name}"}
 
@@ -338,6 +342,16 @@ _LATER: Final = {
 }
 """What is answered 202 at times."""
 
+_OTHER_ERRORS: Final[Mapping[str, Schema]] = {
+    "memories_list_v1": {
+        "400": {"description": _ERRORS[400], "content": _json({"anyOf": [_ref("Error"), _TEXTS]})},
+    },
+    "operation_readyz": {
+        "503": {"description": "Not ready, with the reasons.", "content": _json(_ANSWERS["operation_readyz"])},
+    },
+}
+"""Errors of another shape: Mem0's client looks for an array where ids are missing."""
+
 # --- words for what has the same meaning everywhere ---
 
 _WORDS: Final = {
@@ -474,8 +488,7 @@ def _complete_operation(method: str, operation: dict[str, Any]) -> None:
         responses[status] = {"description": "The text.", "content": {form: {} for form in _FILES[name]}}
     if name in _LATER:
         responses["202"] = {"description": _LATER[name], "content": _json(_QUEUED | {"required": ["message"]})}
-    if name == "operation_readyz":
-        responses["503"] = {"description": "Not ready, with the reasons.", "content": _json(_ANSWERS[name])}
+    responses |= _OTHER_ERRORS.get(name, {})
     for code in _codes(method, operation):
         responses.setdefault(str(code), {"description": _ERRORS[code], "content": _json(_ref("Error"))})
 
@@ -488,7 +501,3 @@ def _codes(method: str, operation: Mapping[str, Any]) -> list[int]:
     if "requestBody" in operation:
         codes += _WITH_BODY
     return sorted(codes)
-
-
-def _json(schema: Schema) -> Schema:
-    return {"application/json": {"schema": schema}}
