@@ -10,8 +10,14 @@ import pytest
 
 from kept.adapters.extractors.rules import RuleExtractor
 from kept.adapters.inmemory import InMemoryLog
+from kept.adapters.inmemory_control import InMemoryAudit, InMemoryJobs, InMemoryRegistry
+from kept.domain.access import Principal
 from kept.domain.scope import Scope
+from kept.engine.access import ProjectAccess
+from kept.engine.categories import Categories
+from kept.engine.platform import Platform
 from kept.engine.service import Service
+from kept.engine.trail import AuditTrail
 from kept.testing.fakes import FakeEmbedder, FixedClock
 
 if TYPE_CHECKING:
@@ -66,3 +72,31 @@ def engine() -> Engine:
 def make_engine() -> type[Engine]:
     """Makes engines, for properties and for several on one log."""
     return Engine
+
+
+@pytest.fixture
+def platform():
+    """An empty platform on fakes, with a clock that the test moves: `platform.clock.advance(…)`."""
+    log, embedder, numbers = InMemoryLog(), FakeEmbedder(64), itertools.count()
+    engine, registry = Engine(log, embedder=embedder), InMemoryRegistry()
+    made = Platform(
+        service=engine.service,
+        registry=registry,
+        jobs=InMemoryJobs(log),
+        trail=AuditTrail(InMemoryAudit()),
+        categories=Categories(embedder, registry),
+        clock=engine.clock,
+        ids=lambda: str(uuid.uuid5(uuid.NAMESPACE_OID, f"platform:{next(numbers)}")),
+    )
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def enter(platform):
+    """Enters a project: `enter(role="READER", bound={"user_id": ("alice",)})`."""
+
+    def enter(**who: Any) -> ProjectAccess:
+        return platform.access(Principal(**({"project": "default", "name": "ops", "role": "OWNER"} | who)))
+
+    return enter
