@@ -490,6 +490,17 @@ def test_rules_are_read_and_read_again_when_they_change(world, client):
     }
 
 
+def test_what_the_client_reads_itself_is_not_injected_again(client):
+    """CLAUDE.md stands before the model already; AGENTS.md comes when it matters. Neither fills the brief."""
+    (client.folder / "CLAUDE.md").write_text("Always name the zebra tests after their behaviour.\n")
+    (client.folder / "AGENTS.md").write_text("Always run the zebra tests with make zebra.\n")
+    catch_up(client.hooks, Event({"cwd": str(client.folder)}))
+    assert "zebra" not in client.start()
+    told = client.ask("How are the zebra tests named, and how do they run?")
+    assert "make zebra" in told
+    assert "behaviour" not in told
+
+
 def test_an_unchanged_document_is_stored_once_by_all_processes(world, client):
     (client.folder / "AGENTS.md").write_text("Run make lint before each commit.\n")
     for _ in range(3):

@@ -78,8 +78,8 @@ def conventions(lasting: Sequence[Remembered], budget_tokens: int) -> Block:
 
 
 def _agreed(memories: Iterable[Remembered]) -> Iterator[Remembered]:
-    """Decisions, conventions and what to avoid."""
-    return _once(memory for memory in memories if _kind(memory) in LASTING)
+    """Decisions, conventions and what to avoid; not of documents, which the client reads, too, and which can fill any brief."""
+    return _once(memory for memory in memories if "document" not in memory.metadata and _kind(memory) in LASTING)
 
 
 def _kind(memory: Remembered) -> Kind | None:

@@ -36,6 +36,8 @@ RULES: Final = (
     "mem0.md",
 )
 """Where agents' rules stand in a repository, for this client and others."""
+LOADED: Final = frozenset({"CLAUDE.md", "CLAUDE.local.md", ".claude/CLAUDE.md", "memory/MEMORY.md"})
+"""Documents that the client itself puts before the model, whole."""
 NATIVE: Final = "*.md"
 """In the client's own memory folder: one file for each fact, and their index."""
 INDEX: Final = "MEMORY.md"

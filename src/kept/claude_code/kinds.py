@@ -69,16 +69,15 @@ _RULES: Final[tuple[tuple[Kind, re.Pattern[str]], ...]] = (
 )
 """In the order in which they are asked: open work first, because "still need to decide" decides nothing."""
 
-_LOOKED_AT: Final = 400
-"""Characters of a text that are looked at: what a statement is, it says early."""
+MOST_CHARACTERS: Final = 400
+"""Of a statement that decides or agrees on something; what is longer reports, and mentions such words by the way."""
 
 
 def kind_of(text: str, metadata: Mapping[str, Any] | None = None) -> Kind | None:
-    """What sort of statement it is; None for none of them, and for questions."""
+    """What sort of statement it is; None for none of them, for questions and for long passages."""
     stated = (metadata or {}).get("type")
     if isinstance(stated, str) and stated in _TYPES:
         return _TYPES[stated]
-    head = text[:_LOOKED_AT]
-    if head.rstrip().endswith("?"):
+    if len(text) > MOST_CHARACTERS or text.rstrip().endswith("?"):
         return None
-    return next((kind for kind, rule in _RULES if rule.search(head)), None)
+    return next((kind for kind, rule in _RULES if rule.search(text)), None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+from kept.claude_code import documents
 from kept.claude_code.event import Event
 from kept.claude_code.hooks import Answer, Hooks, Place, given
 from kept.claude_code.memories import Owner, Remembered
@@ -80,7 +81,8 @@ def _is_wanted(memory: Remembered, session: Session, place: Place, query: str) -
     """Whether it says something that the model has not before it, and enough of it."""
     own = memory.app_id in {None, place.owner.app_id}
     least = place.settings.recall_threshold if own else place.settings.recall_threshold_elsewhere
-    seen = memory.id in session.given or (memory.run_id == session.id and not session.compacted)
+    loaded = own and memory.metadata.get("document") in documents.LOADED
+    seen = loaded or memory.id in session.given or (memory.run_id == session.id and not session.compacted)
     asks = memory.text.rstrip().endswith("?") or memory.text == query
     return memory.score >= least and memory.own_words and not seen and not asks
 
