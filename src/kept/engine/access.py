@@ -111,6 +111,7 @@ class ProjectAccess:
             scope.require_writable()
             note.target |= scope.ids
             payload, request = self._checked(scope, messages, infer=infer, options=options)
+            self._require_own(memory_id for fact in request.facts for memory_id in fact.supersedes)
             now = self.platform.clock()
             key = None if idempotency_key is None else scoped_key(idempotency_key, scope)
             job = Job(
@@ -523,6 +524,12 @@ class ProjectAccess:
         if not self.principal.admits(record) or (record.state == "deleted" and not any_state):
             raise NotFoundError("Memory not found!")
         return record
+
+    def _require_own(self, memory_ids: Iterable[str]) -> None:
+        """Check that a bound principal names no memory but its own: the scope of a write holds more of a user than one agent may."""
+        if self.principal.bound:
+            for memory_id in memory_ids:
+                self._own(memory_id, any_state=True)
 
     def _is_seen(self, record: MemoryRecord) -> bool:
         return self.principal.admits(record) and record.state != "erased"

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 
+from kept.domain.filters import Filter, parse_filter, to_dict
 from kept.domain.jobs import DONE, Job
 from kept.domain.memory import MemoryRecord
 from kept.domain.scope import Scope
@@ -191,9 +192,10 @@ class Profiles:
         """
         with self._access.noted("profile.run"):
             entry = self._platform.registry.find(RUN, run_id)
-            if entry is None or entry.owner != self._access.project or not self._sees(entry):
+            run = None if entry is None or entry.owner != self._access.project else self._run(entry)
+            if run is None or not all(self._access.sees(job) for job in run.jobs):
                 raise NotFoundError("There is no such profile job.")
-            return self._run(entry)
+            return run
 
     def _status(self, scope: Scope, jobs: Sequence[Job]) -> ProfileStatus:
         if not settings_of(self._platform, self._access.project)["enabled"]:
@@ -211,9 +213,18 @@ class Profiles:
         return self._platform.service.list(scope, filters=condition, limit=limit, latest_only=True)[0]
 
     def _jobs_of(self, scope: Scope) -> Sequence[Job]:
-        bound = self._access.principal.bound
-        listing = JobListing(project=scope.project, kinds=["PROFILE"], user_id=scope.user_id, bound=bound)
-        return self._platform.jobs.page(listing, limit=1_000)
+        """Those that were made of as much as the principal may read: not of one agent's memories what is a user's, nor the reverse."""
+        listing = JobListing(project=scope.project, kinds=["PROFILE"], user_id=scope.user_id)
+        condition = self._beside_user()
+        narrowed = None if condition is None else to_dict(condition)
+        jobs = self._platform.jobs.page(listing, limit=1_000)
+        return [job for job in jobs if job.scope == scope and job.payload.get("filters") == narrowed]
+
+    def _beside_user(self) -> Filter | None:
+        """What the principal is bound to besides users, one of whom is named."""
+        principal = self._access.principal
+        others = {name: ids for name, ids in principal.bound.items() if name != "user_id"}
+        return replace(principal, bound=others).boundary(None)
 
     def _run_id(self, idempotency_key: str | None) -> str:
         least, most = KEY_LENGTHS
@@ -223,11 +234,8 @@ class Profiles:
         return str(uuid.uuid5(_RUNS, f"{self._access.project}/{asked_by}/{idempotency_key}"))
 
     def _begin(self, run_id: str, operation: str, users: Sequence[str]) -> Run:
-        condition = self._access.principal.boundary(None)
-        jobs = [
-            self._access.acknowledge("PROFILE", Scope.of(project=self._access.project, user_id=user), condition)
-            for user in users
-        ]
+        reading, condition = self._access.principal.reading, self._beside_user()
+        jobs = [self._access.acknowledge("PROFILE", reading(Scope.of(user_id=user)), condition) for user in users]
         data = {"operation": operation, "entity_ids": list(users), "job_ids": [job.id for job in jobs]}
         entry = self._platform.entry(RUN, run_id, self._access.project, data)
         self._platform.registry.put(entry)
@@ -243,9 +251,6 @@ class Profiles:
             jobs=tuple(job for job in found if job is not None),
             replayed=replayed,
         )
-
-    def _sees(self, entry: Entry) -> bool:
-        return all(self._access.principal.admits_ids({"user_id": user}) for user in entry.data["entity_ids"])
 
     def _require_pause(self) -> None:
         now = self._platform.clock()
@@ -274,8 +279,6 @@ def make(platform: Platform, job: Job) -> Job:
     Raises:
         KeptError: It cannot be made.
     """
-    from kept.domain.filters import parse_filter
-
     condition = parse_filter(job.payload["filters"], allow_empty=True) if "filters" in job.payload else None
     records, _ = platform.service.list(job.scope, filters=condition, limit=CONSIDERED, latest_only=True)
     best = {record.id: place for place, record in enumerate(strongest(records))}
