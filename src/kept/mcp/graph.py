@@ -54,10 +54,10 @@ def _mentions(memory: Json) -> list[Mapping[str, str]]:
     return found
 
 
-def _keys(memory: Json) -> set[str]:
-    return {mention["name"].casefold() for mention in _mentions(memory)} | {
-        end.casefold() for relation in memory.get("relations", ()) for end in (relation["source"], relation["target"])
-    }
+def _keys(memory: Json) -> dict[str, None]:
+    """The entities of a memory, in order, so that equal counts come out in the same order everywhere."""
+    ends = [end for relation in memory.get("relations", ()) for end in (relation["source"], relation["target"])]
+    return dict.fromkeys(name.casefold() for name in (*(mention["name"] for mention in _mentions(memory)), *ends))
 
 
 def _names(memories: Iterable[Json]) -> dict[str, Json]:
@@ -83,7 +83,7 @@ def _relations(memories: Iterable[Json], key: str, names: Mapping[str, Json]) ->
             if key in {ends[0].casefold(), ends[2].casefold()}:
                 said.setdefault(ends, {**relation, "memory_id": memory["id"]})
         keys = _keys(memory)
-        together.update(keys - {key} if key in keys else ())
+        together.update(other for other in keys if key in keys and other != key)
     stated = {end.casefold() for source, _, target in said for end in (source, target)}
     return [*said.values()] + [
         {

@@ -237,27 +237,12 @@ def open_local(settings: Settings, defaults: Mapping[str, str]) -> LocalBackend:
     Raises:
         KeptError: It cannot be opened.
     """
-    from kept.bootstrap import build_platform
+    from kept.bootstrap import build_platform, build_worker
 
     platform = build_platform(settings)
     principal = Principal(project=settings.project, name=settings.user_id, connector=CONNECTOR)
 
     def work() -> None:
-        from kept.engine.worker import Worker
-
-        Worker(platform, _NoSender()).run_due("writes")
+        build_worker(settings, platform).run_due("writes")
 
     return LocalBackend(ProjectAccess(platform, principal), defaults=defaults, work=work, close=platform.close)
-
-
-class _NoSender:
-    """Of a process that posts no webhooks; `kept serve` does."""
-
-    def check(self, url: str) -> None:
-        """Refuse."""
-        raise ConflictError(f"Only kept serve posts to addresses such as {url[:40]!r}.")
-
-    def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> int:
-        """Refuse."""
-        del body, headers
-        raise ConflictError(f"Only kept serve posts to addresses such as {url[:40]!r}.")

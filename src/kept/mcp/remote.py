@@ -69,19 +69,21 @@ class RemoteBackend:
     def delete(self, memory_ids: Sequence[str], *, linked: bool) -> Json:
         """Delete memories."""
         if len(memory_ids) == 1:
-            return dict(self._client.delete(memory_ids[0], linked))
-        return dict(self._client.batch_delete(list(memory_ids)))
+            answer: Json = dict(self._client.delete(memory_ids[0], linked))
+        else:
+            answer = dict(self._client.batch_delete(list(memory_ids)))
+        return answer | {"deleted": len(memory_ids) + answer.pop("cascade_count", 0)}
 
     def delete_all(self, ids: Ids, filters: Mapping[str, Any] | None, call: Call) -> Json:
         """Delete all memories of a scope."""
-        return self._settled(dict(self._client.delete_all(**ids, filters=filters)), call)
+        return _counted(self._settled(dict(self._client.delete_all(**ids, filters=filters)), call))
 
     def delete_entity(self, kind: str, name: str, call: Call) -> Json:
         """Delete an entity with its memories."""
         named: dict[str, Any] = {f"{kind}_id": name}
         answer: Json = dict(self._client.delete_users(**named))
         events = answer.pop("event_ids", None) or []
-        return self._settled({**answer, "event_id": events[0]}, call) if events else answer
+        return _counted(self._settled({**answer, "event_id": events[0]}, call)) if events else answer
 
     def entities(self) -> list[Json]:
         """Users, agents, apps and runs that memories are stored under."""
@@ -161,6 +163,13 @@ class RemoteBackend:
         operation = next((result["operation_id"] for result in results if "operation_id" in result), None)
         done = {"status": event["status"], "results": results, "operation_id": operation}
         return answer | {name: value for name, value in done.items() if value}
+
+
+def _counted(answer: Json) -> Json:
+    """A deletion with how many it deleted in place of each of them."""
+    results = answer.pop("results", [])
+    listed = [result["count"] for result in results if "count" in result]
+    return answer | ({"deleted": listed[0] if listed else len(results)} if answer.get("status") == "SUCCEEDED" else {})
 
 
 def _listed(answer: Any) -> list[Json]:
