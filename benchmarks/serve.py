@@ -18,6 +18,7 @@ import json
 import os
 import platform
 import re
+import secrets
 import socket
 import subprocess
 import sys
@@ -114,14 +115,15 @@ class Connection(asyncio.Protocol):
 class Load:
     """The requests, and what came of them."""
 
-    def __init__(self, port: int, users: int, memories: int, connections: int) -> None:
+    def __init__(self, port: int, users: int, connections: int) -> None:
         self._port = port
         self._users = users
         self._wanted = connections
         self._connections: list[Connection] = []
         self._turn = count()
         self._questions = corpus.questions(MOST_QUESTIONS)
-        self._new = count(users * memories)  # numbers of statements that the store does not hold
+        self._new = count()
+        self._run = secrets.token_hex(4)
         self.events: list[str] = []
 
     async def __aenter__(self) -> Self:
@@ -172,7 +174,7 @@ class Load:
     async def add(self, connection: Connection) -> int:
         """One message of the next user; the status."""
         number = next(self._new)
-        text = next(corpus.statements(1, start=number))
+        text = f"{next(corpus.statements(1, start=number))} (note {self._run}-{number})"  # no repeat of anything stored
         body = {"messages": [{"role": "user", "content": text}], "user_id": _user(number % self._users)}
         status, answer = await connection.ask("POST", "/v3/memories/add/", body)
         if status == 200:
@@ -252,7 +254,7 @@ def _measure(store: Path, options: argparse.Namespace) -> dict[str, Any]:
             samples.append((f"{elapsed_s:.0f} s", server.rss_mib()))
 
         async def load() -> dict[str, Any]:
-            async with Load(server.port, options.users, options.memories, options.connections) as made:
+            async with Load(server.port, options.users, options.connections) as made:
                 before = await made.memories()
                 await made.warm()
                 samples.append(("warm", server.rss_mib()))
