@@ -69,7 +69,12 @@ def _fill_in(hooks: Hooks, event: Event, place: Place) -> None:
     recent = hooks.memories.recent(place.owner, brief.LOOKED_AT)
     known = {normalise(memory.text) for memory in recent if memory.run_id == session.id}
     said = transcripts.user_said(Path(event.text("transcript_path")))
-    now = normalise(event.text("prompt"))
-    earlier = [prompts.stated(text) for text in said if normalise(text) != now]
+    earlier = [prompts.stated(text) for text in said if not _is_same(text, event.text("prompt"))]
     told = circumstances(hooks, event, session, place)
     hooks.memories.store(capture.missing(told, earlier, known, session.echoes))
+
+
+def _is_same(written: str, prompt: str) -> bool:
+    """Whether a message of the transcript is the prompt that has just come: the client may write it with what it attached."""
+    one, other = normalise(written), normalise(prompt)
+    return bool(other) and (one in other or other in one)
