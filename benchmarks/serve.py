@@ -19,7 +19,6 @@ import os
 import platform
 import re
 import secrets
-import socket
 import subprocess
 import sys
 import tempfile
@@ -301,7 +300,7 @@ class _Server:
 
     def __init__(self, store: Path) -> None:
         environment = {**os.environ, "KEPT_API_KEY": KEY, "KEPT_DATABASE": f"sqlite:///{store.absolute()}"}
-        command = [sys.executable, "-m", "kept.cli", "serve", "--host", "127.0.0.1", "--port", str(_free_port())]
+        command = [sys.executable, "-m", "kept.cli", "serve", "--host", "127.0.0.1", "--port", "0"]
         self._log = tempfile.TemporaryFile(mode="w+")  # noqa: SIM115 - closed when the server has ended
         self._process = subprocess.Popen(
             command, env=environment, stdout=subprocess.PIPE, stderr=self._log, text=True, bufsize=1
@@ -334,11 +333,6 @@ class _Server:
         """Processor time used so far."""
         fields = Path(f"/proc/{self._process.pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
 
 
 async def _every(seconds: float, began: float, watch: Callable[[float], None]) -> None:
