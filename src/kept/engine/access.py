@@ -145,9 +145,6 @@ class ProjectAccess:
         request = self._service.request(scope, messages, infer=infer, **given)
         if not request.messages and not request.facts:
             raise InvalidInputError("There is nothing to remember; give messages (or facts).")
-        if self.principal.bound:
-            for memory_id in (named for fact in request.facts for named in fact.supersedes):
-                self._own(memory_id, any_state=True)
         if (own := options.get("custom_categories")) is not None:
             parse_categories_setting(own, described=True)  # refused now, not by the worker
         return to_payload(request, options), request
