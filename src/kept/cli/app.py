@@ -41,6 +41,7 @@ SECTIONS: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
         "Serve": {
             "serve": "kept.cli.serve:serve",
             "keys": "kept.cli.keys:keys",
+            "links": "kept.cli.links:links",
             "projects": "kept.cli.projects:projects",
             "events": "kept.cli.events:events",
             "webhooks": "kept.cli.webhooks:webhooks",
