@@ -18,6 +18,7 @@ from starlette.requests import Request
 
 from kept.bootstrap import build_platform
 from kept.engine.keys import Keys
+from kept.engine.links import OF_MEMORIES, TAGS
 from kept.errors import AuthenticationError, ConfigurationError, ForbiddenError
 from kept.mcp.server import CAPABILITIES_KEY, VERSION_KEY
 from kept.mcp.tools import ALIASES, EVERYDAY
@@ -312,6 +313,12 @@ def test_the_inventory_has_a_tool_for_each_operation_that_no_everyday_tool_does(
     operations = {one["operationId"] for path in web.app.openapi()["paths"].values() for one in path.values()}
     assert operations >= inventory.COVERED
     assert set(names) | inventory.COVERED <= operations
+
+
+def test_links_know_the_tags_that_tools_have(web):
+    tools = (*EVERYDAY, *inventory.tools(web.app))
+    assert {tag for tool in tools for tag in tool.tags} == TAGS
+    assert {tag for tool in EVERYDAY for tag in tool.tags} == OF_MEMORIES
 
 
 def test_each_tool_of_the_inventory_is_described_in_a_form_that_every_client_takes(web):

@@ -26,8 +26,6 @@ METHODS: Final = ("read", "write", "custom")
 PREFIX: Final = "lnk_"
 ID_BYTES: Final = 8
 SECRET_BYTES: Final = 32
-MAX_TAGS: Final = 50
-MAX_TAG: Final = 60
 MAX_RATE: Final = 1_000_000
 """Calls a minute; more is no limit."""
 CONNECTOR: Final = "link"
@@ -35,6 +33,18 @@ DENIED: Final = "There is nothing at this address, or no longer."
 CHANGEABLE: Final = ("name", "methods", "tags", "bound", "require_api_token_auth", "expires_at", "rate_limit")
 OF_MEMORIES: Final = frozenset({"memories", "entities", "events", "graph", "history", "context"})
 """Tags of tools about memories themselves; even to read about anything else takes the role of an owner."""
+TAGS: Final = OF_MEMORIES | {
+    "audit",
+    "exports",
+    "keys",
+    "links",
+    "organisations",
+    "profiles",
+    "projects",
+    "retention",
+    "webhooks",
+}
+"""All tags that tools have; a test holds them to the tools."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -248,8 +258,9 @@ def _methods(raw: object) -> list[str]:
 
 def _tags(raw: object) -> list[str]:
     wanted = _texts(raw, "tags")
-    if len(wanted) > MAX_TAGS or any(not 0 < len(tag) <= MAX_TAG for tag in wanted):
-        raise InvalidInputError(f"tags must be at most {MAX_TAGS} names of tags.")
+    unknown = [tag for tag in wanted if tag not in TAGS]
+    if unknown:
+        raise InvalidInputError(f"No tool has the tag {unknown[0][:40]!r}; there are {', '.join(sorted(TAGS))}.")
     return wanted
 
 

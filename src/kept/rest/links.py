@@ -9,9 +9,6 @@ from pydantic import Field
 
 from kept.domain.scope import ENTITY_IDS
 from kept.engine.links import CHANGEABLE, Links
-from kept.errors import InvalidInputError
-from kept.mcp.tools import EVERYDAY
-from kept.rest import inventory
 from kept.rest.answers import Json
 from kept.rest.asking import Access, Name, Scoped, base_of
 from kept.sdk import wire
@@ -48,7 +45,7 @@ def list_(access: Access) -> Json:
 @router.post("/v1/mcp-links/", status_code=201, summary="Make a link")
 def create(request: Request, access: Access, body: LinkBody) -> Json:
     """The `url` is shown this once. Needs an owner's key."""
-    link, token = Links(access).make(**{"name": None, **_given(request, body)})
+    link, token = Links(access).make(**{"name": None, **_given(body)})
     return Json(wire.link(link) | {"url": address(request, token)}, status_code=201)
 
 
@@ -59,9 +56,9 @@ def get(access: Access, link_id: Name) -> Json:
 
 
 @router.patch("/v1/mcp-links/{link_id}/", summary="Change a link")
-def change(request: Request, access: Access, link_id: Name, body: LinkBody) -> Json:
+def change(access: Access, link_id: Name, body: LinkBody) -> Json:
     """What is given; it holds from the next request on."""
-    return Json(wire.link(Links(access).change(link_id, **_given(request, body))))
+    return Json(wire.link(Links(access).change(link_id, **_given(body))))
 
 
 @router.post("/v1/mcp-links/{link_id}/rotate/", summary="Give a link another address")
@@ -82,25 +79,11 @@ def address(request: Request, token: str) -> str:
     return f"{base_of(request)}{PATH}/{token}"
 
 
-def _given(request: Request, body: LinkBody) -> dict[str, Any]:
-    """What the body says, ids gathered as bounds.
-
-    Raises:
-        InvalidInputError: A tag that no tool has.
-    """
+def _given(body: LinkBody) -> dict[str, Any]:
+    """What the body says, ids gathered as bounds."""
     said = body.model_dump(exclude_unset=True)
     given: dict[str, Any] = {name: said[name] for name in CHANGEABLE if name in said and name != "bound"}
     bound = {name: said[name] for name in ENTITY_IDS if said.get(name) is not None}
     if bound or any(name in said for name in ENTITY_IDS):
         given["bound"] = bound
-    _require_known(request, given.get("tags"))
     return {name: value for name, value in given.items() if value is not None or name in {"expires_at", "rate_limit"}}
-
-
-def _require_known(request: Request, tags: Any) -> None:
-    """Check that each tag is one of some tool; whether they are texts at all is checked where they are kept."""
-    listed = tags.split(",") if isinstance(tags, str) else tags if isinstance(tags, list) else ()
-    known = {tag for tool in (*EVERYDAY, *inventory.tools(request.app)) for tag in tool.tags}
-    for tag in listed:
-        if isinstance(tag, str) and tag.strip() not in known:
-            raise InvalidInputError(f"No tool has the tag {tag[:40]!r}; there are {', '.join(sorted(known))}.")
