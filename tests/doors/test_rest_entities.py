@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from urllib.parse import quote
 
 import pytest
@@ -159,9 +160,20 @@ def test_what_describes_nobody_is_refused(api, tenant, body):
 
 
 def test_what_was_said_of_an_entity_goes_when_all_about_it_is_erased(api, tenant):
-    api.answer("POST", "/v1/users/", tenant.key, json={"user_id": "mira", "metadata": {"home": "Oslo"}})
+    """To the last byte of the file, like the memories."""
+    tenant.say("I keep a Wolpertinger", user_id="mira")
+    api.answer(
+        "POST",
+        "/v1/users/",
+        tenant.key,
+        json={"user_id": "mira", "name": "Mira W.", "metadata": {"pet": "Wolpertinger"}},
+    )
     api.answer("POST", "/v1/erase/", tenant.key, json={"user_id": "mira"})
     assert api.get("/v1/entities/", tenant.key)["count"] == 0
+    store = Path(api.app.state.settings.database)
+    held = b"".join(path.read_bytes() for path in store.parent.glob(f"{store.name}*"))
+    assert b"Wolpertinger" not in held
+    assert b"Mira W." not in held
 
 
 def test_memories_of_an_entity_come_with_what_they_were_taken_from(api, tenant):

@@ -367,9 +367,9 @@ class ProjectAccess:
             scope, condition = self.within(ids, filters)
             note.target |= scope.ids
             with self.platform.storing:
+                if condition is None:
+                    self._forget_description(scope)  # first: the erase leaves no byte of it in the file either
                 done = self._service.erase_all(scope, filters=condition, by=self.by)
-            if condition is None:
-                self._forget_description(scope)
             note.count = len(done.memory_ids)
             return done
 
