@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from datetime import UTC, date, datetime, timedelta, timezone
 from enum import StrEnum
@@ -18,19 +19,21 @@ from kept.domain.filters import (
     MAX_DEPTH,
     MAX_TEXT_CHARS,
     MAX_VALUES,
+    NARROWING,
     And,
     Condition,
     Grammar,
     Not,
     Or,
-    fields_used,
     matches,
+    narrowing,
     parse_filter,
     parse_filter_text,
     pinned,
     positive_entities,
     push_negations_down,
     to_dict,
+    walk,
 )
 from kept.errors import FilterError
 from kept.testing.filters import FilterableRecord, filters, json_scalars, raw_filters, records
@@ -54,6 +57,11 @@ RECORD = FilterableRecord(
 
 def says(raw: dict[str, Any], grammar: Grammar = "any") -> bool:
     return matches(parse_filter(raw, grammar), RECORD)
+
+
+def fields_used(f):
+    """Every field that some condition names."""
+    return {node.field for node in walk(f) if isinstance(node, Condition)}
 
 
 def refusal(raw: Any, grammar: Grammar = "any") -> str:
@@ -254,6 +262,27 @@ def test_an_unknown_operator_is_refused_with_those_allowed():
 )
 def test_the_platform_grammar_narrows_operators_by_field(raw):
     refusal(raw, "platform")
+
+
+def test_what_stands_beside_the_filter_narrows_like_the_same_inside_it():
+    asked = {"categories": "food", "metadata": {"k": 1}, "keywords": "tea", "start_date": "2026-03-01"}
+    inside = {
+        "categories": {"in": ["food"]},
+        "metadata": {"k": 1},
+        "keywords": {"contains": "tea"},
+        "created_at": {"gte": "2026-03-01"},
+    }
+    assert narrowing(**asked) == (parse_filter(inside, "platform"),)
+
+
+@pytest.mark.parametrize("name", NARROWING)
+@pytest.mark.parametrize("nothing", [None, "", [], {}])
+def test_what_says_nothing_beside_the_filter_narrows_nothing(name, nothing):
+    assert narrowing(**{name: nothing}) == ()
+
+
+def test_every_argument_beside_the_filter_is_named():
+    assert set(NARROWING) == set(inspect.signature(narrowing).parameters)
 
 
 def test_the_platform_grammar_says_what_to_write_for_nin():

@@ -437,6 +437,41 @@ def read_object(text: str) -> dict[str, Any]:
     return raw
 
 
+def narrowing(
+    *,
+    categories: object = None,
+    metadata: object = None,
+    keywords: object = None,
+    start_date: object = None,
+    end_date: object = None,
+) -> tuple[Filter, ...]:
+    """What Mem0 takes beside `filters`, as conditions that must hold as well; none for what says nothing.
+
+    Args:
+        categories: One name, or several of which a memory has one at least.
+        metadata: Keys and values.
+        keywords: A part of the text.
+        start_date: Created on this day or later.
+        end_date: Created on this day or earlier.
+
+    Raises:
+        FilterError: One of them is malformed.
+    """
+    span = {"gte": start_date or None, "lte": end_date or None}
+    asked = {
+        "categories": {"in": [categories] if isinstance(categories, str) else categories} if categories else None,
+        "metadata": metadata or None,
+        "keywords": {"contains": keywords} if keywords else None,
+        "created_at": {operator: day for operator, day in span.items() if day is not None} or None,
+    }
+    given = {name: condition for name, condition in asked.items() if condition is not None}
+    return (parse_filter(given, "platform"),) if given else ()
+
+
+NARROWING: Final = ("categories", "metadata", "keywords", "start_date", "end_date")
+"""Names of what `narrowing` takes."""
+
+
 def _read_literal(text: str) -> object:
     try:
         return json.loads(text, object_pairs_hook=_distinct_keys)
@@ -1083,11 +1118,6 @@ def separate_ids(f: Filter) -> tuple[dict[str, str], Filter | None]:
 
 def _names_one(f: Filter) -> TypeGuard[Any]:
     return isinstance(f, Condition) and f.field in ENTITY_FIELDS and f.op == "eq" and isinstance(f.value, str)
-
-
-def fields_used(f: Filter) -> frozenset[Field]:
-    """Every field some condition names."""
-    return frozenset(node.field for node in walk(f) if isinstance(node, Condition))
 
 
 def to_dict(f: Filter) -> dict[str, Any]:

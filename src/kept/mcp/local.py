@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, TypeVar, get_args
 
 from kept.domain.access import Principal
-from kept.domain.filters import Filter, parse_filter
+from kept.domain.filters import NARROWING, Filter, narrowing, parse_filter
 from kept.domain.jobs import DONE, EVENT_KINDS, Job, JobStatus
 from kept.domain.memory import MemoryRecord
 from kept.domain.scope import Scope
@@ -59,8 +59,7 @@ class LocalBackend:
 
     def search(self, query: str, ids: Ids, filters: Mapping[str, Any] | None, options: Mapping[str, Any]) -> list[Json]:
         """Hits, best first."""
-        asked = dict(options)
-        extra = _beside(asked)
+        extra, asked = _beside(options)
         explain = bool(asked.get("explain"))
         try:
             hits = self.access.search(query, ids=ids, filters=filters, extra=extra, **asked)
@@ -74,8 +73,7 @@ class LocalBackend:
         self, ids: Ids, filters: Mapping[str, Any] | None, options: Mapping[str, Any], *, page: int, page_size: int
     ) -> tuple[list[Json], int]:
         """A page of memories, newest first, and how many there are."""
-        asked = dict(options)
-        extra = _beside(asked)
+        extra, asked = _beside(options)
         offset = (page - 1) * page_size
         records, total = self.access.memories(
             ids=ids, filters=filters, extra=extra, limit=page_size, offset=offset, **asked
@@ -137,14 +135,7 @@ class LocalBackend:
 
     def context(self, query: str, ids: Ids, filters: Mapping[str, Any] | None, options: Mapping[str, Any]) -> Json:
         """A block of memories for a prompt."""
-        block = self.access.context(query, ids=ids, filters=filters, **options)
-        return {
-            "context": block.text,
-            "ids": list(block.ids),
-            "tokens": block.tokens,
-            "budget_tokens": block.budget_tokens,
-            "omitted": block.omitted,
-        }
+        return wire.context(self.access.context(query, ids=ids, filters=filters, **options))
 
     def summary(self, ids: Ids, budget_tokens: int) -> Json:
         """The strongest statements."""
@@ -217,18 +208,10 @@ def _deleted(done: Change) -> Json:
     return {"message": "Memory deleted.", "deleted": len(done.memories), "operation_id": done.operation_id}
 
 
-def _beside(asked: dict[str, Any]) -> list[Filter]:
-    """What Mem0 takes beside the filter, taken out of the options and made part of one."""
-    categories, metadata, keywords = (asked.pop(name, None) for name in ("categories", "metadata", "keywords"))
-    span = {op: day for op, name in (("gte", "start_date"), ("lte", "end_date")) if (day := asked.pop(name, None))}
-    conditions = {
-        "categories": {"in": categories} if categories else None,
-        "metadata": metadata or None,
-        "keywords": {"contains": keywords} if keywords else None,
-        "created_at": span or None,
-    }
-    given = {name: condition for name, condition in conditions.items() if condition}
-    return [parse_filter(given, "platform")] if given else []
+def _beside(options: Mapping[str, Any]) -> tuple[tuple[Filter, ...], dict[str, Any]]:
+    """The conditions among the options, and the other options."""
+    rest = dict(options)
+    return narrowing(**{name: rest.pop(name) for name in NARROWING if name in rest}), rest
 
 
 def open_local(settings: Settings, defaults: Mapping[str, str]) -> LocalBackend:

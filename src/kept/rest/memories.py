@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Annotated, Any, Final
 from uuid import UUID
 
 from fastapi import APIRouter, Header, Query, Request
 from pydantic import Field
 
-from kept.domain.filters import Filter, parse_filter, read_object
+from kept.domain.filters import narrowing, read_object
 from kept.domain.scope import ENTITY_IDS
 from kept.engine.access import ProjectAccess
 from kept.errors import InvalidInputError
@@ -33,7 +33,6 @@ from kept.sdk import shapes, wire
 
 DEFAULT_TOP_K: Final = 10
 """As on Mem0's platform."""
-MAX_LIMIT: Final = 200
 _ADD_OPTIONS: Final = (
     "metadata",
     "timestamp",
@@ -265,7 +264,7 @@ def _found(access: ProjectAccess, body: SearchBody, ids: Mapping[str, Any]) -> l
         body.query,
         ids=ids,
         filters=filters_of(body.filters),
-        extra=_extra(categories=body.categories, metadata=body.metadata),
+        extra=narrowing(categories=body.categories, metadata=body.metadata),
         top_k=body.limit if body.limit is not None else body.top_k,
         threshold=body.threshold,
         show_expired=body.show_expired,
@@ -347,7 +346,7 @@ def _listed(
     records, total = access.memories(
         ids=ids,
         filters=filters_of(body.filters),
-        extra=_extra(
+        extra=narrowing(
             categories=body.categories,
             metadata=body.metadata,
             keywords=body.keywords,
@@ -423,7 +422,7 @@ def delete_all(request: Request, access: Access, ids: QueryIds) -> Json:
     """Acknowledge; what is added from now on stays. Never without naming whose."""
     filters = filters_of(request.query_params.get("filters"))
     metadata = request.query_params.get("metadata")
-    extra = _extra(metadata=read_object(metadata) if metadata else None)
+    extra = narrowing(metadata=read_object(metadata) if metadata else None)
     job = access.delete_all(ids, filters=filters, extra=extra)
     return Json({"message": "Memory deletion in progress.", "event_id": job.id, "status": job.status})
 
@@ -465,16 +464,7 @@ def context(access: Access, body: ContextBody) -> Json:
         reference_date=body.reference_date,
         **budget,
     )
-    return Json(
-        {
-            "context": block.text,
-            "ids": list(block.ids),
-            "tokens": block.tokens,
-            "budget_tokens": block.budget_tokens,
-            "omitted": block.omitted,
-            "collapsed": block.collapsed,
-        }
-    )
+    return Json(wire.context(block))
 
 
 @router.post("/v1/undo/", summary="Take an operation back")
@@ -491,28 +481,6 @@ def erase_all(access: Access, body: EraseBody) -> Json:
 
 
 # --- reading what callers send ---
-
-
-def _extra(
-    *,
-    categories: Any = None,
-    metadata: Any = None,
-    keywords: str | None = None,
-    start_date: Any = None,
-    end_date: Any = None,
-) -> Sequence[Filter]:
-    """Conditions that stand beside `filters`; all must hold."""
-    asked: dict[str, Any] = {}
-    if categories:
-        asked["categories"] = {"in": [categories] if isinstance(categories, str) else categories}
-    if metadata:
-        asked["metadata"] = metadata
-    if keywords:
-        asked["keywords"] = {"contains": keywords}
-    span = {name: value for name, value in (("gte", start_date), ("lte", end_date)) if value}
-    if span:
-        asked["created_at"] = span
-    return [parse_filter(asked, "platform")] if asked else []
 
 
 def _names(fields: Any) -> frozenset[str] | None:

@@ -14,6 +14,7 @@ from kept.domain.access import Role
 from kept.domain.jobs import Job
 from kept.domain.memory import MemoryRecord, Message
 from kept.domain.scope import DEFAULT_PROJECT, ENTITY_IDS
+from kept.engine.context import Context
 from kept.engine.entities import Entity
 from kept.engine.ingest import AddResult
 from kept.engine.keys import ApiKey
@@ -129,6 +130,18 @@ def _result(result: Mapping[str, Any], record: MemoryRecord | None) -> dict[str,
     if "id" in shape:
         shape |= {"memory": text, "data": {"memory": text}}
     return shape
+
+
+def context(block: Context) -> dict[str, Any]:
+    """A block of memories for a prompt."""
+    return {
+        "context": block.text,
+        "ids": list(block.ids),
+        "tokens": block.tokens,
+        "budget_tokens": block.budget_tokens,
+        "omitted": block.omitted,
+        "collapsed": block.collapsed,
+    }
 
 
 def event(job: Job, memories: Mapping[str, MemoryRecord] | None = None) -> dict[str, Any]:
