@@ -59,7 +59,6 @@ def serve(invocation: Invocation, /, **given: Any) -> None:
     from kept.engine.keys import Keys
     from kept.rest.logs import configure_logs
 
-    configure_logs(debug=settings.debug)
     listener = listen(settings.host, settings.port)
     with listener:
         address, port = listener.getsockname()[:2]
@@ -74,6 +73,7 @@ def serve(invocation: Invocation, /, **given: Any) -> None:
         if greeting:
             render.say(greeting)
         sys.stdout.flush()
+        configure_logs(debug=settings.debug)
         run(server, listener)
 
 

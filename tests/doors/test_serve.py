@@ -1,0 +1,291 @@
+"""`kept serve` as a process: how it starts, whom it lets in, what it writes, and how it ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx2
+import pytest
+from click.testing import CliRunner
+
+import kept
+from kept.cli.app import cli
+
+ENDS_WITHIN_S = 10
+POSIX = pytest.mark.skipif(sys.platform == "win32", reason="signals and modes of files are POSIX's")
+
+
+@dataclass
+class Serving:
+    """A running server."""
+
+    process: subprocess.Popen[str]
+    log: Path
+    said: list[str] = field(default_factory=list)
+    url: str = ""
+    client: httpx2.Client | None = None
+
+    def wait_until_up(self) -> Serving:
+        """Read what it says until it listens and has said where its key is."""
+        while line := self.process.stdout.readline():
+            self.said.append(line.rstrip("\n"))
+            if line.startswith("Kept listens"):
+                break
+        assert self.said, self.log.read_text()
+        self.url = re.findall(r"http://\S+", self.said[-1])[0]
+        self.client = httpx2.Client(base_url=self.url, trust_env=False, timeout=10)
+        assert self.ask("GET", "/healthz").status_code == 200
+        return self
+
+    @property
+    def key(self) -> str:
+        """The administrator's key that it says."""
+        line = self.process.stdout.readline()
+        self.said += [line.rstrip("\n"), self.process.stdout.readline().rstrip("\n")]
+        return re.findall(r"kept_\S+", line)[0]
+
+    def ask(self, method: str, path: str, key: str | None = None, **more) -> httpx2.Response:
+        headers = {"Authorization": f"Token {key}"} if key else {}
+        return self.client.request(method, path, headers=headers, **more)
+
+    def end(self, how: signal.Signals = signal.SIGTERM) -> int:
+        """Its exit code, once it has ended as it was asked to."""
+        self.process.send_signal(how)
+        return self.process.wait(ENDS_WITHIN_S)
+
+
+@pytest.fixture
+def start(tmp_path):
+    """Starts servers over one store, which are killed at the end of the test."""
+    started = []
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("KEPT_")} | {
+        "KEPT_CONFIG": str(tmp_path / "none.toml"),
+        "KEPT_DATABASE": str(tmp_path / "kept.db"),
+        "PYTHONPATH": str(Path(kept.__file__).parents[1]),
+    }
+
+    def begin(*arguments: str, **variables: str) -> Serving:
+        log = tmp_path / f"log-{len(started)}"
+        command = [sys.executable, "-W", "error", "-m", "kept.cli", "serve", *(arguments or ("--port", "0"))]
+        with log.open("w") as errors:
+            process = subprocess.Popen(
+                command, stdout=subprocess.PIPE, stderr=errors, env=environment | variables, text=True
+            )
+        started.append(Serving(process, log))
+        return started[-1]
+
+    yield begin
+    for serving in started:
+        if serving.client is not None:
+            serving.client.close()
+        serving.process.kill()
+        serving.process.wait()
+        serving.process.stdout.close()
+
+
+@pytest.fixture
+def refusal(tmp_path):
+    """Runs a server that does not start, in this process: what it says."""
+
+    def refused(*arguments: str) -> str:
+        store = {"KEPT_DATABASE": str(tmp_path / "kept.db"), "KEPT_CONFIG": str(tmp_path / "none.toml")}
+        answer = CliRunner().invoke(cli, ["serve", *arguments], env=store)
+        assert answer.exit_code == 1
+        return answer.stderr
+
+    return refused
+
+
+# --- the first key ---
+
+
+@POSIX
+def test_the_first_start_makes_a_key_for_its_owner_alone_and_says_where_it_is(start, tmp_path):
+    serving = start().wait_until_up()
+    key = serving.key
+    path = tmp_path / "kept.db.admin-key"
+    assert serving.said[-1] == f"It is kept in {path}"
+    assert path.read_text() == key + "\n"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert serving.ask("GET", "/v1/keys/", key).status_code == 200
+
+
+def test_later_starts_say_no_key_and_several_servers_share_a_store(start):
+    first = start().wait_until_up()
+    key = first.key
+    second = start().wait_until_up()
+    said = {"messages": ["I like tea."], "user_id": "alice", "infer": False}
+    assert first.ask("POST", "/v3/memories/add/", key, json=said).status_code == 200
+    found = second.ask("POST", "/v3/memories/search/", key, json={"query": "tea", "filters": {"user_id": "alice"}})
+    assert [hit["memory"] for hit in found.json()["results"]] == ["I like tea."]
+    second.end()
+    assert "kept_" not in "\n".join([*second.said, second.process.stdout.read(), second.log.read_text()])
+
+
+def test_a_file_that_is_there_already_is_not_overwritten(start, tmp_path):
+    path = tmp_path / "kept.db.admin-key"
+    path.write_text("of another store")
+    serving = start().wait_until_up()
+    assert serving.ask("GET", "/v1/keys/", serving.key).status_code == 200
+    assert f"{path} is there already" in serving.said[-1]
+    assert path.read_text() == "of another store"
+
+
+@POSIX
+def test_a_link_that_waits_where_the_key_would_go_is_not_followed(start, tmp_path):
+    (tmp_path / "kept.db.admin-key").symlink_to(tmp_path / "elsewhere")
+    start().wait_until_up()
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def test_a_key_that_is_given_is_the_administrators_and_never_said(start, tmp_path):
+    serving = start(KEPT_API_KEY="a-key-of-my-own-choice").wait_until_up()
+    assert serving.ask("GET", "/v1/keys/", "a-key-of-my-own-choice").status_code == 200
+    serving.end()
+    assert "a-key-of-my-own-choice" not in serving.log.read_text() + serving.process.stdout.read()
+    assert not (tmp_path / "kept.db.admin-key").exists()
+
+
+# --- refusals ---
+
+
+def test_others_are_not_let_in_while_there_is_no_key(refusal):
+    assert "no key was made yet" in refusal("--host", "0.0.0.0", "--port", "0")  # noqa: S104 - refused
+
+
+def test_a_taken_port_is_an_error_that_says_what_to_do(refusal):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        said = refusal("--port", str(port))
+    assert f"Cannot listen on 127.0.0.1:{port}" in said
+    assert "--port" in said
+
+
+def test_an_address_of_nobody_is_an_error(refusal):
+    assert "Cannot listen on" in refusal("--host", "no.such.host.invalid", "--port", "0")
+
+
+def test_a_store_that_keeps_nothing_is_refused(refusal):
+    assert "memory:// keeps nothing" in refusal("--port", "0", "--database", "memory://")
+
+
+def test_a_limit_that_is_none_is_refused_before_anything_is_served(refusal):
+    assert "rate_limit_read is 'many'" in refusal("--port", "0", "--rate-limit-read", "many")
+
+
+def test_without_the_extra_the_error_says_what_to_install(refusal, monkeypatch):
+    monkeypatch.setitem(sys.modules, "kept.rest.app", None)  # as if what it imports were missing
+    assert "pip install 'kept[server]'" in refusal()
+
+
+# --- the end ---
+
+
+@POSIX
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
+def test_it_ends_well_when_it_is_asked_to(start, how):
+    serving = start().wait_until_up()
+    kept_alive = socket.create_connection(("127.0.0.1", int(serving.url.rpartition(":")[2])))
+    with kept_alive:
+        assert serving.end(how) == 0
+    messages = [json.loads(line)["message"] for line in serving.log.read_text().splitlines()]
+    assert (messages[0], messages[-1]) == ("started", "stopped")
+
+
+@POSIX
+def test_a_request_that_was_begun_is_answered_before_the_end(start):
+    serving = start(KEPT_API_KEY="a-key-of-my-own-choice").wait_until_up()
+    body = json.dumps({"messages": ["I like tea."], "user_id": "alice", "infer": False}).encode()
+    head = (
+        b"POST /v3/memories/add/ HTTP/1.1\r\nHost: kept\r\nAuthorization: Token a-key-of-my-own-choice\r\n"
+        b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body)
+    )
+    with socket.create_connection(("127.0.0.1", int(serving.url.rpartition(":")[2])), timeout=10) as wire:
+        wire.sendall(head + body[:10])
+        assert serving.ask("GET", "/healthz").status_code == 200  # the server has seen the first part
+        serving.process.send_signal(signal.SIGTERM)
+        wait_until_nobody_listens(serving)
+        wire.sendall(body[10:])
+        assert wire.recv(4_096).startswith(b"HTTP/1.1 200 ")
+    assert serving.process.wait(ENDS_WITHIN_S) == 0
+
+
+def wait_until_nobody_listens(serving: Serving) -> None:
+    deadline = time.monotonic() + 10
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", int(serving.url.rpartition(":")[2])), timeout=1).close()
+        except ConnectionError:
+            return
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+@pytest.mark.slow
+@POSIX
+def test_what_was_acknowledged_before_the_end_is_done_then_or_after_the_next_start(start):
+    key = "a-key-of-my-own-choice"
+    serving = start(KEPT_API_KEY=key).wait_until_up()
+    for number in range(40):
+        said = {"messages": f"My number is {number}.", "user_id": "alice"}
+        assert serving.ask("POST", "/v3/memories/add/", key, json=said).json()["status"] == "PENDING"
+    assert serving.end() == 0
+    again = start(KEPT_API_KEY=key).wait_until_up()
+    deadline = time.monotonic() + 15
+    while {event["status"] for event in again.ask("GET", "/v1/events/", key).json()["results"]} != {"SUCCEEDED"}:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert again.ask("POST", "/v3/memories/", key, json={"filters": {"user_id": "alice"}}).json()["count"] == 40
+
+
+# --- the log ---
+
+
+@pytest.mark.slow
+def test_the_log_is_json_and_never_holds_what_is_remembered_asked_or_secret(start):
+    """A canary in every place where a caller can put a text."""
+    key = "canary-key-of-my-own-choice"
+    serving = start("--port", "0", "--rate-limit-read", "1000/minute", KEPT_API_KEY=key).wait_until_up()
+    threads = [threading.Thread(target=ask_with_canaries, args=[serving, key]) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    serving.end()
+    log = serving.log.read_text()
+    lines = [json.loads(line) for line in log.splitlines()]
+    assert sum(line["message"] == "request" for line in lines) >= 2 * 12
+    assert all({"time", "level", "logger", "message"} <= line.keys() for line in lines)
+    assert "canary" not in log.lower()
+    assert "canary" not in serving.process.stdout.read().lower()
+
+
+def ask_with_canaries(serving: Serving, key: str) -> None:
+    said = {"messages": "The canary sings in the morning.", "user_id": "canary-user", "metadata": {"canary": "canary"}}
+    serving.ask("POST", "/v3/memories/add/", key, json=said)
+    stored = serving.ask("POST", "/v3/memories/add/", key, json=said | {"infer": False}).json()["results"]
+    serving.ask("POST", "/v3/memories/add/", key, json=said | {"timestamp": "canary"})
+    serving.ask("POST", "/v3/memories/search/", key, json={"query": "canary", "filters": {"user_id": "canary-user"}})
+    serving.ask("POST", "/v3/memories/search/", key, json={"query": "x", "filters": {"canary": "canary"}})
+    serving.ask("POST", "/v3/memories/search/", key, content=b'{"canary": ')
+    serving.ask("GET", "/v1/memories/canary/", key)
+    serving.ask("GET", f"/v1/memories/{stored[0]['id']}/?canary=canary", key)
+    serving.ask("GET", "/canary/canary", key)
+    serving.ask("GET", "/v1/ping/", "wrong-canary")
+    link = serving.ask("POST", "/v1/mcp-links/", key, json={"name": "canary"}).json()
+    serving.ask("POST", f"/mcp/{link['url'].rpartition('/')[2]}", json={"canary": "canary"})
+    serving.ask("POST", "/mcp/canary-token", json={"canary": "canary"})
+    with socket.create_connection(("127.0.0.1", int(serving.url.rpartition(":")[2])), timeout=10) as wire:
+        wire.sendall(b"canary canary canary\r\n\r\n")
+        wire.recv(4_096)
