@@ -446,6 +446,14 @@ def test_a_repeated_add_with_the_same_key_stores_once(plain):
     assert plain.call("get_memories")["count"] == 1
 
 
+def test_a_model_can_hand_over_finished_facts_and_say_what_they_replace(plain):
+    old = plain.call("add_memory", facts=[{"text": "Falcon uses Redis"}])["results"][0]["id"]
+    new = plain.call("add_memory", facts=[{"text": "Falcon uses Valkey", "supersedes": [old]}])
+    assert new["superseded"] == [old]
+    assert [one["memory"] for one in new["results"]] == ["Falcon uses Valkey"]
+    assert plain.call("search_memories", query="what does Falcon use?")["results"][-1]["state"] == "superseded"
+
+
 def test_a_context_is_a_block_under_its_budget(client):
     for number in range(30):
         client.call("add_memory", text=f"Falcon's service number {number} listens on port {9000 + number}")

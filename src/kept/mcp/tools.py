@@ -178,7 +178,8 @@ def _add(backend: Backend, given: Json, call: Call) -> Json:
     if not said and not given.get("facts"):
         raise InvalidInputError("There is nothing to remember: give text, or messages as [{role, content}].")
     done = backend.add(said or [], _ids(backend, given), _options(given, _ADD_OPTIONS), call)
-    kept = [_options(one, ("id", "memory", "event")) for one in done.get("results", ())]
+    stored = [one for one in done.get("results", ()) if one.get("event") != "SUPERSEDE"]
+    kept = [_options(one, ("id", "memory", "event")) for one in stored]
     return _written(_options(done, ("status", "event_id", "superseded", "operation_id")) | {"results": kept})
 
 
@@ -385,13 +386,15 @@ EVERYDAY: Final[tuple[Tool, ...]] = (
         {
             "text": text(),
             "messages": listing(mapping(), "[{role, content}]; wins over text"),
+            "facts": listing(
+                mapping(), "Finished: [{text, supersedes: [ids], relations: [{source, relationship, target}]}]"
+            ),
             **_SCOPE,
             "metadata": mapping(),
             "infer": flag(),
             "expiration_date": text("YYYY-MM-DD"),
         },
         also={
-            "facts": listing(),
             "timestamp": {},
             "categories": listing(text()),
             "immutable": flag(),
