@@ -65,7 +65,7 @@ def home(api):
     everywhere = {"user_id": USER, "agent_id": f"{MARK} agent", "app_id": f"{MARK} app", "run_id": f"{MARK} run"}
     texts = (f"I like {MARK} tea", f"I keep a {MARK}", f"I hid a {MARK}")
     first, second, hidden = tenant.say(*texts, **everywhere, metadata={"a": MARK})
-    ask("PUT", f"/v1/memories/{first}/", text=f"I love {MARK} tea")
+    operation = ask("PUT", f"/v1/memories/{first}/", text=f"I love {MARK} tea")["operation_id"]
     ask("DELETE", f"/v1/memories/{hidden}/")
     ask("POST", "/v1/users/", user_id=USER, name=MARK, metadata={"a": MARK})
     ask("PATCH", tenant.path, description=MARK, custom_instructions=MARK, custom_categories=["beasts"])
@@ -86,7 +86,7 @@ def home(api):
     places = {
         "memory_id": first, "event_id": event["event_id"], "export_id": export["id"], "job_id": run["job_id"],
         "key_id": key["id"], "webhook_id": hook["webhook_id"], "rule_id": rule["id"], "link_id": link["id"], "org_id": "default",
-        "project_id": tenant.id, "entity_type": "user", "entity_id": USER, "name": USER, "number": number,
+        "project_id": tenant.id, "entity_type": "user", "entity_id": USER, "name": USER, "number": number, "operation_id": operation,
     }  # fmt: skip
     return Home(tenant, (first, second, hidden, *stored), places)
 
@@ -113,8 +113,13 @@ def bodies(home) -> list[dict[str, Any]]:
         "custom_instructions": "changed", "metadata": {"b": 1},
     }  # fmt: skip
     ids = {"user_id": USER, "entity_id": USER}
+    by_name = {
+        "facts": [{"text": "changed", "supersedes": [home.memory_ids[0]]}],
+        "operation_id": home.places["operation_id"],
+    }
     return [
         common | ids,
+        common | ids | by_name,
         {name: value for name, value in common.items() if name != "memory_export_id"}
         | {"filters": {"user_id": USER}, "entity_id": USER},
         common | {"filters": everybody, "operation": "sample"},
@@ -124,7 +129,7 @@ def bodies(home) -> list[dict[str, Any]]:
 def queries() -> list[dict[str, Any]]:
     """The same in a query."""
     return [
-        {"user_id": USER}, {"filters": f"{{'user_id': '{USER}'}}"}, dict.fromkeys(("user_id", "agent_id", "app_id", "run_id"), "*"),
+        {"user_id": USER}, {}, {"filters": f"{{'user_id': '{USER}'}}"}, dict.fromkeys(("user_id", "agent_id", "app_id", "run_id"), "*"),
     ]  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -41,26 +41,35 @@ def test_what_is_set_holds_and_all_else_is_as_it_was(platform, tenants):
     assert before.keys() == SETTINGS.keys()
 
 
-def test_two_who_set_different_things_at_once_both_succeed(platform, tenants):
-    """Each sets its own fields and no others."""
-    project, _ = tenants().create_project("default", "shop")
+@pytest.mark.parametrize("made", [True, False], ids=["made", "never made"])
+def test_two_who_set_different_things_at_once_both_succeed(platform, tenants, made):
+    """Each sets its own fields and no others, also where nothing was kept of the project yet."""
+    project_id = tenants().create_project("default", "shop")[0].id if made else "default"
     changes = [
         {"custom_instructions": "Be brief."},
         {"agent_custom_instructions": "Be kind."},
         {"decay": True},
         {"name": "store"},
     ]
-    threads = [threading.Thread(target=tenants().update_project, args=[None, project.id, change]) for change in changes]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    found = find_project(platform, project.id)
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(lambda change: tenants().update_project(None, project_id, change), changes * 5))
+    found = find_project(platform, project_id)
     assert (found.name, found.settings["decay"]) == ("store", True)
     assert (found.settings["custom_instructions"], found.settings["agent_custom_instructions"]) == (
         "Be brief.",
         "Be kind.",
     )
+
+
+def test_a_project_that_somebody_else_set_first_is_set_all_the_same(platform, tenants, monkeypatch):
+    """They looked at the same moment and saw that nothing was kept of it."""
+    revise, registry = platform.registry.revise, platform.registry
+    answers = iter([False])
+    monkeypatch.setattr(registry, "revise", lambda *given: next(answers, None) is not False and revise(*given))
+    registry.add(platform.entry("project", "default", "default", {"name": "default", "decay": True}))
+    tenants().update_project(None, "default", {"multilingual": True})
+    found = find_project(platform, "default").settings
+    assert (found["decay"], found["multilingual"]) == (True, True)
 
 
 def test_a_project_that_is_set_for_the_first_time_keeps_its_name_and_place(platform, tenants):

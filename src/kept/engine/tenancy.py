@@ -364,11 +364,13 @@ class Tenancy:
 
     def _set_project(self, before: Project, data: Mapping[str, Any]) -> None:
         """Set fields of a project, one by one: two who set different ones at once both succeed."""
-        now = self._platform.clock()
-        if not self._registry.revise(PROJECT, before.id, data, now):
-            self._registry.add(
-                self._platform.entry(PROJECT, before.id, before.organisation, {"name": before.name, **data})
-            )
+        entry = self._platform.entry(PROJECT, before.id, before.organisation, {"name": before.name, **data})
+        if self._registry.revise(PROJECT, before.id, data, entry.updated_at):
+            return
+        try:
+            self._registry.add(entry)
+        except ConflictError:  # set for the first time by somebody else, a moment ago
+            self._registry.revise(PROJECT, before.id, data, entry.updated_at)
 
     def _place(self, organisation_id: str | None, project_id: str | None) -> _Place:
         if project_id is None:
