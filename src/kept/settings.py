@@ -66,6 +66,7 @@ class Settings:
         host: The address that `kept serve` listens on.
         port: The port it listens on; 0 takes a free one.
         public_url: Under which address its clients reach it, when a proxy stands before it.
+        trusted_proxies: Addresses or networks of proxies that are believed about whom they speak for, besides this machine.
         max_body_mb: Longest body of a request, in megabytes.
         webhooks_allow_private: Whether webhooks may go to addresses of private networks and of this machine.
         rate_limit_read: How many reads a key may make, such as `600/minute`; none when not set.
@@ -106,6 +107,7 @@ class Settings:
     host: str = "127.0.0.1"
     port: Port = 8787
     public_url: str | None = None
+    trusted_proxies: tuple[str, ...] = ()
     max_body_mb: int = 10
     webhooks_allow_private: bool = False
     rate_limit_read: str | None = None

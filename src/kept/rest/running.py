@@ -15,14 +15,14 @@ from fastapi import FastAPI
 from kept.errors import ConfigurationError
 from kept.rest.app import served
 from kept.rest.connections import Connection
+from kept.settings import Settings
 
 REQUESTS_GRACE_S: Final = 5
 """How long the end waits for requests; with what the worker gets, less than the 10 s after which supervisors kill."""
 KEEP_ALIVE_S: Final = 30
 """How long an idle connection is kept: longer than clients' pools keep theirs (4 to 15 s), so that the client ends it."""
 BACKLOG: Final = 1_024
-_PROXIES: Final = ["127.0.0.1", "::1"]
-"""From where `X-Forwarded-For` and `X-Forwarded-Proto` are believed."""
+_THIS_MACHINE: Final = ("127.0.0.1", "::1")
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -41,6 +41,7 @@ def listen(host: str, port: int) -> socket.socket:
 
 def server_of(app: FastAPI, connection: type[Connection] = Connection) -> uvicorn.Server:
     """The server of an app."""
+    settings: Settings = app.state.settings
     config = uvicorn.Config(
         served(app),
         http=connection,
@@ -49,7 +50,7 @@ def server_of(app: FastAPI, connection: type[Connection] = Connection) -> uvicor
         log_config=None,
         access_log=False,
         server_header=False,
-        forwarded_allow_ips=_PROXIES,
+        forwarded_allow_ips=[*_THIS_MACHINE, *settings.trusted_proxies],
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=REQUESTS_GRACE_S,
     )
