@@ -10,7 +10,7 @@ import pytest
 from anyio.from_thread import start_blocking_portal
 
 from kept import AsyncMemoryClient, MemoryClient, errors
-from kept.sdk.client_runners import Speaker
+from kept.sdk.client.runners import Speaker
 
 
 class Waited:

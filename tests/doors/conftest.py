@@ -22,7 +22,7 @@ from kept.bootstrap import build_platform
 from kept.engine.keys import Keys
 from kept.engine.platform import Platform
 from kept.rest.app import create_app, served
-from kept.sdk.client_runners import Speaker
+from kept.sdk.client.runners import Speaker
 from kept.settings import Settings
 
 _opened_once = functools.cache(embedders.open_embedder)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from kept import errors
 from kept.errors import ServerError, UnreachableError
-from kept.sdk.client_exchange import LONGEST_PAUSE_S, Pause, Reply, Request, conversation, encoded
+from kept.sdk.client.exchange import LONGEST_PAUSE_S, Pause, Reply, Request, conversation, encoded
 
 URL = "http://127.0.0.1:8787"
 READ = Request("GET", "/v1/ping/")

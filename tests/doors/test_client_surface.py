@@ -9,16 +9,16 @@ from pathlib import Path
 import pytest
 
 from kept import AsyncMemoryClient, MemoryClient
-from kept.sdk import client_parts
-from kept.sdk.client_runners import Awaiting, Blocking, Call
+from kept.sdk.client import parts
+from kept.sdk.client.runners import Awaiting, Blocking, Call
 
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference" / "client.md"
 PARTS = {
-    "project": client_parts.Project,
-    "events": client_parts.Events,
-    "keys": client_parts.Keys,
-    "links": client_parts.Links,
-    "retention": client_parts.Retention,
+    "project": parts.Project,
+    "events": parts.Events,
+    "keys": parts.Keys,
+    "links": parts.Links,
+    "retention": parts.Retention,
 }
 NOT_TAKEN_OVER = {"chat"}
 """Not implemented by Mem0 either."""
@@ -82,7 +82,7 @@ def test_every_call_of_mem0s_client_is_there(mem0):
 
 def test_every_call_of_mem0s_project_is_there(mem0):
     """The same for what is below `client.project`."""
-    _assert_takes_what(mem0.Project, client_parts.Project)
+    _assert_takes_what(mem0.Project, parts.Project)
 
 
 def test_a_client_is_made_as_mem0s(mem0):

@@ -8,7 +8,7 @@ from typing import assert_type
 import httpx2
 
 from kept import AsyncMemoryClient, MemoryClient
-from kept.sdk import client_answers as answers
+from kept.sdk.client import answers
 
 
 def making() -> None:

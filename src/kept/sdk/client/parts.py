@@ -1,4 +1,4 @@
-"""The parts of a client: its project, events, keys, links and rules of retention. Written as the calls in `client_calls`."""
+"""The parts of a client: its project, events, keys, links and rules of retention. Written as the calls in `calls`."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from datetime import date, datetime
 from typing import Any, Final, Protocol
 
 from kept.errors import EventFailedError, InvalidInputError, WaitTimeoutError
-from kept.sdk import client_answers as answers
-from kept.sdk.client_exchange import Pause, Request, Script, segment
-from kept.sdk.client_runners import Call, R, Speaker
+from kept.sdk.client import answers
+from kept.sdk.client.exchange import Pause, Request, Script, segment
+from kept.sdk.client.runners import Call, R, Speaker
 
 WAIT_S: Final = 60.0
 """How long acknowledged work is waited for; Mem0's integrations take the same."""

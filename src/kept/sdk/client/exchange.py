@@ -2,7 +2,7 @@
 
 A call is either a `Request`, or a generator that yields requests and pauses and returns what the call gives. `conversation`
 adds to either what holds for every request: when to try again, and which error an answer stands for. Whoever drives it
-(`client_runners`) needs to know two things only: how to send, and how to sleep.
+(`runners`) needs to know two things only: how to send, and how to sleep.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Concatenate, Generic, ParamSpec, TypeVar, cast, overload
 
-from kept.sdk.client_exchange import Pause, Reply, Request, Steps, conversation, encoded, queried
+from kept.sdk.client.exchange import Pause, Reply, Request, Steps, conversation, encoded, queried
 
 if TYPE_CHECKING:
     import httpx2

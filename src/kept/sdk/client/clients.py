@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 
 from kept import __version__
 from kept.errors import ConfigurationError
-from kept.sdk.client_calls import MemoryCalls
-from kept.sdk.client_runners import Awaiting, Blocking, Place
+from kept.sdk.client.calls import MemoryCalls
+from kept.sdk.client.runners import Awaiting, Blocking, Place
 
 if TYPE_CHECKING:
     import httpx2

@@ -1,4 +1,4 @@
-"""The calls of a client about memories, each written once (see `client_runners`).
+"""The calls of a client about memories, each written once (see `runners`).
 
 Names and arguments are those of Mem0's clients. What Kept adds: ids beside `filters` are accepted on reads (and put inside for the
 caller), an add carries a key of its own so that a retry never stores twice, and acknowledged work can be waited for.
@@ -14,10 +14,10 @@ from typing import Any, Final
 
 from kept.domain.scope import ENTITY_IDS
 from kept.errors import InvalidInputError, ScopeError
-from kept.sdk import client_answers as answers
-from kept.sdk.client_exchange import Request, Script, segment
-from kept.sdk.client_parts import WAIT_S, Events, Keys, Links, Options, Project, Retention, When, given
-from kept.sdk.client_runners import Call, R, Speaker
+from kept.sdk.client import answers
+from kept.sdk.client.exchange import Request, Script, segment
+from kept.sdk.client.parts import WAIT_S, Events, Keys, Links, Options, Project, Retention, When, given
+from kept.sdk.client.runners import Call, R, Speaker
 
 Messages = str | Mapping[str, Any] | Sequence[Mapping[str, Any] | str]
 
