@@ -672,7 +672,23 @@ def test_what_nobody_foresaw_names_no_detail_and_the_server_goes_on(connect, bac
     assert "ZeroDivisionError" in failed["text"]
     assert "42" not in failed["text"]
     assert client.call("get_memories")["count"] == 0
-    assert [record.kept["tool"] for record in caplog.records] == ["search_memories"]
+    assert [record.kept["call"] for record in caplog.records] == ["search_memories"]
+
+
+@pytest.mark.usefixtures("caplog")
+def test_what_nobody_foresaw_outside_of_a_tool_is_the_protocols_error_and_the_server_goes_on(
+    connect, backend, monkeypatch
+):
+    def broken(*_, **__):
+        raise ZeroDivisionError("the secret is 42")
+
+    monkeypatch.setattr(backend, "page", broken)
+    client = connect(Server(EVERYDAY, lambda: backend, {"hook": broken}))
+    for method, params in (("resources/list", {}), ("tools/call", {"name": "hook"})):
+        error = client.error(method, **params)
+        assert error["code"] == -32603
+        assert "42" not in error["message"]
+    assert client.call("list_entities")["results"] == []
 
 
 def test_a_store_that_could_not_be_opened_is_tried_again_by_the_next_call(connect, backend):

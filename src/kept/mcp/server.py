@@ -127,6 +127,9 @@ class Server:
             raise ProtocolError(INVALID_PARAMS, str(error)) from error
         except KeptError as error:
             raise ProtocolError(INTERNAL_ERROR, str(error)) from error
+        except Exception as error:
+            _note(method, error)
+            raise ProtocolError(INTERNAL_ERROR, f"Something went wrong inside ({type(error).__name__}).") from error
 
     # --- tools ---
 
@@ -154,7 +157,7 @@ class Server:
         except KeptError as error:
             return _failure(error)
         except Exception as error:  # noqa: BLE001 - whatever it is, the model is told and the server goes on
-            _note(tool, error)
+            _note(tool.name, error)
             return _failure(
                 KeptError(f"Something went wrong inside ({type(error).__name__}); the server's log has it.")
             )
@@ -265,11 +268,11 @@ def _failure(error: KeptError) -> Json:
     return {"content": [{"type": "text", "text": text}], "isError": True, "_meta": meta}
 
 
-def _note(tool: Tool, error: Exception) -> None:
+def _note(what: str, error: Exception) -> None:
     import logging  # late: it takes 8 ms, and a start none of it
 
-    kept = {"tool": tool.name, "error": type(error).__name__}
-    logging.getLogger("kept.mcp").error("tool failed", extra={"kept": kept}, exc_info=error)
+    kept = {"call": what, "error": type(error).__name__}
+    logging.getLogger("kept.mcp").error("call failed", extra={"kept": kept}, exc_info=error)
 
 
 # --- pages ---
