@@ -8,25 +8,27 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from kept.domain.access import Role
 from kept.domain.jobs import Job
 from kept.domain.memory import MemoryRecord, Message
 from kept.domain.scope import DEFAULT_PROJECT, ENTITY_IDS
 from kept.engine.context import Context
-from kept.engine.entities import Entity
 from kept.engine.ingest import AddResult
-from kept.engine.keys import ApiKey
-from kept.engine.links import Link
 from kept.engine.maintain import Step
-from kept.engine.retention import Rule
 from kept.engine.retrieve import Hit
-from kept.engine.tenancy import Member, Organisation, Project
-from kept.engine.webhooks import Webhook
-from kept.ports import AuditEntry
 from kept.sdk import shapes
 from kept.sdk.shapes import iso
+
+if TYPE_CHECKING:
+    from kept.domain.access import Role
+    from kept.engine.entities import Entity
+    from kept.engine.keys import ApiKey
+    from kept.engine.links import Link
+    from kept.engine.retention import Rule
+    from kept.engine.tenancy import Member, Organisation, Project
+    from kept.engine.webhooks import Webhook
+    from kept.ports import AuditEntry
 
 _WEEKEND: Final = 6
 """ISO weekday of Saturday."""
