@@ -21,6 +21,8 @@ OPTIONS: Final = ("database", "project", "user", "agent", "app", "run", "url", "
 """Each takes a value."""
 HOOK: Final = "hook"
 """The hidden tool through which a coding client calls its hooks."""
+HOOK_AFTER_S: Final = 0.5
+"""When the engine is warm, how long until the hooks are: a first search that came meanwhile goes first."""
 
 
 def plain_options(arguments: Sequence[str]) -> dict[str, str] | None:
@@ -81,6 +83,7 @@ class Opening:
     def __init__(self, options: Mapping[str, str | None]) -> None:
         self._options = options
         self._mutex = threading.RLock()
+        self._closing = threading.Event()
         self._backend: Backend | None = None
         self._hook: HookTool | None = None
 
@@ -133,11 +136,14 @@ class Opening:
             self.backend().warm()
         except KeptError:
             return
+        if self._closing.wait(HOOK_AFTER_S):
+            return
         with self._mutex:
             self._hook = self._hook or self._open_hook()
 
     def close(self) -> None:
         """Keep what is open and give it back."""
+        self._closing.set()
         if self._hook is not None:
             self._hook.close()
         if self._backend is not None:
