@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -155,3 +157,11 @@ def test_every_request_has_one_line_in_the_log_with_its_route_and_not_its_path(a
         ("known", "/v1/memories/{memory_id}/", 400)
     ]
     assert "canary" not in json.dumps(lines)
+
+
+def test_every_measurement_is_in_the_guide(make_api):
+    guide = (Path(__file__).parents[2] / "docs" / "how-to" / "serve.md").read_text(encoding="utf-8")
+    documented = set(re.findall(r"`(kept_[a-z_]+)`", guide))
+    families = text_string_to_metric_families(make_api().ask("GET", "/metrics").text)
+    names = {family.name for family in families if family.name.startswith("kept_")}
+    assert names == {name.removesuffix("_total") for name in documented}
