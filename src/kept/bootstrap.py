@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 _SQLITE: Final = "sqlite:///"
 _MEMORY: Final = "memory://"
-_BYTES_PER_MB: Final = 1_000_000
 
 
 def build(settings: Settings) -> Service:
@@ -92,7 +91,7 @@ def _service(settings: Settings, log: Log, embedder: Embedder) -> Service:
         extractor=RuleExtractor(),
         clock=_now,
         ids=_new_id,
-        cache_bytes=settings.cache_mb * _BYTES_PER_MB,
+        cache_bytes=settings.cache_bytes,
         prefer_user=settings.prefer_user,
     )
 

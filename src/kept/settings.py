@@ -45,6 +45,7 @@ Port = int
 _ANONYMOUS: Final = "me"
 _DEFAULT: Final = "default"
 _ARGUMENT: Final = "argument"
+_BYTES_PER_MB: Final = 1_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,6 +155,16 @@ class Settings:
             ConfigurationError: An unknown or malformed setting, with where it stands.
         """
         return cls(**{name: value for name, (value, _) in _layered(environ, config, given, team=team).items()})
+
+    @property
+    def cache_bytes(self) -> int:
+        """Memory for resident partitions."""
+        return self.cache_mb * _BYTES_PER_MB
+
+    @property
+    def max_body_bytes(self) -> int:
+        """Longest body of a request."""
+        return self.max_body_mb * _BYTES_PER_MB
 
     def with_database(self, database: str) -> Self:
         """The same settings on another store."""

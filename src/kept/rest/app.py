@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
-from anyio import to_thread
+from anyio import CapacityLimiter, to_thread
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
@@ -37,7 +37,7 @@ from kept.rest.frontier import Frontier
 from kept.rest.limits import LimitHeaders, RateLimits
 from kept.rest.mcp import McpDoor
 from kept.rest.operate import Metrics
-from kept.rest.turns import Turns
+from kept.rest.turns import Turns, Writes
 from kept.settings import Settings
 
 if TYPE_CHECKING:
@@ -46,8 +46,6 @@ if TYPE_CHECKING:
 WORKER_GRACE_S: Final = 4.0
 """How long it waits for jobs; what is not done then is given back, and done after the next start."""
 logger = logging.getLogger("kept.rest")
-
-_BYTES_PER_MB: Final = 1_000_000
 
 DESCRIPTION = """\
 The memory of AI agents. The routes are those of Mem0's platform, so that its released clients work with another `host`;
@@ -93,6 +91,7 @@ def create_app(platform: Platform, settings: Settings) -> FastAPI:
     app.state.keys = Keys(platform)
     app.state.limits = RateLimits(settings)
     app.state.turns = Turns()
+    app.state.looks = CapacityLimiter(operate.LOOKS)
     app.state.sender = build_sender(settings)
     app.state.worker = build_worker(settings, platform)
     app.state.metrics = Metrics(platform, app.state.worker)
@@ -107,8 +106,8 @@ def create_app(platform: Platform, settings: Settings) -> FastAPI:
 
 def served(app: FastAPI) -> ASGIApp:
     """The app behind what every request passes first."""
-    most = app.state.settings.max_body_mb * _BYTES_PER_MB
-    return LimitHeaders(Frontier(app, max_body_bytes=most, observe=app.state.metrics.observe), app.state.limits)
+    most = app.state.settings.max_body_bytes
+    return LimitHeaders(Frontier(Writes(app), max_body_bytes=most, observe=app.state.metrics.observe), app.state.limits)
 
 
 @asynccontextmanager

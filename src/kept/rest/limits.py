@@ -1,4 +1,4 @@
-"""Rate limits: how many requests of each class a key may make. Off until the settings name one.
+"""Rate limits: how many requests of each class a key may make (off until the settings name one), and how many calls a link.
 
 The server never retries and never queues for the caller: over the limit the answer is 429, with how long to wait.
 """
@@ -13,12 +13,13 @@ from ipaddress import ip_address, ip_network
 from typing import Final, Literal
 
 from fastapi import Request
-from limits import RateLimitItem, parse
+from limits import RateLimitItem, RateLimitItemPerMinute, parse
 from limits.storage import MemoryStorage
 from limits.strategies import FixedWindowRateLimiter
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from kept.domain.access import Principal
+from kept.engine.links import Link
 from kept.errors import AuthenticationError, ConfigurationError, RateLimitError
 from kept.settings import Settings
 
@@ -97,6 +98,20 @@ class RateLimits:
         if item is not None and not self._windows.hit(item, who, kind):
             wait = self._wait_s(item, who, kind)
             message = f"This key may make {item} {kind} requests; the next one in {wait} s."
+            raise RateLimitError(message, retry_after_s=wait)
+
+    def count_link(self, link: Link) -> None:
+        """Count a call through a managed link, against the link's own limit.
+
+        Raises:
+            RateLimitError: It is one too many.
+        """
+        if link.rate_limit is None:
+            return
+        item = RateLimitItemPerMinute(link.rate_limit)
+        if not self._windows.hit(item, link.id):
+            wait = self._wait_s(item, link.id)
+            message = f"This link may make {link.rate_limit} calls a minute; the next one in {wait} s."
             raise RateLimitError(message, retry_after_s=wait)
 
     def headers(self, scope: Scope) -> list[tuple[bytes, bytes]]:

@@ -6,8 +6,6 @@ from, so that what has ended ends at its next request, and what is going on then
 
 from __future__ import annotations
 
-import math
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -18,18 +16,15 @@ from urllib.parse import urlsplit
 
 import anyio
 from fastapi import FastAPI, Request
-from limits import RateLimitItemPerMinute
-from limits.storage import MemoryStorage
-from limits.strategies import FixedWindowRateLimiter
 from starlette.routing import Route
 from starlette.types import Message, Receive, Scope, Send
 
 from kept.domain.access import Principal, Role
 from kept.engine.access import ProjectAccess
 from kept.engine.keys import Keys
-from kept.engine.links import DENIED, MAX_RATE, Link, LinkDoor
+from kept.engine.links import DENIED, Link, LinkDoor
 from kept.engine.platform import Platform
-from kept.errors import AuthenticationError, ForbiddenError, RateLimitError
+from kept.errors import AuthenticationError, ForbiddenError
 from kept.mcp.local import LocalBackend
 from kept.mcp.server import Server
 from kept.mcp.tools import EVERYDAY, Method, Tool, select
@@ -37,20 +32,17 @@ from kept.rest import inventory
 from kept.rest.answers import Json, failure
 from kept.rest.asking import base_of, secret_of
 from kept.rest.limits import RateLimits
+from kept.rest.links import PATH
 from kept.rest.oauth import SCOPES, Authority
 from kept.settings import Settings
 
 if TYPE_CHECKING:
     from kept.rest.mcp_transport import Transport
 
-BYTES_PER_MB: Final = 1_000_000
-PATH: Final = "/mcp"
 METADATA: Final = "/.well-known/oauth-protected-resource"
 CONNECTOR: Final = "mcp"
 OPEN_AFTER_S: Final = 2.0
 """After a start that nobody followed with a request: late enough to be in no start's way."""
-SEAT: Final = "kept.mcp"
-"""Where a request carries what it may use."""
 _LOOPBACK: Final = ("localhost", "127.0.0.1", "[::1]")
 _NEEDED: Final[Mapping[Method, Role]] = {"read": "READER", "write": "WRITER", "custom": "OWNER"}
 """The role that tools of a method take."""
@@ -86,7 +78,6 @@ class McpDoor:
         self._links = LinkDoor(self._platform)
         self._limits: RateLimits = app.state.limits
         self._authority = Authority.of(self._settings)
-        self._windows = FixedWindowRateLimiter(MemoryStorage())
         self._transport: Transport | None = None
         self._wanted = anyio.Event()
         self._ready = anyio.Event()
@@ -134,11 +125,10 @@ class McpDoor:
             begun = True
             await send(message)
 
-        scope[SEAT] = seat
         left = None if seat.until is None else (seat.until - self._platform.clock()).total_seconds()
         with anyio.move_on_after(left) as span:
             assert self._transport is not None  # noqa: S101 - it is there before it is ready
-            await self._transport(scope, receive, sending)
+            await self._transport.serve(seat, scope, receive, sending)
         if span.cancelled_caught and not begun:
             await failure(Request(scope), 404, DENIED, "not-found")(scope, receive, send)
 
@@ -205,17 +195,10 @@ class McpDoor:
             )
             if link.project != principal.project and not principal.may("ADMIN"):
                 raise ForbiddenError("This link belongs to another project than the key.")
-        self._count(link)
+        self._limits.count_link(link)
         return Seat(
             self._server(request, link.principal(), self._tools_of(link), tools_only=True), link.expires_at, True
         )
-
-    def _count(self, link: Link) -> None:
-        item = RateLimitItemPerMinute(link.rate_limit or MAX_RATE)
-        if not self._windows.hit(item, link.id):
-            wait = max(math.ceil(self._windows.get_window_stats(item, link.id).reset_time - time.time()), 1)
-            message = f"This link may make {link.rate_limit} calls a minute; the next one in {wait} s."
-            raise RateLimitError(message, retry_after_s=wait)
 
     def _tools_of(self, link: Link) -> list[Tool]:
         offered = EVERYDAY if not link.tags and "custom" not in link.methods else self._everything()
@@ -282,7 +265,7 @@ class _Endpoint:
 def _open_transport(settings: Settings) -> Transport:
     from kept.rest.mcp_transport import Transport
 
-    return Transport(max_body_bytes=settings.max_body_mb * BYTES_PER_MB)
+    return Transport(max_body_bytes=settings.max_body_bytes)
 
 
 def _may(principal: Principal, tool: Tool) -> bool:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import mcp_types
-from anyio import from_thread, to_thread
+from anyio import CapacityLimiter, from_thread, to_thread
 from mcp.server.context import ServerRequestContext
 from mcp.server.lowlevel import Server as Sdk
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
@@ -22,8 +22,11 @@ from kept.mcp.call import Call, CancelledError, InputRequiredError
 from kept.mcp.guide import INSTRUCTIONS
 from kept.mcp.server import ProtocolError
 
+if TYPE_CHECKING:
+    from kept.rest.mcp import Seat
+
 SEAT: Final = "kept.mcp"
-"""Where `mcp` puts what a request may use."""
+"""Where a request carries what it may use."""
 _OF_TOOLS: Final = ("tools/list", "tools/call")
 _OTHERS: Final = (
     "prompts/list",
@@ -33,6 +36,8 @@ _OTHERS: Final = (
     "resources/read",
     "completion/complete",
 )
+THREADS: Final = 40
+"""As many calls at once as there are threads for other requests, who are not to wait for them."""
 Handler = Callable[[ServerRequestContext[Any, Any], Any], Awaitable[Json]]
 
 
@@ -44,8 +49,9 @@ class Transport:
     """
 
     def __init__(self, *, max_body_bytes: int) -> None:
-        self._whole = _manager((*_OF_TOOLS, *_OTHERS), max_body_bytes)
-        self._tools_only = _manager(_OF_TOOLS, max_body_bytes)
+        threads = CapacityLimiter(THREADS)
+        self._whole = _manager((*_OF_TOOLS, *_OTHERS), max_body_bytes, threads)
+        self._tools_only = _manager(_OF_TOOLS, max_body_bytes, threads)
 
     @asynccontextmanager
     async def run(self) -> AsyncIterator[None]:
@@ -55,13 +61,14 @@ class Transport:
                 await stack.enter_async_context(manager.run())
             yield
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle one request."""
-        manager = self._tools_only if scope[SEAT].tools_only else self._whole
+    async def serve(self, seat: Seat, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request from a seat."""
+        scope[SEAT] = seat
+        manager = self._tools_only if seat.tools_only else self._whole
         await manager.handle_request(scope, receive, send)
 
 
-def _manager(methods: tuple[str, ...], max_body_bytes: int) -> StreamableHTTPSessionManager:
+def _manager(methods: tuple[str, ...], max_body_bytes: int, threads: CapacityLimiter) -> StreamableHTTPSessionManager:
     sdk: Sdk[Any] = Sdk(
         protocol.INFO["name"],
         version=protocol.INFO["version"],
@@ -69,15 +76,15 @@ def _manager(methods: tuple[str, ...], max_body_bytes: int) -> StreamableHTTPSes
         instructions=INSTRUCTIONS,
     )
     for method in methods:
-        sdk.add_request_handler(method, mcp_types.RequestParams, _handler(method))
+        sdk.add_request_handler(method, mcp_types.RequestParams, _handler(method, threads))
     return StreamableHTTPSessionManager(sdk, stateless=True, max_request_body_size=max_body_bytes)
 
 
-def _handler(method: str) -> Handler:
+def _handler(method: str, threads: CapacityLimiter) -> Handler:
     async def handle(context: ServerRequestContext[Any, Request], params: Any) -> Json:
         del params  # typed and cut down; ours checks them whole
         assert context.request is not None  # noqa: S101 - over HTTP there always is one
-        seat = context.request.scope[SEAT]
+        seat: Seat = context.request.scope[SEAT]
         given = dict(context.params or {})
         modern = context.protocol_version in protocol.MODERN
         meta = given.get("_meta")
@@ -89,7 +96,7 @@ def _handler(method: str) -> Handler:
         call = Call(capabilities=capabilities, params=given, modern=modern, report=report)
         try:
             answer = partial(seat.server.handle, method, given, call)
-            result: Json = await to_thread.run_sync(answer, abandon_on_cancel=True)
+            result: Json = await to_thread.run_sync(answer, abandon_on_cancel=True, limiter=threads)
         except InputRequiredError as error:
             return protocol.input_required(error)
         except ProtocolError as error:
