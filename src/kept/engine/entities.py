@@ -98,6 +98,9 @@ class Entities:
     def describe(self, entity_type: str, name: object, *, label: object = None, metadata: object = None) -> Entity:
         """Say what an entity is, before or after memories are stored under it; what was said before is replaced.
 
+        Returns:
+            What was said; memories are not counted.
+
         Raises:
             ForbiddenError: The principal is bound, and not to this one.
         """
@@ -115,8 +118,9 @@ class Entities:
                 "metadata": dict(parse_metadata(metadata)),
             }
             key = entity_key(self._access.project, entity_type, entity_name)
-            self._platform.registry.put(self._platform.entry(ENTITY, key, self._access.project, data))
-        return self.get(entity_type, entity_name)
+            entry = self._platform.entry(ENTITY, key, self._access.project, data)
+            self._platform.registry.put(entry)
+            return _to_entity(self._platform.registry.find(ENTITY, key) or entry)
 
     def delete_numbered(self, entity_type: str, number: int) -> Job:
         """As `ProjectAccess.delete_entity`, by Mem0's number.

@@ -216,7 +216,7 @@ _SHAPES: Final[Mapping[str, Schema]] = {
 _ADDRESS: Final = _object(url=_TEXT | {"description": "Where it is used, shown this once."})
 _SETTINGS: Final = _object(enabled=_YES, capabilities=_ANY, entities=_ANY)
 _ADDED: Final = _object("results", "superseded", "operation_id", message=_TEXT, event_id=_TEXT, status=_TEXT)
-_DESCRIBED: Final = _object(id=_NUMBER, name=_or_null(_TEXT), metadata=_ANY, total_memories=_NUMBER)
+_DESCRIBED: Final = _object(id=_NUMBER, name=_or_null(_TEXT), metadata=_ANY)
 _DONE: Final = _object("event_id", "status", message=_TEXT, event_id=_TEXT, status=_TEXT)
 _HITS: Final = _object(results=_list("Hit"))
 

@@ -176,7 +176,6 @@ def _record(made: Entity, project: str) -> dict[str, Any]:
         "graph_entities": None,
         "is_deleted": False,
         "project": project,
-        "total_memories": made.summary.memories,
     }
 
 
