@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import sqlite3
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
 
 def bound_to_agent(tenant, agent: str = "butler", **fields) -> str:
     """The secret of a key that is one agent's, of whichever user."""
@@ -38,3 +43,42 @@ def test_a_profile_asked_for_by_a_bound_key_is_made_of_what_it_may_read(api, ten
     assert api.get(f"/v2/profiles/jobs/{run['job_id']}/", key)["job"]["skipped"] == 1
     assert api.get("/v2/entities/user/alice/profile/", key)["status"] == "insufficient_data"
     assert api.get("/v2/entities/user/alice/profile/", tenant.key)["generation_count"] == 0
+
+
+# --- what one caller's waiting does to others ---
+
+
+@pytest.fixture
+def held(make_api, tmp_path):
+    """A server whose store another process is writing to, for as long as the test says."""
+    api = make_api()
+    store = sqlite3.connect(tmp_path / "kept-0.db", isolation_level=None)
+    yield api, store
+    store.close()
+
+
+def test_a_key_that_is_used_for_the_first_time_waits_for_no_writer(held):
+    """When it was used is written afterwards: a request is recognised where all others would have to wait for it."""
+    api, store = held
+    key = api.make_key(name="new", role="READER")
+    store.execute("BEGIN IMMEDIATE")
+    assert api.get("/v1/ping/", key)["status"] == "ok"
+    store.execute("ROLLBACK")
+    assert [found.last_used_at is not None for found in api.keys.all("default") if found.name == "new"] == [True]
+
+
+def test_a_search_waits_for_no_write(held):
+    """However many writes wait for a store that another process holds, they leave threads to whoever reads."""
+    api, store = held
+    (_, key) = api.keys.make(name="owner", role="OWNER")
+    api.answer("POST", "/v3/memories/add/", key, json={"messages": "I like tea", "infer": False, "user_id": "alice"})
+    store.execute("BEGIN IMMEDIATE")
+    with ThreadPoolExecutor(60) as others:
+        writes = [others.submit(api.ask, "POST", "/v1/users/", key=key, json={"user_id": f"u{n}"}) for n in range(50)]
+        writes += [others.submit(api.ask, "GET", "/readyz") for _ in range(10)]
+        search = others.submit(
+            api.ask, "POST", "/v2/memories/search/", key=key, json={"query": "tea", "user_id": "alice"}
+        )
+        assert search.result(10).json()[0]["memory"] == "I like tea"
+        store.execute("ROLLBACK")
+    assert {write.result().status_code for write in writes} <= {200, 201, 503}

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Final
 
 from kept.domain.access import ROLES, Principal, Role
@@ -142,6 +143,7 @@ class Keys:
 
     def all(self, project: str | None = None) -> list[ApiKey]:
         """Keys of a project (None: all; empty: administrators'), oldest first, revoked ones included."""
+        self._platform.trail.flush()
         return [_to_key(entry) for entry in self._registry.entries(KEY, project)]
 
     def find(self, key_id: str) -> ApiKey:
@@ -150,6 +152,7 @@ class Keys:
         Raises:
             NotFoundError: There is none.
         """
+        self._platform.trail.flush()
         return _to_key(self._entry(key_id))
 
     def revoke(self, key_id: str) -> ApiKey:
@@ -185,7 +188,8 @@ class Keys:
             if known is not None and now - known < LAST_USED_STEP:
                 return
             self._touched[entry.id] = now
-        self._registry.revise(KEY, entry.id, {"last_used_at": now.isoformat()}, entry.updated_at)
+        used = {"last_used_at": now.isoformat()}
+        self._platform.trail.mark(partial(self._registry.revise, KEY, entry.id, used, entry.updated_at))
 
 
 def member_id(owner: str, email: str) -> str:

@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any, Final
 
 from kept.domain.access import Principal, Role
@@ -110,6 +111,7 @@ class Links:
     def all(self) -> list[Link]:
         """Oldest first, ended ones included."""
         with self._access.noted("link.list", "OWNER"):
+            self._platform.trail.flush()
             return [_to_link(entry) for entry in self._registry.entries(LINK, self._access.project)]
 
     def get(self, link_id: str) -> Link:
@@ -119,6 +121,7 @@ class Links:
             NotFoundError: The project has none of this id.
         """
         with self._access.noted("link.get", "OWNER", link_id=link_id):
+            self._platform.trail.flush()
             return _to_link(self._entry(link_id))
 
     def make(self, *, name: object, **given: Any) -> tuple[Link, str]:
@@ -239,7 +242,8 @@ class LinkDoor:
             if known is not None and now - known < LAST_USED_STEP:
                 return
             self._touched[entry.id] = now
-        self._platform.registry.revise(LINK, entry.id, {"last_used_at": now.isoformat()}, entry.updated_at)
+        used = {"last_used_at": now.isoformat()}
+        self._platform.trail.mark(partial(self._platform.registry.revise, LINK, entry.id, used, entry.updated_at))
 
 
 def _new_token(link_id: str) -> tuple[str, str]:

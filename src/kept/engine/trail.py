@@ -1,4 +1,4 @@
-"""The audit's writer: what callers did is gathered and written together, so that no read waits for the disk.
+"""The audit's writer: what callers did is gathered and written together, so that no read waits for the disk, or for another writer.
 
 Changes of memories are in the log the moment they are made, with their actor; an audit entry follows within a second and, of
 a process that is killed, the last second of entries may be missing.
@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Final
 
 from kept.errors import StoreError
@@ -35,6 +37,7 @@ class AuditTrail:
         self.lost = 0
         self.counts: Counter[tuple[str, str]] = Counter()
         self._waiting: list[AuditEntry] = []
+        self._marks: list[Callable[[], object]] = []
         self._mutex = threading.Lock()
         self._wake = threading.Event()
         self._thread: threading.Thread | None = None
@@ -50,16 +53,24 @@ class AuditTrail:
         with self._mutex:
             self._waiting.append(entry)
             self.counts[entry.action, entry.outcome] += 1
-            if self._thread is None and not self._closed:
-                self._thread = threading.Thread(target=self._run, name="kept-audit", daemon=True)
-                self._thread.start()
+            self._begin()
         if self._closed:
             self.flush()
+
+    def mark(self, write: Callable[[], object]) -> None:
+        """Write soon when a key or a link was used; of a store that cannot be written then, not at all."""
+        with self._mutex:
+            self._marks.append(write)
+            self._begin()
 
     def flush(self) -> None:
         """Write what waits; entries that cannot be written now are kept for the next time."""
         with self._mutex:
             entries, self._waiting = self._waiting, []
+            marks, self._marks = self._marks, []
+        for write in marks:
+            with suppress(StoreError):
+                write()
         if not entries:
             return
         try:
@@ -77,6 +88,11 @@ class AuditTrail:
         if self._thread is not None:
             self._thread.join()
         self.flush()
+
+    def _begin(self) -> None:
+        if self._thread is None and not self._closed:
+            self._thread = threading.Thread(target=self._run, name="kept-audit", daemon=True)
+            self._thread.start()
 
     def _run(self) -> None:
         while not self._wake.wait(FLUSH_SECONDS):

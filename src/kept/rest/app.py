@@ -37,7 +37,8 @@ from kept.rest.frontier import Frontier
 from kept.rest.limits import LimitHeaders, RateLimits
 from kept.rest.mcp import McpDoor
 from kept.rest.operate import Metrics
-from kept.rest.turns import Turns, Writes
+from kept.rest.turns import Turns
+from kept.rest.writes import Writes
 from kept.settings import Settings
 
 if TYPE_CHECKING:

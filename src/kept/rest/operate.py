@@ -32,6 +32,8 @@ router = APIRouter(tags=["operation"], default_response_class=Json)
 
 CHECK_S: Final = 5.0
 """How long the store may take to let itself be read and written; probes usually wait between one and ten seconds."""
+LOOKS: Final = 2
+"""Threads for it: one that was given up waits on, and whoever asks needs no key."""
 _BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 """Seconds. A search takes some milliseconds, a write some tens of them."""
 
@@ -47,7 +49,7 @@ async def readyz(request: Request) -> Json:
     """The store can be read and written and every lane of the worker runs; how far behind each is. No key is needed."""
     look = partial(state_of, request.app.state.platform, request.app.state.worker)
     with move_on_after(CHECK_S):
-        state = await to_thread.run_sync(look, abandon_on_cancel=True)
+        state = await to_thread.run_sync(look, abandon_on_cancel=True, limiter=request.app.state.looks)
         return Json(state, status_code=503 if state["reasons"] else 200)
     return Json(_state([f"The store did not answer within {CHECK_S:g} s."]), status_code=503)
 
