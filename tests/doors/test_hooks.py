@@ -669,6 +669,30 @@ def test_a_slow_search_holds_no_prompt(world, shop, monkeypatch):
     assert len(calls) == MOST_AT_ONCE
 
 
+def test_what_a_prompt_was_not_given_in_time_comes_with_a_tool_of_its_turn(world, shop, monkeypatch):
+    """At the first prompt of a process the embedder is still being loaded; the second prompt has nothing to wait for."""
+    world.remember("The zebra cache expires after 40 minutes")
+    search, release = world.service.search, threading.Event()
+    monkeypatch.setattr(world.service, "search", lambda *given, **more: release.wait(10) and search(*given, **more))
+    client = Client(world, shop, recall_ms=20)
+    read = {"tool_name": "Read", "tool_input": {"file_path": str(shop / "a.py")}}
+    assert client.ask("When does the zebra cache expire?") == ""
+    release.set()
+    assert "zebra" in client.told("PreToolUse", **read)
+    assert client.told("PreToolUse", **read) == ""
+
+
+def test_what_is_owed_to_a_turn_ends_with_it(world, shop, monkeypatch):
+    world.remember("The zebra cache expires after 40 minutes")
+    search, release = world.service.search, threading.Event()
+    monkeypatch.setattr(world.service, "search", lambda *given, **more: release.wait(10) and search(*given, **more))
+    client = Client(world, shop, recall_ms=20)
+    client.ask("When does the zebra cache expire?")
+    client.answer("After a while.")
+    release.set()
+    assert client.told("PreToolUse", tool_name="Bash", tool_input={"command": "ls"}) == ""
+
+
 @pytest.mark.parametrize("event", list(HANDLERS))
 @pytest.mark.parametrize(
     "junk", [{}, {"cwd": "\x00"}, {"prompt": 7, "tool_input": "[", "session_id": None}, {"cwd": "/no/such/folder"}]

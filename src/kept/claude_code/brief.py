@@ -18,8 +18,6 @@ OPEN_DAYS: Final = 30
 MOST_OPEN: Final = 6
 MOST_LASTING: Final = 10
 MOST_SESSIONS: Final = 3
-_TITLE: Final = 160
-"""Characters of what a session began with."""
 _SUMMARY_TYPES: Final = frozenset({"compact_summary", "session_summary"})
 
 
@@ -58,12 +56,11 @@ def compose(
         block.say(notice)
     if instructions:
         block.say(f"About its memory the project says: {shortened(instructions)}")
-    others = [memory for memory in recent if memory.run_id != session_id or not session_id]
+    others = _of_others(recent, session_id)
     since = now - timedelta(days=OPEN_DAYS)
     still_open = (memory for memory in others if memory.created_at >= since and _kind(memory) == "open")
     block.show(_once(still_open), heading="Open work:", most=MOST_OPEN)
-    agreed = [memory for memory in lasting if memory.run_id != session_id or not session_id]
-    block.show(_agreed(agreed), heading="Decisions and conventions:", most=MOST_LASTING)
+    block.show(_agreed(_of_others(lasting, session_id)), heading="Decisions and conventions:", most=MOST_LASTING)
     shown = {memory.id for memory in block.shown}
     openings = [memory for memory in _openings(others) if memory.id not in shown]
     block.show(openings, heading="Recent sessions:", most=MOST_SESSIONS)
@@ -75,6 +72,11 @@ def conventions(lasting: Sequence[Remembered], budget_tokens: int) -> Block:
     block = Block(budget_tokens)
     block.show(_agreed(lasting), heading="Decisions and conventions of this project:", most=MOST_LASTING)
     return block
+
+
+def _of_others(memories: Iterable[Remembered], session_id: str) -> list[Remembered]:
+    """Without what one session said, if it is named."""
+    return [memory for memory in memories if not session_id or memory.run_id != session_id]
 
 
 def _agreed(memories: Iterable[Remembered]) -> Iterator[Remembered]:

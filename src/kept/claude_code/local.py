@@ -10,7 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from kept.adapters.sqlite.glance import Glance, Row
-from kept.claude_code.memories import CONNECTOR, MOST_OF_A_DOCUMENT, Capture, Owner, Remembered, speaks_for_itself
+from kept.claude_code.memories import (
+    CONNECTOR,
+    MOST_OF_A_DOCUMENT,
+    Capture,
+    Owner,
+    Remembered,
+    best_first,
+    speaks_for_itself,
+)
 from kept.domain.scope import Scope
 
 if TYPE_CHECKING:
@@ -59,9 +67,9 @@ class LocalMemories:
         if owner.shared:
             scopes.append(Scope(project=owner.project, app_id=owner.app_id))
         service = self._open_service()
-        hits = [hit for scope in scopes for hit in service.search(scope, query, top_k=limit, threshold=threshold)]
-        best = {hit.memory.id: hit for hit in sorted(hits, key=lambda hit: hit.score)}
-        return [_found(hit) for hit in sorted(best.values(), key=lambda hit: hit.score, reverse=True)]
+        return best_first(
+            _found(hit) for scope in scopes for hit in service.search(scope, query, top_k=limit, threshold=threshold)
+        )
 
     def store(self, captures: Sequence[Capture]) -> list[str]:
         """Store; ids of what is new or was repeated."""

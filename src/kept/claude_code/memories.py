@@ -133,9 +133,12 @@ class Memories(Protocol):
         """Hide memories; `undo` brings them back."""
 
 
-def merged(groups: Iterable[Iterable[Remembered]]) -> list[Remembered]:
-    """All memories of some groups, each once, in order."""
-    return list({memory.id: memory for group in groups for memory in group}.values())
+def best_first(found: Iterable[Remembered]) -> list[Remembered]:
+    """Hits of several searches by falling score, each memory once, with its best score."""
+    best: dict[str, Remembered] = {}
+    for memory in sorted(found, key=lambda memory: memory.score, reverse=True):
+        best.setdefault(memory.id, memory)
+    return list(best.values())
 
 
 def speaks_for_itself(parts: Mapping[str, float]) -> bool:

@@ -28,12 +28,29 @@ MOST_AT_ONCE: Final = 4
 _MS: Final = 1000
 
 
-def for_prompt(hooks: Hooks, event: Event, session: Session, place: Place, query: str) -> Answer | None:
-    """What matters for a prompt."""
+def for_prompt(
+    hooks: Hooks, event: Event, session: Session, place: Place, query: str, *, wait_s: float | None = None
+) -> Answer | None:
+    """What matters for a prompt. What does not come in time, as at the first prompt of a process, is owed to the turn.
+
+    Args:
+        hooks: The hooks.
+        event: The prompt's; or of a tool in its turn, for what is owed.
+        session: The session.
+        place: Where it works.
+        query: What to look for.
+        wait_s: How long, in seconds. Default: as the settings say.
+    """
     settings = place.settings
-    found = _found(hooks, place, query, settings.recall_ms / _MS)
-    wanted = [memory for memory in found if _is_wanted(memory, session, place, query)]
+    found = _found(hooks, place, query, settings.recall_ms / _MS if wait_s is None else wait_s)
+    session.owed = query if found is None else ""
+    wanted = [memory for memory in found or () if _is_wanted(memory, session, place, query)]
     return _shown(event, session, place, wanted, tokens=settings.recall_tokens, most=MOST_FOR_PROMPT)
+
+
+def owed(hooks: Hooks, event: Event, session: Session, place: Place) -> Answer | None:
+    """What a prompt was not given in time, at a tool of its turn."""
+    return for_prompt(hooks, event, session, place, session.owed, wait_s=TOOL_S) if session.owed else None
 
 
 def for_tool(
@@ -55,20 +72,22 @@ def for_tool(
         admits: What must hold of a memory besides.
     """
     found = _found(hooks, place, query, TOOL_S)
-    wanted = [memory for memory in found if _is_wanted(memory, session, place, query) and admits(memory)]
+    wanted = [memory for memory in found or () if _is_wanted(memory, session, place, query) and admits(memory)]
     tokens = min(TOOL_TOKENS, place.settings.recall_tokens)
     return _shown(event, session, place, wanted, tokens=tokens, most=MOST_FOR_TOOL)
 
 
-def _found(hooks: Hooks, place: Place, query: str, wait_s: float) -> list[Remembered]:
-    """Hits, if they come in time; none while too many earlier searches still run."""
-    if hooks.rests or hooks.searching >= MOST_AT_ONCE:
+def _found(hooks: Hooks, place: Place, query: str, wait_s: float) -> list[Remembered] | None:
+    """Hits; None where they do not come in time, or too many earlier searches still run."""
+    if hooks.rests:
         return []
+    if hooks.searching >= MOST_AT_ONCE:
+        return None
     least = min(place.settings.recall_threshold, place.settings.recall_threshold_elsewhere)
     try:
         return within(wait_s, lambda: _searched(hooks, place.owner, query, least))
     except TimeoutError:
-        return []
+        return None
 
 
 def _searched(hooks: Hooks, owner: Owner, query: str, threshold: float) -> list[Remembered]:

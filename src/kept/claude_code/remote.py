@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from kept.claude_code.memories import MOST_OF_A_DOCUMENT, Capture, Owner, Remembered, merged, speaks_for_itself
+from kept.claude_code.memories import MOST_OF_A_DOCUMENT, Capture, Owner, Remembered, best_first, speaks_for_itself
 from kept.domain.memory import CLOSED_STATES
 from kept.domain.temporal import parse_when
 
@@ -42,8 +42,7 @@ class RemoteMemories:
         answers = [
             self._client.search(query, **scope, top_k=limit, threshold=threshold, explain=True) for scope in scopes
         ]
-        found = merged([_to_remembered(hit) for hit in answer["results"]] for answer in answers)
-        return sorted(found, key=lambda memory: memory.score, reverse=True)
+        return best_first(_to_remembered(hit) for answer in answers for hit in answer["results"])
 
     def store(self, captures: Sequence[Capture]) -> list[str]:
         """Store; ids of what is stored already. Messages to be taken apart are acknowledged, and stored by the server's worker."""

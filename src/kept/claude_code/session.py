@@ -21,6 +21,7 @@ class Session:
         failures: Commands that failed in it, with their errors.
         files: Files touched in it, in order.
         prompt_id: The turn's id.
+        owed: What was looked for at its prompt and not found in time.
         echoes: What was injected, so that it is not captured.
         given: Ids of the memories that the model still has before it.
         read: Files for which it was told what is known.
@@ -35,6 +36,7 @@ class Session:
     failures: list[str] = field(default_factory=list)
     files: dict[str, None] = field(default_factory=dict)
     prompt_id: str = ""
+    owed: str = ""
     echoes: Echoes = field(default_factory=Echoes)
     given: set[str] = field(default_factory=set)
     read: set[str] = field(default_factory=set)
@@ -85,5 +87,5 @@ class Session:
     def end_turn(self) -> tuple[list[str], list[str]]:
         """Prompts and failures of the turn that ends; the next begins with none, and has touched no file."""
         ended = self.prompts, self.failures
-        self.prompts, self.failures, self.files = [], [], {}
+        self.prompts, self.failures, self.files, self.owed = [], [], {}, ""
         return ended

@@ -9,12 +9,11 @@ from typing import Final
 
 from kept.claude_code.echoes import TAG
 from kept.claude_code.memories import Remembered
+from kept.domain.ids import SHORT_ID
 from kept.domain.text import count_tokens
 
 MOST_CHARACTERS: Final = 9_000
 """Of one answer: over 10,000 the client puts it into a file and shows a preview (observed on 2.1.329)."""
-SHORT_ID: Final = 8
-"""Characters of an id, as in a context block: every door takes ids of this length."""
 LINE_CHARACTERS: Final = 400
 """Of one memory: some eighty words; what is longer can be read by its id."""
 _NOTE: Final = (

@@ -24,9 +24,6 @@ FOLDER: Final = "claude-code"
 """In the platform's data folder: what outlives a process of a session."""
 SILENT: Final = frozenset({"PreCompact", "PostCompact"})
 """Events whose answer is pasted into a prompt, or shown, whatever it is; so it must be no text at all."""
-
-_SQLITE: Final = "sqlite:///"
-"""Begins the address of a store in a file; so does no scheme at all."""
 REMOTE_S: Final = 2.0
 """How long a server's answer may take: the hooks have two to five seconds in all."""
 
@@ -105,10 +102,10 @@ def _memories(settings: Settings, open_service: Callable[[], Service] | None) ->
     from kept import bootstrap
     from kept.claude_code.local import LocalMemories
 
-    is_file = settings.database.startswith(_SQLITE) or "://" not in settings.database
-    path = bootstrap.sqlite_path(settings.database) if is_file else None
     return LocalMemories(
-        path, open_service or cache(lambda: bootstrap.build(settings)), lambda: datetime.now(UTC).date()
+        bootstrap.store_file(settings.database),
+        open_service or cache(lambda: bootstrap.build(settings)),
+        lambda: datetime.now(UTC).date(),
     )
 
 

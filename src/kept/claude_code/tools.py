@@ -39,6 +39,8 @@ def before_tool(hooks: Hooks, event: Event, session: Session, place: Place) -> A
         return native.denial()
     if _own_tool(event) in _ADDS:
         return _completed(hooks, event, session, place)
+    if late := recalling.owed(hooks, event, session, place):
+        return late
     if event.text("tool_name") == "Read" and event.file_path:
         return _known_of_file(hooks, event, session, place)
     return None

@@ -10,8 +10,8 @@ from kept.claude_code.hooks import Answer, Hooks, Place, context, given
 from kept.claude_code.keeping import PROMPT_STORE_S, circumstances, store
 from kept.claude_code.refreshing import refresh
 from kept.claude_code.session import Session
-from kept.claude_code.showing import SHORT_ID
 from kept.claude_code.starts import composed
+from kept.domain.ids import SHORT_ID
 
 
 def prompt(hooks: Hooks, event: Event, session: Session, place: Place) -> Answer | None:
