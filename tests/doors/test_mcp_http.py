@@ -441,7 +441,17 @@ def test_with_an_authority_who_is_refused_is_told_where_tokens_come_from(web, au
     assert told["authorization_servers"] == [ISSUER]
     assert told["resource"] == f"{web.url}/mcp"
     assert "admin" in told["scopes_supported"]
-    assert web.post("tools/list", key=token(scope="openid")).status_code == 403
+
+
+def test_a_token_of_too_little_scope_is_told_which_it_takes(web, authority, monkeypatch):
+    monkeypatch.setattr(web.app.state.mcp, "_authority", authority)
+    nothing = web.post("tools/list", key=token(scope="openid"))
+    reading = web.post("tools/call", key=token(scope="memories:read"), name="add_memory", arguments={"text": "x"})
+    for refused in (nothing, reading):
+        assert refused.status_code == 403
+        assert 'error="insufficient_scope"' in refused.headers["WWW-Authenticate"]
+        assert "memories:write" in refused.headers["WWW-Authenticate"]
+    assert "memories:write" in reading.json()["message"]
 
 
 def test_a_token_opens_the_door_to_its_users_memories(web, authority, monkeypatch):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from kept.domain.ids import SHORT_ID
 from kept.domain.text import count_tokens
 from kept.engine.context import HEADER
 from kept.errors import EventFailedError, InvalidInputError, NotFoundError, ServerError
@@ -185,7 +186,7 @@ def _count(answer: Any) -> int:
 
 
 def _block(hits: Sequence[Json], budget_tokens: int) -> Json:
-    lines = [f"- [{hit['id'][:8]}] {hit['memory']}" for hit in hits]
+    lines = [f"- [{hit['id'][:SHORT_ID]}] {hit['memory']}" for hit in hits]
     block = _fitting(lines, budget_tokens)
     kept = max(block["context"].count("\n- ["), 0)
     return block | {"ids": [hit["id"] for hit in hits[:kept]]}

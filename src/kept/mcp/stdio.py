@@ -12,6 +12,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from queue import Empty, SimpleQueue
 from types import NoneType
 from typing import Any, BinaryIO, Final
@@ -370,7 +371,8 @@ def _claim_pipes() -> tuple[int, int]:
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
     os.close(nothing)
-    os.dup2(2, 1)
+    with suppress(OSError):
+        os.dup2(2, 1)
     return reader, writer
 
 

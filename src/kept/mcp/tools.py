@@ -146,7 +146,7 @@ def _written(done: Mapping[str, Any]) -> Json:
     """What a write did, and how to take it back."""
     operation = done.get("operation_id")
     undo = {"undo": f'undo {{"operation_id": "{operation}"}}'} if operation else {}
-    return {name: value for name, value in done.items() if value not in (None, [])} | undo
+    return {name: value for name, value in done.items() if value is not None} | undo
 
 
 def _listed(results: list[Json], total: int, page: Mapping[str, int]) -> Json:
@@ -180,7 +180,8 @@ def _add(backend: Backend, given: Json, call: Call) -> Json:
     done = backend.add(said or [], _ids(backend, given), _options(given, _ADD_OPTIONS), call)
     stored = [one for one in done.get("results", ()) if one.get("event") != "SUPERSEDE"]
     kept = [_options(one, ("id", "memory", "event")) for one in stored]
-    return _written(_options(done, ("status", "event_id", "superseded", "operation_id")) | {"results": kept})
+    superseded = {"superseded": done["superseded"]} if done.get("superseded") else {}
+    return _written(_options(done, ("status", "event_id", "operation_id")) | {"results": kept} | superseded)
 
 
 def _store_summary(backend: Backend, given: Json, call: Call) -> Json:

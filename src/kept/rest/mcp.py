@@ -6,7 +6,7 @@ from, so that what has ended ends at its next request, and what is going on then
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -46,6 +46,8 @@ OPEN_AFTER_S: Final = 2.0
 _LOOPBACK: Final = ("localhost", "127.0.0.1", "[::1]")
 _NEEDED: Final[Mapping[Method, Role]] = {"read": "READER", "write": "WRITER", "custom": "OWNER"}
 """The role that tools of a method take."""
+_SCOPES: Final[Mapping[Method, str]] = {"read": "memories:read", "write": "memories:write", "custom": "admin"}
+"""The scope that gives this role."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,8 +185,21 @@ class McpDoor:
             )
         words = [word for word in request.query_params.get("tools", "").split(",") if word]
         offered = select(words, partial(inventory.tools, self._app)) if words else EVERYDAY
-        tools = [tool for tool in offered if _may(principal, tool)]
+        tools = [tool for tool in offered if principal.may(_NEEDED[tool.method])]
+        if until is not None:
+            self._require_scope(request, [tool for tool in offered if tool not in tools])
         return Seat(self._server(request, principal, tools), until)
+
+    def _require_scope(self, request: Request, beyond: list[Tool]) -> None:
+        """Refuse a call of a tool that a token of more scope could call, so that the client knows to ask for one.
+
+        Raises:
+            ForbiddenError: It is one.
+        """
+        wanted = request.headers.get("mcp-name")
+        for tool in beyond:
+            if tool.name == wanted:
+                raise ForbiddenError(f"{tool.name} takes the scope {_SCOPES[tool.method]}.")
 
     async def _by_link(self, request: Request) -> Seat:
         """The seat of a managed link: its tools and nothing else."""
@@ -223,8 +238,18 @@ class McpDoor:
         """The answer to who shows no key or token that is known."""
         challenge = "Bearer"
         if self._authority is not None:
-            challenge += f' resource_metadata="{base_of(request)}{METADATA}{PATH}", scope="{" ".join(SCOPES[:2])}"'
+            challenge += f" {self._pointers(request, SCOPES[:2])}"
         return failure(request, 401, str(error), error.code, {"WWW-Authenticate": challenge})
+
+    def too_little(self, request: Request, error: ForbiddenError) -> Json:
+        """The answer to who may not do that; a token's holder is told which scopes there are."""
+        if self._authority is None or not self._authority.issued(secret_of(request.headers) or ""):
+            return failure(request, 403, str(error), error.code)
+        challenge = f'Bearer error="insufficient_scope", {self._pointers(request, SCOPES)}'
+        return failure(request, 403, str(error), error.code, {"WWW-Authenticate": challenge})
+
+    def _pointers(self, request: Request, scopes: Sequence[str]) -> str:
+        return f'resource_metadata="{base_of(request)}{METADATA}{PATH}", scope="{" ".join(scopes)}"'
 
     async def _metadata(self, request: Request) -> Json:
         """RFC 9728: which authority issues tokens for this server."""
@@ -256,6 +281,8 @@ class _Endpoint:
                 seat = await self._admit(request)
             except AuthenticationError as error:
                 refused = self._door.challenge(request, error)
+            except ForbiddenError as error:
+                refused = self._door.too_little(request, error)
         if refused is not None:
             await refused(scope, receive, send)
             return
@@ -266,10 +293,6 @@ def _open_transport(settings: Settings) -> Transport:
     from kept.rest.mcp_transport import Transport
 
     return Transport(max_body_bytes=settings.max_body_bytes)
-
-
-def _may(principal: Principal, tool: Tool) -> bool:
-    return principal.may(_NEEDED[tool.method])
 
 
 def _name(host: str) -> str:

@@ -1,0 +1,130 @@
+"""The tools in front of another server: what is sent, what is made of its answers, what happens when it is not Kept's."""
+
+from __future__ import annotations
+
+import pytest
+
+from kept import MemoryClient
+from kept.errors import EventFailedError, RateLimitError
+from kept.mcp.call import Call, CancelledError
+from kept.mcp.remote import RemoteBackend
+from kept.mcp.server import Server
+from kept.mcp.tools import EVERYDAY
+
+HIT = {
+    "id": "0a1b2c3d-0000-0000-0000-000000000000",
+    "memory": "Ada tests Falcon",
+    "score": 0.7,
+    "created_at": "2026-07-01T00:00:00Z",
+}
+PENDING = {"message": "queued", "status": "PENDING", "event_id": "e1"}
+
+
+@pytest.fixture
+def backend(recorder):
+    client = MemoryClient("kept_secret", recorder.url, retries=0)
+    yield RemoteBackend(client, defaults={"user_id": "mira"})
+    client.close()
+
+
+@pytest.fixture
+def call(backend):
+    """Calls a tool; its answer, or the text of its error."""
+    server = Server(EVERYDAY, lambda: backend)
+
+    def call(tool: str, /, **arguments):
+        result = server.handle("tools/call", {"name": tool, "arguments": arguments}, Call())
+        return result["content"][0]["text"] if result["isError"] else result["structuredContent"]
+
+    return call
+
+
+def test_a_search_goes_out_in_mem0s_form_with_the_default_user(recorder, call):
+    recorder.will_answer({"results": [HIT]})
+    found = call("search_memories", query="who tests?", filters={"metadata": {"type": "decision"}}, top_k=3)
+    assert found == {
+        "results": [{"id": HIT["id"], "memory": "Ada tests Falcon", "score": 0.7, "created_at": "2026-07-01"}]
+    }
+    assert recorder.last.path == "/v3/memories/search/"
+    assert recorder.last.headers["authorization"] == "Token kept_secret"
+    assert recorder.last.body["filters"] == {"AND": [{"user_id": "mira"}, {"metadata": {"type": "decision"}}]}
+    assert recorder.last.body["top_k"] == 3
+
+
+def test_an_add_waits_for_its_event_and_gives_what_came_of_it(recorder, call):
+    recorder.will_answer(PENDING)
+    recorder.will_answer({"id": "e1", "status": "RUNNING"})
+    recorder.will_answer(
+        {
+            "id": "e1",
+            "status": "SUCCEEDED",
+            "results": [{"id": "m1", "event": "ADD", "memory": "x", "operation_id": "o1"}],
+        }
+    )
+    done = call("add_memory", text="x")
+    assert (done["status"], done["operation_id"]) == ("SUCCEEDED", "o1")
+    assert done["results"] == [{"id": "m1", "memory": "x", "event": "ADD"}]
+    assert "o1" in done["undo"]
+
+
+def test_an_add_that_takes_too_long_gives_its_event(recorder, call, monkeypatch):
+    monkeypatch.setattr("kept.mcp.remote.WAIT_S", 0.05)
+    recorder.will_answer(PENDING)
+    recorder.will_answer({"id": "e1", "status": "PENDING"})
+    assert call("add_memory", text="x") == {"status": "PENDING", "event_id": "e1", "results": []}
+
+
+def test_an_add_that_fails_says_why(recorder, backend):
+    recorder.will_answer(PENDING)
+    recorder.will_answer({"id": "e1", "status": "FAILED", "error": "no room"})
+    with pytest.raises(EventFailedError, match="no room"):
+        backend.add("x", {"user_id": "mira"}, {}, Call())
+
+
+def test_who_stops_waiting_is_not_waited_for(recorder, backend):
+    recorder.will_answer(PENDING)
+    recorder.will_answer({"id": "e1", "status": "PENDING"})
+    left = Call()
+    left.cancel()
+    with pytest.raises(CancelledError):
+        backend.add("x", {"user_id": "mira"}, {}, left)
+
+
+def test_a_limit_is_passed_on_with_its_value(recorder, backend, call):
+    recorder.will_answer({"message": "Slow down."}, status=429, Retry_After="7")
+    with pytest.raises(RateLimitError) as raised:
+        backend.get("m1")
+    assert raised.value.retry_after_s == 7
+    assert "7 s" in call("get_memory", memory_id="m1")
+
+
+def test_an_error_of_the_server_is_told_in_its_words(recorder, call):
+    recorder.will_answer({"message": "Your plan ended."}, status=403)
+    assert "Your plan ended." in call("get_memories")
+
+
+def test_a_server_that_is_not_there_is_said_to_be_so(call, recorder):
+    recorder.will_hang_up()
+    assert recorder.url in call("get_memories")
+
+
+def test_a_block_of_context_is_made_of_a_search_where_the_server_makes_none(recorder, call):
+    recorder.will_answer({"message": "not found"}, status=404)
+    recorder.will_answer({"results": [HIT, {**HIT, "id": "ffffffff-0", "memory": "word " * 500}]})
+    block = call("get_context", query="who tests?", budget_tokens=100)
+    assert "[0a1b2c3d] Ada tests Falcon" in block["context"]
+    assert (block["ids"], block["omitted"]) == ([HIT["id"]], 1)
+    assert block["tokens"] <= 100
+
+
+def test_entities_are_found_by_rule_where_the_server_knows_none(recorder, call):
+    recorder.will_answer({"message": "unknown field entity"}, status=400)
+    recorder.will_answer({"results": [{**HIT, "memory": "Ada Lovelace tests Project Falcon"}]})
+    found = call("get_entity", name="Ada Lovelace")
+    assert found["total_memories"] == 1
+    assert found["relations"][0]["relationship"] == "mentioned_with"
+
+
+def test_what_only_kept_can_do_says_so_elsewhere(recorder, call):
+    recorder.will_answer({"message": "not found"}, status=404)
+    assert "Kept" in call("undo", operation_id="o1")
