@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import re
 import sqlite3
+import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -70,6 +72,21 @@ def test_a_server_whose_store_is_held_by_others_is_not_ready(make_api, tmp_path)
     finally:
         other.close()
     assert (answer.status_code, answer.json()["reasons"]) == (503, ["The store cannot be used (store-busy)."])
+
+
+def test_many_who_ask_whether_a_held_store_is_ready_take_one_thread(make_api, tmp_path):
+    api = make_api(busy_timeout_s=1)
+    other = sqlite3.connect(tmp_path / "kept-0.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    api.ask("GET", "/healthz")
+    before = threading.active_count()
+    with ThreadPoolExecutor(10) as pool:
+        answers = [pool.submit(api.ask, "GET", "/readyz") for _ in range(10)]
+        wait_for(lambda: threading.active_count() > before + 10)
+        most = threading.active_count()
+        assert {answer.result().status_code for answer in answers} == {503}
+    other.close()
+    assert most <= before + 10 + 1
 
 
 def test_what_waits_is_counted_until_it_is_done(make_api):

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
-from anyio import CapacityLimiter, to_thread
+from anyio import to_thread
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
@@ -36,7 +36,7 @@ from kept.rest.docs import describe, operation_id
 from kept.rest.frontier import Frontier
 from kept.rest.limits import LimitHeaders, RateLimits
 from kept.rest.mcp import McpDoor
-from kept.rest.operate import Metrics
+from kept.rest.operate import Looks, Metrics
 from kept.rest.turns import Turns
 from kept.rest.writes import Writes
 from kept.settings import Settings
@@ -92,10 +92,10 @@ def create_app(platform: Platform, settings: Settings) -> FastAPI:
     app.state.keys = Keys(platform)
     app.state.limits = RateLimits(settings)
     app.state.turns = Turns()
-    app.state.looks = CapacityLimiter(operate.LOOKS)
     app.state.sender = build_sender(settings)
     app.state.worker = build_worker(settings, platform)
     app.state.metrics = Metrics(platform, app.state.worker)
+    app.state.looks = Looks(platform, app.state.worker)
     app.state.mcp = McpDoor(app)
     for router in ROUTERS:
         app.include_router(router)

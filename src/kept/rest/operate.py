@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 from functools import partial
 from ipaddress import ip_address
 from typing import Any, Final
 
-from anyio import move_on_after, to_thread
+from anyio import to_thread
 from fastapi import APIRouter, Request
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
@@ -32,8 +33,6 @@ router = APIRouter(tags=["operation"], default_response_class=Json)
 
 CHECK_S: Final = 5.0
 """How long the store may take to let itself be read and written; probes usually wait between one and ten seconds."""
-LOOKS: Final = 2
-"""Threads for it: one that was given up waits on, and whoever asks needs no key."""
 _BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 """Seconds. A search takes some milliseconds, a write some tens of them."""
 
@@ -47,11 +46,9 @@ async def healthz() -> Json:
 @router.get("/readyz", summary="Whether the server can do its work")
 async def readyz(request: Request) -> Json:
     """The store can be read and written and every lane of the worker runs; how far behind each is. No key is needed."""
-    look = partial(state_of, request.app.state.platform, request.app.state.worker)
-    with move_on_after(CHECK_S):
-        state = await to_thread.run_sync(look, abandon_on_cancel=True, limiter=request.app.state.looks)
-        return Json(state, status_code=503 if state["reasons"] else 200)
-    return Json(_state([f"The store did not answer within {CHECK_S:g} s."]), status_code=503)
+    looks: Looks = request.app.state.looks
+    state = await looks.look()
+    return Json(state, status_code=503 if state["reasons"] else 200)
 
 
 @router.get("/metrics", summary="Measurements", response_class=Response)
@@ -61,6 +58,23 @@ async def metrics(request: Request) -> Response:
         raise ForbiddenError("Measurements are for administrators' keys, and for this machine.")
     measured: Metrics = request.app.state.metrics
     return Response(await to_thread.run_sync(measured.text), media_type=CONTENT_TYPE_LATEST)
+
+
+class Looks:
+    """Looks at the store, once for all who ask at the same time: one look waits for a held store, however many ask without a key."""
+
+    def __init__(self, platform: Platform, worker: Worker) -> None:
+        self._state = partial(state_of, platform, worker)
+        self._under_way: asyncio.Task[dict[str, Any]] | None = None
+
+    async def look(self) -> dict[str, Any]:
+        """The state of now, or that it could not be told in time."""
+        if self._under_way is None or self._under_way.done():
+            self._under_way = asyncio.create_task(to_thread.run_sync(self._state, abandon_on_cancel=True))
+        try:
+            return await asyncio.wait_for(asyncio.shield(self._under_way), CHECK_S)
+        except TimeoutError:
+            return _state([f"The store did not answer within {CHECK_S:g} s."])
 
 
 def state_of(platform: Platform, worker: Worker) -> dict[str, Any]:
