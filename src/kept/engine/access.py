@@ -27,7 +27,7 @@ from kept.engine.ingest import AddRequest, AddResult, scoped_key
 from kept.engine.maintain import By, Change, Erasure, Step
 from kept.engine.pending import STORED_OPTIONS, done, of_job, to_payload
 from kept.engine.platform import Platform
-from kept.engine.retrieve import Hit
+from kept.engine.retrieve import Hit, TakesLongerError
 from kept.engine.service import Filters
 from kept.errors import ConflictError, InvalidInputError, KeptError, NotFoundError, ScopeError
 from kept.ports import AuditEntry, EntitySummary, JobListing
@@ -458,7 +458,7 @@ class ProjectAccess:
     def noted(self, action: str, role: Role = "READER", **target: str) -> Iterator[Note]:
         """Check the role, and note for the audit what is done inside, whatever comes of it."""
         note = Note(target)
-        outcome = "error"
+        outcome: str | None = "error"
         try:
             self.principal.require(role)
             yield note
@@ -466,22 +466,29 @@ class ProjectAccess:
         except KeptError as error:
             outcome = error.code
             raise
+        except TakesLongerError:
+            outcome = None  # nothing was done; it is asked again
+            raise
         finally:
-            named = " ".join(f"{name}={quote(str(value), safe='*@.,:')}" for name, value in note.target.items())
-            self.platform.trail.note(
-                AuditEntry(
-                    at=self.platform.clock(),
-                    project=self.project,
-                    actor=self.principal.name,
-                    key_id=self.principal.key_id,
-                    connector=self.principal.connector,
-                    action=action,
-                    target=named,
-                    outcome=outcome,
-                    count=note.count,
-                    request_id=self.request_id,
-                )
+            if outcome is not None:
+                self._note(action, note, outcome)
+
+    def _note(self, action: str, note: Note, outcome: str) -> None:
+        named = " ".join(f"{name}={quote(str(value), safe='*@.,:')}" for name, value in note.target.items())
+        self.platform.trail.note(
+            AuditEntry(
+                at=self.platform.clock(),
+                project=self.project,
+                actor=self.principal.name,
+                key_id=self.principal.key_id,
+                connector=self.principal.connector,
+                action=action,
+                target=named,
+                outcome=outcome,
+                count=note.count,
+                request_id=self.request_id,
             )
+        )
 
     def within(
         self, ids: Mapping[str, object], filters: Filters, extra: Sequence[Filter] = ()

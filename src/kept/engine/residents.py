@@ -65,6 +65,13 @@ class Residents:
                 place.version = version
             yield partition
 
+    def rows(self, partition_id: int) -> int | None:
+        """How many memories a search of the partition looks at; None where it would have to be loaded, or waited for."""
+        place = self._places.get(partition_id)
+        if place is None or place.partition is None or place.lock.locked():
+            return None
+        return place.partition.slots
+
     def forget(self) -> None:
         """Drop every partition; the next search loads what it needs."""
         with self._lock:

@@ -30,6 +30,10 @@ STALE: Final = timedelta(days=30)
 """From when on a history counts as ended: imported years later, its dates without a year are not this year's."""
 RERANKED: Final = 50
 """Hits that a reranker reads: they hold nine of ten answers, and a reranker's time grows with each."""
+QUICK_ROWS: Final = 10_000
+QUICK_TOP_K: Final = 50
+QUICK_QUERY: Final = 1_000
+"""Memories, hits and characters up to which a search takes some 3 ms (`benchmarks/speed.py`)."""
 RANKED_EXTRA: Final = 8
 """More candidates ranked than wanted, for those that change before their records are read."""
 
@@ -47,6 +51,7 @@ class SearchRequest:
         valid_as_of: What was true in the world then. None: closed facts come after current ones.
         explain: Whether hits tell the parts of their score.
         reference: What relative dates in the query count from. None means the present.
+        quick: Whether to search only if that takes a few milliseconds, so that whoever asks need not step aside.
     """
 
     scope: Scope
@@ -62,6 +67,7 @@ class SearchRequest:
     reference: datetime | None = None
     rerank: bool = False
     explain: bool = True
+    quick: bool = False
 
     @property
     def ranked(self) -> int:
@@ -97,6 +103,10 @@ class _Ranked:
         return (self.closed, -self.score, -self.key)
 
 
+class TakesLongerError(Exception):
+    """What was to be searched quickly takes longer; nothing was done."""
+
+
 class Retrieve:
     """Finds what matters."""
 
@@ -124,7 +134,10 @@ class Retrieve:
         embedder = EmbedOnce(self._indexer.embedder)
         ranked: list[_Ranked] = []
         past: dict[int, MemoryRecord] = {}
-        for partition in self._partitions(request.scope, request.condition):
+        partitions = self._partitions(request.scope, request.condition)
+        if request.quick and not self._is_quick(partitions, request):
+            raise TakesLongerError
+        for partition in partitions:
             if request.as_of is None:
                 with self._residents.fresh(partition.id) as resident:
                     allowed = self._allowed(partition, request)
@@ -137,6 +150,14 @@ class Retrieve:
         ranked.sort(key=lambda candidate: candidate.order)
         hits = self._hydrate(ranked, request, past if request.as_of is not None else None)
         return self._reranked(hits, request) if request.rerank else hits
+
+    def _is_quick(self, partitions: Sequence[Partition], request: SearchRequest) -> bool:
+        """Whether it ranks what is in memory already, and not much of it."""
+        plain = request.condition is None and request.as_of is None and not request.rerank
+        if not plain or request.top_k > QUICK_TOP_K or len(request.query) > QUICK_QUERY:
+            return False
+        rows = [self._residents.rows(partition.id) for partition in partitions]
+        return None not in rows and sum(row or 0 for row in rows) <= QUICK_ROWS
 
     def related(self, records: Sequence[MemoryRecord], *, limit: int) -> dict[str, list[Hit]]:
         """For each record the existing memories nearest to it, by cosine similarity (the score), in its own scope."""

@@ -195,6 +195,7 @@ class Service:
         reference_date: object = None,
         rerank: bool = False,
         explain: bool = True,
+        quick: bool = False,
     ) -> list[Hit]:
         """The memories that matter for a query, best first; facts that no longer hold after those that do.
 
@@ -202,6 +203,7 @@ class Service:
             InvalidInputError: A blank or too long query, or a number out of range.
             FilterError: A malformed filter.
             ScopeError: Neither the scope nor the filter names a user, agent, app or run.
+            TakesLongerError: It was to be `quick` and would not be; nothing was done.
         """
         condition = self._condition(scope, filters)
         seq, then = self._past(scope, as_of)
@@ -220,6 +222,7 @@ class Service:
                 reference=None if reference_date is None else parse_when(reference_date),
                 rerank=rerank,
                 explain=explain,
+                quick=quick,
             )
         )
 

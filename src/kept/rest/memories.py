@@ -234,24 +234,24 @@ def _ids_of_add(body: AddBody) -> dict[str, Any]:
 async def search(request: Request, access: Access, body: SearchBody) -> Json:
     """The memories that matter for a query, best first."""
     _refuse_ids_beside_filters(body)
-    return await _turns(request).run(lambda: Json({"results": _found(access, body, {})}))
+    return await _turns(request).search(lambda quick: Json({"results": _found(access, body, {}, quick=quick)}))
 
 
 @router.post("/v2/memories/search/", summary="Search (v2)", deprecated=True)
 async def search_v2(request: Request, access: Access, body: SearchBody) -> Json:
     """As v3, as a bare array."""
-    return await _turns(request).run(lambda: Json(_found(access, body, body.ids)))
+    return await _turns(request).search(lambda quick: Json(_found(access, body, body.ids, quick=quick)))
 
 
 @router.post("/v1/memories/search/", summary="Search (v1)", deprecated=True)
 async def search_v1(request: Request, access: Access, body: SearchBody) -> Json:
     """As v3, with the ids beside the query."""
 
-    def answer() -> Json:
-        found = _found(access, body, body.ids)
+    def answer(quick: bool) -> Json:
+        found = _found(access, body, body.ids, quick=quick)
         return Json({"results": found, "relations": []} if body.output_format == "v1.1" else found)
 
-    return await _turns(request).run(answer)
+    return await _turns(request).search(answer)
 
 
 def _turns(request: Request) -> Turns:
@@ -259,7 +259,7 @@ def _turns(request: Request) -> Turns:
     return found
 
 
-def _found(access: ProjectAccess, body: SearchBody, ids: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _found(access: ProjectAccess, body: SearchBody, ids: Mapping[str, Any], *, quick: bool) -> list[dict[str, Any]]:
     hits = access.search(
         body.query,
         ids=ids,
@@ -274,6 +274,7 @@ def _found(access: ProjectAccess, body: SearchBody, ids: Mapping[str, Any]) -> l
         valid_as_of=body.valid_as_of,
         rerank=body.rerank,
         explain=body.explain,
+        quick=quick,
     )
     wanted = _names(body.fields)
     return [wire.only(wire.hit(hit, explain=body.explain), wanted) for hit in hits]
