@@ -113,12 +113,21 @@ def open_log(database: str, *, busy_timeout_s: float) -> Log:
 
 
 def _checked(database: str) -> str:
-    if "://" in database and not database.startswith(_SQLITE):
+    if not _is_file(database):
         scheme = database.partition("://")[0]
         raise ConfigurationError(
             f"No store is known for {scheme}://; use sqlite:///path/to/kept.db, memory://, or a path."
         )
     return database
+
+
+def store_file(database: str) -> Path | None:
+    """The file that a store is in; None of a store that has none.
+
+    Raises:
+        ConfigurationError: As `sqlite_path`.
+    """
+    return sqlite_path(database) if _is_file(database) else None
 
 
 def sqlite_path(database: str) -> Path:
@@ -133,6 +142,10 @@ def sqlite_path(database: str) -> Path:
     if not path.strip() or "\x00" in path:
         raise ConfigurationError(f"{database!r} names no file; write for example sqlite:///kept.db.")
     return Path(path).expanduser()
+
+
+def _is_file(database: str) -> bool:
+    return database.startswith(_SQLITE) or "://" not in database
 
 
 def _now() -> datetime:

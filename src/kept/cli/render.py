@@ -12,6 +12,7 @@ import click
 
 from kept.cli.safe_text import ELLIPSIS, cut, one_line, padded, printable, wrapped
 from kept.cli.safe_text import columns as columns_of
+from kept.domain.ids import SHORT_ID
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
     from kept.engine.retrieve import Hit
     from kept.ports import Progress
 
-SHORT_ID: Final = 8
-"""Characters of an id, as in a context block; every command takes ids of this length."""
 _LEAST_TEXT: Final = 24
 """Columns below which a text stands under its row's head instead of beside it."""
 _MOST_LINES: Final = 8

@@ -9,14 +9,13 @@ from datetime import date, datetime
 from itertools import pairwise
 from typing import Final, TypeVar
 
+from kept.domain.ids import SHORT_ID
 from kept.domain.memory import MemoryRecord
 from kept.domain.text import count_tokens
 from kept.engine.retrieve import Hit
 
 DEFAULT_BUDGET_TOKENS: Final = 1_000
 """Some thirty short statements: room for the evidence of a question with several parts, and little in a model's window."""
-SHORT_ID: Final = 8
-"""Characters of an id in the block: unique among millions in practice, and a quarter of the tokens of a whole one."""
 SAME: Final = 0.8
 """Share of common words from which two hits say the same; the better one stands for both."""
 SAME_ORDER: Final = 0.5
