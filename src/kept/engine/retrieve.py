@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import islice
@@ -182,11 +183,13 @@ class Retrieve:
         }
 
     def warm(self, scope: Scope) -> None:
-        """Load the embedder and the scope's partitions."""
-        self._indexer.embedder.embed_query("warm")
-        for partition in self._partitions(scope, None):
-            with self._residents.fresh(partition.id):
-                continue
+        """Load the embedder and the scope's partitions, side by side: who reads word pieces lets others run meanwhile."""
+        with ThreadPoolExecutor(1) as beside:
+            embedder = beside.submit(self._indexer.embedder.embed_query, "warm")
+            for partition in self._partitions(scope, None):
+                with self._residents.fresh(partition.id):
+                    continue
+            embedder.result()
 
     def _partitions(self, scope: Scope, condition: Filter | None) -> list[Partition]:
         """Which partitions can hold a hit."""
