@@ -77,11 +77,12 @@ class Scope:
 
     def admits(self, other: Scope) -> bool:
         """Whether a memory stored under `other` lies inside this scope."""
-        if self.project != other.project:
-            return False
-        return all(
-            getattr(other, name) is not None if value == ANY else getattr(other, name) == value
-            for name, value in self.ids.items()
+        return (
+            self.project == other.project
+            and _covers(self.user_id, other.user_id)
+            and _covers(self.agent_id, other.agent_id)
+            and _covers(self.app_id, other.app_id)
+            and _covers(self.run_id, other.run_id)
         )
 
     def require_writable(self) -> None:
@@ -95,6 +96,10 @@ class Scope:
         for name, value in self.ids.items():
             if value == ANY:
                 raise ScopeError(f"{name}='*' selects memories; it cannot be stored under. Give one id.")
+
+
+def _covers(asked: str | None, stored: str | None) -> bool:
+    return asked is None or (stored is not None if asked == ANY else stored == asked)
 
 
 def _identifier(name: str, value: object) -> str | None:

@@ -8,11 +8,11 @@ from __future__ import annotations
 import hashlib
 import secrets
 import threading
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from kept.domain.access import ROLES, Principal, Role
 from kept.domain.scope import DEFAULT_PROJECT, ENTITY_IDS, Scope
@@ -28,6 +28,8 @@ KEY_BYTES: Final = 32
 MIN_GIVEN_KEY: Final = 16
 """Characters of a key that an administrator chose: shorter ones can be guessed."""
 MAX_NAME: Final = 200
+RECENT_KEYS: Final = 10_000
+"""Keys kept in memory between two requests (some 10 MB); beyond that all are read again."""
 LAST_USED_STEP: Final = timedelta(minutes=1)
 """How exact `last_used_at` is: a write for each request would cost more than the request."""
 DENIED: Final = "The API key is missing, unknown, expired or revoked."
@@ -58,6 +60,15 @@ class ApiKey:
     last_used_at: datetime | None
 
 
+class _Known(NamedTuple):
+    """A key as it was read."""
+
+    version: Hashable
+    entry: Entry
+    key: ApiKey
+    role: Role
+
+
 class Keys:
     """The keys of a platform. Who may make which is the caller's matter (see `engine.tenancy`)."""
 
@@ -65,6 +76,7 @@ class Keys:
         self._platform = platform
         self._registry = platform.registry
         self._touched: dict[str, datetime] = {}
+        self._recent: dict[str, _Known] = {}
         self._mutex = threading.Lock()
 
     def any_exist(self) -> bool:
@@ -123,19 +135,19 @@ class Keys:
         Raises:
             AuthenticationError: It is none, or no longer one; the message is the same in every case.
         """
-        entry = self._registry.find(KEY, hash_of(secret)) if secret else None
-        if entry is None:
+        known = self._known(hash_of(secret)) if secret else None
+        if known is None:
             raise AuthenticationError(DENIED)
-        key, now = _to_key(entry), self._platform.clock()
+        key, now = known.key, self._platform.clock()
         if key.revoked_at or (key.expires_at and key.expires_at <= now):
             raise AuthenticationError(DENIED)
-        self._touch(entry, now)
+        self._touch(known.entry, now)
         return Principal(
             project=key.project or DEFAULT_PROJECT,
             organisation=key.organisation,
             name=key.name,
             key_id=key.id,
-            role=self._role_of(key),
+            role=known.role,
             bound=key.bound,
             member=key.member,
             connector=connector,
@@ -173,13 +185,29 @@ class Keys:
                 return entry
         raise NotFoundError(f"There is no key {key_id[:40]!r}; list them with `kept keys list`.")
 
-    def _role_of(self, key: ApiKey) -> Role:
-        """The key's role; a member's key never has a higher one than the member has now."""
+    def _known(self, digest: str) -> _Known | None:
+        """The key of a hash; kept as long as nothing at all was committed since it was read."""
+        version = self._platform.service.version()
+        known = self._recent.get(digest)
+        if known is not None and known.version == version:
+            return known
+        entry = self._registry.find(KEY, digest)
+        key = _to_key(entry) if entry else None
+        role = self._role_of(key) if key else None
+        if entry is None or key is None or role is None:
+            return None
+        if len(self._recent) >= RECENT_KEYS:
+            self._recent.clear()
+        self._recent[digest] = known = _Known(version, entry, key, role)
+        return known
+
+    def _role_of(self, key: ApiKey) -> Role | None:
+        """The key's role; a member's key never has a higher one than the member has now, and none when it is no member."""
         if key.member is None:
             return key.role
         member = self._registry.find(MEMBER, member_id(key.project or "", key.member))
         if member is None:
-            raise AuthenticationError(DENIED)
+            return None
         return min(key.role, member.data["role"], key=ROLES.index)
 
     def _touch(self, entry: Entry, now: datetime) -> None:

@@ -6,7 +6,7 @@ the work to ingest, retrieve, maintain and transfer. Arguments are as callers gi
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
@@ -320,6 +320,10 @@ class Service:
             return None  # an imported memory may name an episode that is not its own
         message = episode.messages[record.position]
         return message if message.content else None
+
+    def version(self) -> Hashable:
+        """Equal as long as nothing was committed to the store, by whomever."""
+        return self._log.version()
 
     def head(self) -> int:
         """The last position of the log."""

@@ -123,13 +123,18 @@ class Metrics:
         self._seconds = Histogram(
             "kept_request_seconds", "Time to answer.", ["route"], buckets=_BUCKETS, registry=self._registry
         )
+        self._known: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
         ProcessCollector(registry=self._registry)
         self._registry.register(_Stored(platform, worker))
 
     def observe(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count an answer."""
-        self._requests.labels(method, route, status).inc()
-        self._seconds.labels(route).observe(seconds)
+        answered = method, route, status
+        if answered not in self._known:
+            self._known[answered] = self._requests.labels(*answered), self._seconds.labels(route)
+        requests, lasted = self._known[answered]
+        requests.inc()
+        lasted.observe(seconds)
 
     def text(self) -> bytes:
         """All measurements of now."""
