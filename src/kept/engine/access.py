@@ -21,7 +21,7 @@ from kept.domain.filters import And, Filter, parse_filter, positive_entities, se
 from kept.domain.history import Operation
 from kept.domain.jobs import DELETIONS, DONE, EVENT_KINDS, Job, JobKind, JobStatus
 from kept.domain.memory import MemoryRecord, Message
-from kept.domain.scope import ANY, ENTITY_IDS, Scope
+from kept.domain.scope import ANY, ENTITY_IDS, MAX_ID_LENGTH, Scope
 from kept.engine.context import DEFAULT_BUDGET_TOKENS, Context
 from kept.engine.ingest import AddRequest, AddResult, scoped_key
 from kept.engine.maintain import By, Change, Erasure, Step
@@ -474,7 +474,8 @@ class ProjectAccess:
                 self._note(action, note, outcome)
 
     def _note(self, action: str, note: Note, outcome: str) -> None:
-        named = " ".join(f"{name}={quote(str(value), safe='*@.,:')}" for name, value in note.target.items())
+        shown = {name: str(value)[:MAX_ID_LENGTH] for name, value in note.target.items()}
+        named = " ".join(f"{name}={quote(value, safe='*@.,:')}" for name, value in shown.items())
         self.platform.trail.note(
             AuditEntry(
                 at=self.platform.clock(),

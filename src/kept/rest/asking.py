@@ -221,6 +221,28 @@ async def ids_in_query(
 QueryIds = Annotated[dict[str, str], Depends(ids_in_query)]
 
 
+_NARROWING_NOTHING: Final = ("org_id", "project_id", "source", "version", "output_format", "async_mode")
+"""What Mem0's clients put into a query besides, and what says where it is asked."""
+
+
+def require_understood(request: Request, *narrowing: str) -> None:
+    """Check that a deletion's query holds nothing that would be left out, and so more be deleted than was meant.
+
+    Args:
+        request: The request.
+        narrowing: Names besides the four ids that say what is meant.
+
+    Raises:
+        InvalidInputError: It names something else, or an id that is empty or not the only one.
+    """
+    known, query = (*ENTITY_IDS, *narrowing), request.query_params
+    for name in query:
+        if name not in {*known, *_NARROWING_NOTHING}:
+            raise InvalidInputError(f"A deletion is narrowed by {', '.join(known)}, not by {name[:40]!r}.")
+        if name in ENTITY_IDS and (len(query.getlist(name)) > 1 or not query[name].strip()):
+            raise InvalidInputError(f"{name} must be one id; leave it out or give one, and delete for each by itself.")
+
+
 def filters_of(raw: Any) -> Mapping[str, Any] | None:
     """The filter as a mapping: of JSON, or of the text of a Python dictionary (as Mem0's client puts it into a query)."""
     if raw is None or isinstance(raw, Mapping):

@@ -26,6 +26,7 @@ from kept.rest.asking import (
     fields_of,
     filters_of,
     page_of,
+    require_understood,
     require_uuid,
 )
 from kept.rest.turns import Turns
@@ -421,6 +422,7 @@ def erase(access: Access, memory_id: Name) -> Json:
 @router.delete("/v1/memories/", summary="Delete all memories of a scope")
 def delete_all(request: Request, access: Access, ids: QueryIds) -> Json:
     """Acknowledge; what is added from now on stays. Never without naming whose."""
+    require_understood(request, "filters", "metadata")
     filters = filters_of(request.query_params.get("filters"))
     metadata = request.query_params.get("metadata")
     extra = narrowing(metadata=read_object(metadata) if metadata else None)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 from pydantic import Field
 
 from kept.domain.filters import parse_filter
@@ -15,7 +15,7 @@ from kept.domain.jobs import Job
 from kept.domain.scope import ANY, ENTITY_IDS
 from kept.errors import NotFoundError
 from kept.rest.answers import Json
-from kept.rest.asking import Access, Body, Name, QueryIds, Scoped, fields_of, filters_of
+from kept.rest.asking import Access, Body, Name, QueryIds, Scoped, fields_of, filters_of, require_understood
 from kept.sdk import shapes
 
 router = APIRouter(tags=["self-hosted Mem0"], default_response_class=Json)
@@ -108,8 +108,9 @@ def history(access: Access, memory_id: Name) -> Json:
 
 
 @router.delete("/memories", summary="Delete all memories of a scope")
-def delete_all(access: Access, ids: QueryIds) -> Json:
+def delete_all(request: Request, access: Access, ids: QueryIds) -> Json:
     """Now. Never without naming whose."""
+    require_understood(request)
     return _when_done(access, access.delete_all(ids), "Memories deleted successfully!")
 
 
