@@ -10,7 +10,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kept.domain.jobs import DELETIONS, DONE, ERASED, EVENT_KINDS, JobKind, JobStatus, blanked, pause_before_retry
+from kept.domain.jobs import (
+    DELETIONS,
+    DONE,
+    ERASED,
+    EVENT_KINDS,
+    JobKind,
+    JobStatus,
+    blanked,
+    parse_event_kinds,
+    parse_statuses,
+    pause_before_retry,
+)
+from kept.errors import InvalidInputError
 from kept.testing.fakes import START, job
 
 SECOND = timedelta(seconds=1)
@@ -82,3 +94,26 @@ def test_pauses_grow_fourfold_up_to_an_hour(attempts, seconds):
 def test_events_are_jobs_and_deletions_are_events():
     assert set(EVENT_KINDS) < set(get_args(JobKind))
     assert set(EVENT_KINDS) > DELETIONS
+
+
+@pytest.mark.parametrize(
+    ("texts", "kinds"),
+    [
+        (["ADD"], ["ADD"]),
+        (["add, delete_all", "UPDATE"], ["ADD", "DELETE_ALL", "UPDATE"]),
+        (["SEARCH", "add"], ["ADD"]),
+        (["GET_ALL"], []),
+    ],
+)
+def test_kinds_are_read_in_any_case_and_reads_are_no_events(texts, kinds):
+    assert parse_event_kinds(texts) == kinds
+
+
+def test_a_status_is_read_by_each_of_its_names():
+    assert parse_statuses(["pending,Processing", "COMPLETED"]) == ["PENDING", "RUNNING", "SUCCEEDED"]
+
+
+@pytest.mark.parametrize("text", ["", "ADD,", "EXPORT", "bogus"])
+def test_an_unknown_kind_is_refused_with_those_there_are(text):
+    with pytest.raises(InvalidInputError, match="event_type is .* it must be one of ADD, UPDATE, DELETE"):
+        parse_event_kinds([text])

@@ -10,18 +10,17 @@ from kept.cli import render
 from kept.cli.invocation import Invocation, pass_invocation
 from kept.cli.options import TEXT, command, group
 from kept.cli.safe_text import one_line, padded
+from kept.domain.jobs import EVENT_KINDS, STATUSES
 
 if TYPE_CHECKING:
     from kept.domain.jobs import Job
 
-KINDS = ("ADD", "UPDATE", "DELETE", "DELETE_ALL", "DELETE_USER")
-STATUSES = ("PENDING", "RUNNING", "SUCCEEDED", "FAILED")
 LIST_LIMIT = 50
 """Two screenfuls."""
 
 
 @command("list", examples=["kept events list", "kept events list --status failed --since 2026-11-01"])
-@click.option("--type", "kind", type=click.Choice(KINDS, case_sensitive=False), help="Only of this kind.")
+@click.option("--type", "kind", type=click.Choice(EVENT_KINDS, case_sensitive=False), help="Only of this kind.")
 @click.option("--status", type=click.Choice(STATUSES, case_sensitive=False), help="Only in this state.")
 @click.option("--since", type=TEXT, metavar="TIME", help="Asked for at or after this time.")
 @click.option("--until", type=TEXT, metavar="TIME", help="Asked for before this time.")
@@ -89,7 +88,7 @@ def show(invocation: Invocation, /, event_id: str) -> None:
 def _row(job: Job) -> str:
     about = ", ".join(f"{name.removesuffix('_id')} {one_line(value)}" for name, value in job.scope.ids.items())
     said = [about or "the whole project", *([one_line(job.error)] if job.error else [])]
-    kind, status = padded(job.kind, max(map(len, KINDS))), padded(job.status, max(map(len, STATUSES)))
+    kind, status = padded(job.kind, max(map(len, EVENT_KINDS))), padded(job.status, max(map(len, STATUSES)))
     return f"{job.id}  {render.moment(job.created_at)}  {kind}  {status}  {'; '.join(said)}"
 
 

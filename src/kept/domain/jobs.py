@@ -6,20 +6,26 @@ loses nothing. Running one twice must have the effect of running it once, which 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, cast, get_args
 
 from kept.domain.scope import Scope
+from kept.errors import InvalidInputError
 
 JobStatus = Literal["PENDING", "RUNNING", "SUCCEEDED", "FAILED"]
+STATUSES: Final[tuple[JobStatus, ...]] = get_args(JobStatus)
 OPEN: Final[frozenset[JobStatus]] = frozenset({"PENDING", "RUNNING"})
 DONE: Final[frozenset[JobStatus]] = frozenset({"SUCCEEDED", "FAILED"})
 
 JobKind = Literal["ADD", "UPDATE", "DELETE", "DELETE_ALL", "DELETE_USER", "FEEDBACK", "EXPORT", "PROFILE", "DELIVERY"]
 EVENT_KINDS: Final[tuple[JobKind, ...]] = ("ADD", "UPDATE", "DELETE", "DELETE_ALL", "DELETE_USER")
 """Those that callers see as events; exports, profiles and deliveries have resources of their own."""
+READS: Final = ("SEARCH", "GET_ALL", "GET")
+"""Kinds of Mem0's events that are no work to wait for: here they are in the audit."""
+_SPELLINGS: Final = {"PROCESSING": "RUNNING", "COMPLETED": "SUCCEEDED"}
+"""Other names that Mem0's documents have for a status."""
 
 DELETIONS: Final[frozenset[JobKind]] = frozenset({"DELETE", "DELETE_ALL", "DELETE_USER"})
 """Those that hold no memory's text, and may be what erases it."""
@@ -98,6 +104,34 @@ def blanked(job: Job) -> Job:
         return job
     ended: dict[str, Any] = {"status": "FAILED", "error": ERASED, "completed_at": job.updated_at}
     return replace(blank, lease=None, lease_until=None, **ended)
+
+
+def parse_event_kinds(texts: Iterable[str]) -> list[JobKind]:
+    """Kinds of events by name, in any case; several in one text stand with commas. Reads are known, and are no events.
+
+    Raises:
+        InvalidInputError: There is no such kind.
+    """
+    kinds = _known("event_type", texts, (*EVENT_KINDS, *READS))
+    return [cast("JobKind", kind) for kind in kinds if kind not in READS]
+
+
+def parse_statuses(texts: Iterable[str]) -> list[JobStatus]:
+    """States of events by name, as `parse_event_kinds`.
+
+    Raises:
+        InvalidInputError: There is no such state.
+    """
+    return [cast("JobStatus", status) for status in _known("status", texts, STATUSES)]
+
+
+def _known(name: str, texts: Iterable[str], known: Sequence[str]) -> list[str]:
+    words = [word.strip().upper() for text in texts for word in text.split(",")]
+    wanted = [_SPELLINGS.get(word, word) for word in words]
+    for word in wanted:
+        if word not in known:
+            raise InvalidInputError(f"{name} is {word[:40]!r}; it must be one of {', '.join(known)}.")
+    return wanted
 
 
 def pause_before_retry(attempts: int) -> timedelta:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, TypeVar, get_args
+from typing import Any, Final
 
 from kept.domain.access import Principal
 from kept.domain.filters import NARROWING, Filter, narrowing, parse_filter
-from kept.domain.jobs import DONE, EVENT_KINDS, Job, JobStatus
+from kept.domain.jobs import DONE, Job, parse_event_kinds, parse_statuses
 from kept.domain.memory import MemoryRecord
 from kept.domain.scope import Scope
 from kept.engine.access import ProjectAccess
 from kept.engine.context import HEADER
 from kept.engine.maintain import Change
 from kept.engine.summary import summary
-from kept.errors import ConfigurationError, ConflictError, InvalidInputError
+from kept.errors import ConfigurationError, ConflictError
 from kept.mcp.backend import Ids, Json
 from kept.mcp.call import Call
 from kept.sdk import shapes, wire
@@ -24,7 +24,6 @@ CONNECTOR: Final = "mcp"
 WAIT_S: Final = 10.0
 """How long acknowledged work is waited for: clients give a call a minute, people less."""
 LOOK_S: Final = 0.02
-T = TypeVar("T")
 
 
 class LocalBackend:
@@ -119,9 +118,10 @@ class LocalBackend:
 
     def events(self, criteria: Mapping[str, Any], *, page: int, page_size: int) -> tuple[list[Json], int]:
         """A page of events, newest first."""
+        kind, status = criteria.get("event_type"), criteria.get("status")
         jobs, total = self.access.events(
-            kinds=_one_of(EVENT_KINDS, criteria.get("event_type"), "event_type"),
-            statuses=_one_of(get_args(JobStatus), criteria.get("status"), "status"),
+            kinds=None if kind is None else parse_event_kinds([kind]),
+            statuses=None if status is None else parse_statuses([status]),
             ids=criteria.get("ids"),
             limit=page_size,
             offset=(page - 1) * page_size,
@@ -184,15 +184,6 @@ class LocalBackend:
             "deleted": next((result["count"] for result in now.results if "count" in result), len(now.results)),
             "operation_id": operations[0] if operations else None,
         }
-
-
-def _one_of(known: Sequence[T], wanted: Any, name: str) -> Sequence[T] | None:
-    if wanted is None:
-        return None
-    found = [value for value in known if value == str(wanted).upper()]
-    if not found:
-        raise InvalidInputError(f"{name} is {str(wanted)[:40]!r}; it must be one of {', '.join(map(str, known))}.")
-    return found
 
 
 def _memory(record: MemoryRecord) -> Json:

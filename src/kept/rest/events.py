@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final, get_args
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 
-from kept.domain.jobs import EVENT_KINDS, JobStatus
+from kept.domain.jobs import parse_event_kinds, parse_statuses
 from kept.domain.temporal import parse_when
-from kept.errors import InvalidInputError
 from kept.rest.answers import Json
 from kept.rest.asking import Access, Name, PageNumber, PageSize, QueryIds, page_of, require_uuid
 from kept.sdk import wire
 
 router = APIRouter(tags=["events"], default_response_class=Json)
-
-_READS: Final = ("SEARCH", "GET_ALL", "GET")
-"""Kinds of Mem0's events that are no work to wait for: here they are in the audit."""
-_SPELLINGS: Final = {"PROCESSING": "RUNNING", "COMPLETED": "SUCCEEDED"}
-"""Other names that Mem0's documents have for a status."""
 
 
 @router.get("/v1/event/{event_id}/", summary="Read an event")
@@ -42,10 +36,9 @@ def list_(
 ) -> Json:
     """A page of events, newest first. Reads are no events; they are in the audit."""
     which = page_of(request, page, page_size)
-    kinds = _one_of((*EVENT_KINDS, *_READS), event_type, "event_type")
     jobs, total = access.events(
-        kinds=None if kinds is None else [kind for kind in kinds if kind not in _READS],
-        statuses=_one_of(get_args(JobStatus), status, "status"),
+        kinds=parse_event_kinds(event_type) if event_type else None,
+        statuses=parse_statuses(status) if status else None,
         ids=ids,
         after=parse_when(after) if after else None,
         before=parse_when(before) if before else None,
@@ -69,15 +62,3 @@ def steps(
     found, total = access.steps(limit=which.page_size, offset=which.offset)
     which.require_some(total)
     return Json(wire.page([wire.step(step, source) for step, source in found], total, **which.links(total)))
-
-
-def _one_of(known: tuple[str, ...], asked: list[str] | None, name: str) -> list[Any] | None:
-    """What was asked for, when all of it is known."""
-    if not asked:
-        return None
-    named = [word.strip().upper() for part in asked for word in part.split(",")]
-    wanted = [_SPELLINGS.get(word, word) for word in named]
-    for word in wanted:
-        if word not in known:
-            raise InvalidInputError(f"{name} is {word[:40]!r}; it must be one of {', '.join(known)}.")
-    return wanted
