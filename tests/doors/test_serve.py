@@ -221,6 +221,23 @@ def test_a_request_that_was_begun_is_answered_before_the_end(start):
     assert serving.process.wait(ENDS_WITHIN_S) == 0
 
 
+@pytest.mark.slow
+@POSIX
+def test_neither_a_receiver_that_hangs_nor_half_a_request_holds_up_the_end(start):
+    key = "a-key-of-my-own-choice"
+    serving = start(KEPT_API_KEY=key, KEPT_WEBHOOKS_ALLOW_PRIVATE="1").wait_until_up()
+    with socket.create_server(("127.0.0.1", 0)) as receiver:
+        hook = {"name": "hook", "url": f"http://127.0.0.1:{receiver.getsockname()[1]}/", "event_types": ["memory_add"]}
+        assert serving.ask("POST", "/api/v1/webhooks/projects/default/", key, json=hook).status_code == 201
+        said = {"messages": ["I like tea."], "user_id": "alice", "infer": False}
+        serving.ask("POST", "/v3/memories/add/", key, json=said)
+        receiver.settimeout(10)
+        delivery, _ = receiver.accept()
+        with delivery, socket.create_connection(("127.0.0.1", int(serving.url.rpartition(":")[2]))) as half:
+            half.sendall(b"POST /v3/memories/add/ HTTP/1.1\r\nHost: kept\r\nContent-Length: 100\r\n\r\n{")
+            assert serving.end() == 0
+
+
 def wait_until_nobody_listens(serving: Serving) -> None:
     deadline = time.monotonic() + 10
     while True:
