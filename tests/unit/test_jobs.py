@@ -115,5 +115,5 @@ def test_a_status_is_read_by_each_of_its_names():
 
 @pytest.mark.parametrize("text", ["", "ADD,", "EXPORT", "bogus"])
 def test_an_unknown_kind_is_refused_with_those_there_are(text):
-    with pytest.raises(InvalidInputError, match="event_type is .* it must be one of ADD, UPDATE, DELETE"):
+    with pytest.raises(InvalidInputError, match=r"event_type is .* it must be one of ADD, UPDATE, DELETE"):
         parse_event_kinds([text])
