@@ -185,7 +185,8 @@ def test_a_limit_that_is_none_is_refused_before_anything_is_served(refusal):
 
 
 def test_without_the_extra_the_error_says_what_to_install(refusal, monkeypatch):
-    monkeypatch.setitem(sys.modules, "kept.rest.app", None)  # as if what it imports were missing
+    monkeypatch.delitem(sys.modules, "kept.rest.running", raising=False)
+    monkeypatch.setitem(sys.modules, "uvicorn", None)
     assert "pip install 'kept[server]'" in refusal()
 
 

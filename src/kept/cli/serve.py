@@ -52,6 +52,8 @@ def serve(invocation: Invocation, /, **given: Any) -> None:
         from kept.rest.app import create_app
         from kept.rest.running import listen, run, server_of
     except ImportError as error:
+        if (error.name or "").startswith("kept"):  # nothing to install would help
+            raise
         raise ConfigurationError(
             f"The server needs more than is installed ({error.name}): pip install 'kept[server]'"
         ) from error
