@@ -121,3 +121,27 @@ def test_a_deletion_narrowed_by_what_it_does_not_know_is_refused(api, tenant, qu
         assert query.partition("=")[0] in answer.json()["message"]
     api.work()
     assert tenant.texts() == ["I like tea"]
+
+
+# --- what nobody means and anybody can send ---
+
+
+def test_a_position_before_every_log_knows_nothing(api, tenant):
+    """However far before."""
+    tenant.say("I like tea")
+    asked = {"query": "tea", "user_id": "alice", "as_of": -(2**63) - 1}
+    assert api.answer("POST", "/v2/memories/search/", tenant.key, json=asked) == []
+
+
+def test_half_a_character_in_an_id_is_no_fault_of_ours(api, tenant):
+    """Of an id that is looked up, and that the audit notes."""
+    halves = {
+        "/v1/exports/get/": '{"memory_export_id": "\\ud800"}',
+        "/v2/profiles/jobs/": '{"entity_id": "\\ud800", "operation": "trigger"}',
+        "/v1/feedback/": '{"memory_id": "\\ud800"}',
+        "/v1/undo/": '{"operation_id": "\\ud800"}',
+    }
+    for path, body in halves.items():
+        headers = {"Content-Type": "application/json", "Idempotency-Key": "asked by a test"}
+        answer = api.ask("POST", path, key=tenant.key, content=body, headers=headers)
+        assert answer.status_code in {400, 404}, path

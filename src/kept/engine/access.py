@@ -475,7 +475,7 @@ class ProjectAccess:
 
     def _note(self, action: str, note: Note, outcome: str) -> None:
         shown = {name: str(value)[:MAX_ID_LENGTH] for name, value in note.target.items()}
-        named = " ".join(f"{name}={quote(value, safe='*@.,:')}" for name, value in shown.items())
+        named = " ".join(f"{name}={quote(value, safe='*@.,:', errors='replace')}" for name, value in shown.items())
         self.platform.trail.note(
             AuditEntry(
                 at=self.platform.clock(),

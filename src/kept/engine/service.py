@@ -506,8 +506,9 @@ class Service:
         if as_of is None:
             return None, None
         if isinstance(as_of, int) and not isinstance(as_of, bool) and as_of < _LEAST_EPOCH:
-            written = next(iter(self._log.revisions(scope.project, after=as_of - 1, upto=as_of)), None)
-            return max(as_of, 0), written.recorded_at if written else None
+            seq = max(as_of, 0)
+            written = next(iter(self._log.revisions(scope.project, after=seq - 1, upto=seq)), None)
+            return seq, written.recorded_at if written else None
         moment = parse_when(as_of)
         return self._log.seq_at(scope.project, moment), moment
 

@@ -10,6 +10,7 @@ from typing import Any, Final, TypeVar
 from kept.adapters.sqlite.rows import UNREADABLE
 from kept.errors import (
     ConflictError,
+    InvalidInputError,
     StoreBusyError,
     StoreCorruptError,
     StoreError,
@@ -59,6 +60,8 @@ def translated(path: str) -> Iterator[None]:
         raise ConflictError(f"The store {path} refused the write: {error}.") from error
     except sqlite3.Error as error:
         raise translate(error, path) from (None if _is_undecodable(error) else error)
+    except UnicodeEncodeError:
+        raise InvalidInputError("A text holds half a character (a surrogate without its other half).") from None
 
 
 def translate(error: sqlite3.Error, path: str) -> StoreError:
