@@ -311,6 +311,16 @@ def test_the_official_client_reaches_a_link_without_a_key(server, era):
     anyio.run(work)
 
 
+def test_a_links_secret_never_reaches_the_servers_log(server, tmp_path_factory):
+    made = server.ask("POST", "/v1/mcp-links/", json={"name": "audit"}).json()
+    for address, status in ((made["url"], 200), (made["url"] + "x", 404)):
+        assert server.http.post(address, json={"jsonrpc": "2.0", "id": 1, "method": "ping"}).status_code == status
+    log = next(tmp_path_factory.getbasetemp().glob("server*/serve.log"))
+    told = log.read_text(encoding="utf-8")
+    assert "/v1/mcp-links/" in told
+    assert made["url"].rpartition(".")[2] not in told
+
+
 # --- another server behind standard input and output ---
 
 
