@@ -10,16 +10,15 @@ from kept.cli import render
 from kept.cli.invocation import Invocation, pass_invocation
 from kept.cli.options import TEXT, command, group
 from kept.cli.safe_text import one_line
+from kept.domain.scope import DEFAULT_ORGANISATION
 
 if TYPE_CHECKING:
     from kept.engine.access import ProjectAccess
     from kept.engine.tenancy import Project, Tenancy
 
-ORGANISATION = "default"
-
 
 @command("list", examples=["kept projects list", "kept projects list --organisation org_0123456789abcdef"])
-@click.option("--organisation", type=TEXT, default=ORGANISATION, show_default=True, help="Whose projects.")
+@click.option("--organisation", type=TEXT, default=DEFAULT_ORGANISATION, show_default=True, help="Whose projects.")
 @pass_invocation
 def list_(invocation: Invocation, /, organisation: str) -> None:
     """List the projects of an organisation: those made by name, then oldest first."""
@@ -38,7 +37,7 @@ def list_(invocation: Invocation, /, organisation: str) -> None:
 )
 @click.argument("name", type=TEXT)
 @click.option("--description", type=TEXT, help="What it is for.")
-@click.option("--organisation", type=TEXT, default=ORGANISATION, show_default=True, help="Whose project it is.")
+@click.option("--organisation", type=TEXT, default=DEFAULT_ORGANISATION, show_default=True, help="Whose project it is.")
 @pass_invocation
 def create(invocation: Invocation, /, name: str, description: str | None, organisation: str) -> None:
     """Make a project for the server; the key of its owner is printed this once."""

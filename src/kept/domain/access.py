@@ -12,7 +12,7 @@ from typing import Any, Final, Literal
 
 from kept.domain.filters import And, Condition, Filter
 from kept.domain.memory import MemoryRecord
-from kept.domain.scope import ANY, ENTITY_IDS, Scope
+from kept.domain.scope import ANY, DEFAULT_ORGANISATION, ENTITY_IDS, Scope
 from kept.errors import ForbiddenError
 
 Role = Literal["READER", "WRITER", "OWNER", "ADMIN"]
@@ -47,18 +47,13 @@ class Principal:
     """
 
     project: str
-    organisation: str = "default"
+    organisation: str = DEFAULT_ORGANISATION
     name: str = "local"
     key_id: str | None = None
     role: Role = "ADMIN"
     bound: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     member: str | None = None
     connector: str = "sdk"
-
-    @property
-    def can_write(self) -> bool:
-        """Whether it may change memories."""
-        return self.may("WRITER")
 
     def may(self, role: Role) -> bool:
         """Whether its role is at least this one."""

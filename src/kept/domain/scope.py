@@ -11,6 +11,7 @@ from typing import Final, Self
 from kept.errors import ScopeError
 
 DEFAULT_PROJECT: Final = "default"
+DEFAULT_ORGANISATION: Final = "default"
 ANY: Final = "*"
 """As an id of a read scope: any value, but not none (Mem0's wildcard)."""
 

@@ -15,7 +15,7 @@ from functools import partial
 from typing import Any, Final, NamedTuple
 
 from kept.domain.access import ROLES, Principal, Role
-from kept.domain.scope import DEFAULT_PROJECT, ENTITY_IDS, Scope
+from kept.domain.scope import DEFAULT_ORGANISATION, DEFAULT_PROJECT, ENTITY_IDS, Scope
 from kept.domain.temporal import parse_when
 from kept.engine.platform import Platform
 from kept.errors import AuthenticationError, ConflictError, InvalidInputError, NotFoundError
@@ -75,9 +75,8 @@ class Keys:
     def __init__(self, platform: Platform) -> None:
         self._platform = platform
         self._registry = platform.registry
-        self._touched: dict[str, datetime] = {}
+        self._uses = Uses(platform)
         self._recent: dict[str, _Known] = {}
-        self._mutex = threading.Lock()
 
     def any_exist(self) -> bool:
         """Whether any key was ever made."""
@@ -89,7 +88,7 @@ class Keys:
         name: object,
         role: object = "WRITER",
         project: str | None = DEFAULT_PROJECT,
-        organisation: str = "default",
+        organisation: str = DEFAULT_ORGANISATION,
         bound: Mapping[str, object] | None = None,
         member: str | None = None,
         expires_at: object = None,
@@ -141,7 +140,7 @@ class Keys:
         key, now = known.key, self._platform.clock()
         if key.revoked_at or (key.expires_at and key.expires_at <= now):
             raise AuthenticationError(DENIED)
-        self._touch(known.entry, now)
+        self._uses.note(known.entry, now)
         return Principal(
             project=key.project or DEFAULT_PROJECT,
             organisation=key.organisation,
@@ -210,14 +209,28 @@ class Keys:
             return None
         return min(key.role, member.data["role"], key=ROLES.index)
 
-    def _touch(self, entry: Entry, now: datetime) -> None:
+
+class Uses:
+    """When keys or links were used last, to the minute; written beside the audit, so that no request waits for it.
+
+    Args:
+        platform: Whose.
+    """
+
+    def __init__(self, platform: Platform) -> None:
+        self._platform = platform
+        self._known: dict[str, datetime] = {}
+        self._mutex = threading.Lock()
+
+    def note(self, entry: Entry, now: datetime) -> None:
+        """One was used now."""
         with self._mutex:
-            known = self._touched.get(entry.id) or moment_of(entry.data.get("last_used_at"))
+            known = self._known.get(entry.id) or moment_of(entry.data.get("last_used_at"))
             if known is not None and now - known < LAST_USED_STEP:
                 return
-            self._touched[entry.id] = now
+            self._known[entry.id] = now
         used = {"last_used_at": now.isoformat()}
-        self._platform.trail.mark(partial(self._registry.revise, KEY, entry.id, used, entry.updated_at))
+        self._platform.trail.mark(partial(self._platform.registry.revise, entry.kind, entry.id, used, entry.updated_at))
 
 
 def member_id(owner: str, email: str) -> str:

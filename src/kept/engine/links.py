@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import hmac
 import secrets
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
 from typing import Any, Final
 
 from kept.domain.access import Principal, Role
 from kept.engine.access import ProjectAccess
-from kept.engine.keys import LAST_USED_STEP, bound_of, expiry_of, hash_of, moment_of, parse_name
+from kept.engine.keys import Uses, bound_of, expiry_of, hash_of, moment_of, parse_name
 from kept.engine.platform import Platform
 from kept.engine.tenancy import LINK
 from kept.errors import InvalidInputError, NotFoundError
@@ -218,8 +216,7 @@ class LinkDoor:
 
     def __init__(self, platform: Platform) -> None:
         self._platform = platform
-        self._touched: dict[str, datetime] = {}
-        self._mutex = threading.Lock()
+        self._uses = Uses(platform)
 
     def recognise(self, token: str) -> Link:
         """The link of a token.
@@ -233,17 +230,8 @@ class LinkDoor:
         now = self._platform.clock()
         if not hmac.compare_digest(hash_of(token), known) or entry is None or _to_link(entry).has_ended(now):
             raise NotFoundError(DENIED)
-        self._touch(entry, now)
+        self._uses.note(entry, now)
         return _to_link(entry)
-
-    def _touch(self, entry: Entry, now: datetime) -> None:
-        with self._mutex:
-            known = self._touched.get(entry.id) or moment_of(entry.data.get("last_used_at"))
-            if known is not None and now - known < LAST_USED_STEP:
-                return
-            self._touched[entry.id] = now
-        used = {"last_used_at": now.isoformat()}
-        self._platform.trail.mark(partial(self._platform.registry.revise, LINK, entry.id, used, entry.updated_at))
 
 
 def _new_token(link_id: str) -> tuple[str, str]:

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from kept.domain.access import MEMBER_ROLES, Principal, Role
 from kept.domain.categories import parse_categories_setting
-from kept.domain.scope import DEFAULT_PROJECT, Scope
+from kept.domain.scope import DEFAULT_ORGANISATION, DEFAULT_PROJECT, Scope
 from kept.engine.access import ENTITY, ProjectAccess
 from kept.engine.categories import PROJECT
 from kept.engine.intake import parse_metadata, parse_text
@@ -29,7 +29,6 @@ from kept.ports import Entry
 
 ORGANISATION: Final = "organisation"
 ORGANISATION_MEMBER: Final = "organisation_member"
-DEFAULT_ORGANISATION: Final = "default"
 LINK: Final = "link"
 OWNED_KINDS: Final = (WEBHOOK, CURSOR, RULE, LINK, PROFILE_SETTINGS, RUN, ENTITY, MEMBER)
 """What goes with a project when it is deleted."""
