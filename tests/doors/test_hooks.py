@@ -14,6 +14,7 @@ import pytest
 from kept.adapters.extractors.rules import RuleExtractor
 from kept.adapters.inmemory import InMemoryLog
 from kept.bootstrap import build
+from kept.claude_code import recalling
 from kept.claude_code.event import Event
 from kept.claude_code.hooks import HANDLERS, Hooks
 from kept.claude_code.local import LocalMemories
@@ -29,6 +30,8 @@ from kept.settings import Settings
 from kept.testing.fakes import FakeEmbedder, FixedClock
 
 SHOP = "github.com/acme/shop"
+PATIENT_MS = 5_000
+"""How long a search may take where its time is not the point: machines that test are busy."""
 HOOKS_OF_A_TURN = ["UserPromptSubmit", "PreToolUse", "PostToolUse", "PostToolUseFailure", "Stop"]
 
 
@@ -98,7 +101,10 @@ class World:
 
         def load(team: Path | None) -> Settings:
             return Settings.load(
-                environ={}, config=self.none, team=team, **{"user_id": "maya", "database": "memory://"} | given
+                environ={},
+                config=self.none,
+                team=team,
+                **{"user_id": "maya", "database": "memory://", "recall_ms": PATIENT_MS} | given,
             )
 
         memories = LocalMemories(None, lambda: self.service, lambda: self.clock().date())
@@ -115,6 +121,11 @@ class World:
         facts = [{"text": text} for text in texts]
         done = self.service.add(Scope(user_id="maya", app_id=app_id, run_id="earlier"), facts=facts, **options)
         return [stored.memory.id for stored in done.stored]
+
+
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recalling, "TOOL_S", PATIENT_MS / 1000)
 
 
 @pytest.fixture

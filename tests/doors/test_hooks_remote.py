@@ -37,7 +37,9 @@ def memories(tmp_path):
 @pytest.fixture
 def hooks(memories, tmp_path):
     def load(team: Path | None) -> Settings:
-        return Settings.load(environ={}, config=tmp_path / "none.toml", team=team, user_id="maya", app_id=OWNER.app_id)
+        return Settings.load(
+            environ={}, config=tmp_path / "none.toml", team=team, user_id="maya", app_id=OWNER.app_id, recall_ms=5_000
+        )
 
     return Hooks(lambda: memories, load, Marks(tmp_path / "marks"), start=lambda work: work())
 
