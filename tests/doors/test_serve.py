@@ -237,6 +237,7 @@ def test_neither_a_receiver_that_hangs_nor_half_a_request_holds_up_the_end(start
         with delivery, socket.create_connection(("127.0.0.1", int(serving.url.rpartition(":")[2]))) as half:
             half.sendall(b"POST /v3/memories/add/ HTTP/1.1\r\nHost: kept\r\nContent-Length: 100\r\n\r\n{")
             assert serving.end() == 0
+            assert half.recv(4_096).startswith(b"HTTP/1.1 503 ")
 
 
 def wait_until_nobody_listens(serving: Serving) -> None:

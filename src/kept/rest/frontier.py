@@ -6,6 +6,7 @@ slashes, and none follows redirects. So paths are matched as they were sent, in 
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 import uuid
@@ -15,7 +16,7 @@ from typing import Final
 from fastapi import HTTPException, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from kept.rest.answers import http_error
+from kept.rest.answers import failure, http_error
 
 logger = logging.getLogger("kept.rest")
 
@@ -53,7 +54,7 @@ class Frontier:
         began = time.perf_counter()
         scope["path"] = canonical_path(scope.get("raw_path") or scope["path"].encode("utf-8", "surrogatepass"))
         request_id = scope["kept.request_id"] = _request_id(scope)
-        answered = 500
+        answered: int | None = None
 
         async def sending(message: Message) -> None:
             nonlocal answered
@@ -67,8 +68,14 @@ class Frontier:
                 await (await http_error(Request(scope), refusal))(scope, receive, sending)
             else:
                 await self._app(scope, self._bounded(receive), sending)
+        except asyncio.CancelledError:  # the server ends, and has waited as long as it does
+            if answered is None:
+                await failure(Request(scope), 503, "The server is ending; try again.", "too-busy")(
+                    scope, receive, sending
+                )
+            raise
         finally:
-            self._report(scope, answered, time.perf_counter() - began)
+            self._report(scope, answered or 500, time.perf_counter() - began)
 
     def _refusal(self, scope: Scope) -> HTTPException | None:
         """Why the request is not taken, where its head says enough."""
