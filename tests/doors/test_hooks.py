@@ -14,7 +14,6 @@ import pytest
 from kept.adapters.extractors.rules import RuleExtractor
 from kept.adapters.inmemory import InMemoryLog
 from kept.bootstrap import build
-from kept.claude_code import recalling
 from kept.claude_code.event import Event
 from kept.claude_code.hooks import HANDLERS, Hooks
 from kept.claude_code.local import LocalMemories
@@ -121,11 +120,6 @@ class World:
         facts = [{"text": text} for text in texts]
         done = self.service.add(Scope(user_id="maya", app_id=app_id, run_id="earlier"), facts=facts, **options)
         return [stored.memory.id for stored in done.stored]
-
-
-@pytest.fixture(autouse=True)
-def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recalling, "TOOL_S", PATIENT_MS / 1000)
 
 
 @pytest.fixture
@@ -689,7 +683,10 @@ def test_what_a_prompt_was_not_given_in_time_comes_with_a_tool_of_its_turn(world
     read = {"tool_name": "Read", "tool_input": {"file_path": str(shop / "a.py")}}
     assert client.ask("When does the zebra cache expire?") == ""
     release.set()
-    assert "zebra" in client.told("PreToolUse", **read)
+    deadline = time.monotonic() + PATIENT_MS / 1000
+    while not (told := client.told("PreToolUse", **read)):
+        assert time.monotonic() < deadline
+    assert "zebra" in told
     assert client.told("PreToolUse", **read) == ""
 
 

@@ -21,15 +21,15 @@ MOST_FOR_PROMPT: Final = 8
 MOST_FOR_TOOL: Final = 4
 TOOL_TOKENS: Final = 250
 """For one file or one error, of which a turn has many; never more than a prompt's own budget."""
-TOOL_S: Final = 0.15
-"""How long a tool call waits for what is known of its file or error: a person does not notice it."""
+TOOL_SHARE: Final = 0.5
+"""Of a prompt's patience, what a tool call waits for what is known of its file or error: a turn has many of them."""
 MOST_AT_ONCE: Final = 4
 """Searches: the client's tools run side by side, but a store that hangs must not collect threads."""
 _MS: Final = 1000
 
 
 def for_prompt(
-    hooks: Hooks, event: Event, session: Session, place: Place, query: str, *, wait_s: float | None = None
+    hooks: Hooks, event: Event, session: Session, place: Place, query: str, *, share: float = 1.0
 ) -> Answer | None:
     """What matters for a prompt. What does not come in time, as at the first prompt of a process, is owed to the turn.
 
@@ -39,10 +39,10 @@ def for_prompt(
         session: The session.
         place: Where it works.
         query: What to look for.
-        wait_s: How long, in seconds. Default: as the settings say.
+        share: Of the time that the settings allow a prompt.
     """
     settings = place.settings
-    found = _found(hooks, place, query, settings.recall_ms / _MS if wait_s is None else wait_s)
+    found = _found(hooks, place, query, share)
     session.owed = query if found is None else ""
     wanted = [memory for memory in found or () if _is_wanted(memory, session, place, query)]
     return _shown(event, session, place, wanted, tokens=settings.recall_tokens, most=MOST_FOR_PROMPT)
@@ -50,7 +50,7 @@ def for_prompt(
 
 def owed(hooks: Hooks, event: Event, session: Session, place: Place) -> Answer | None:
     """What a prompt was not given in time, at a tool of its turn."""
-    return for_prompt(hooks, event, session, place, session.owed, wait_s=TOOL_S) if session.owed else None
+    return for_prompt(hooks, event, session, place, session.owed, share=TOOL_SHARE) if session.owed else None
 
 
 def for_tool(
@@ -71,13 +71,13 @@ def for_tool(
         query: What to look for.
         admits: What must hold of a memory besides.
     """
-    found = _found(hooks, place, query, TOOL_S)
+    found = _found(hooks, place, query, TOOL_SHARE)
     wanted = [memory for memory in found or () if _is_wanted(memory, session, place, query) and admits(memory)]
     tokens = min(TOOL_TOKENS, place.settings.recall_tokens)
     return _shown(event, session, place, wanted, tokens=tokens, most=MOST_FOR_TOOL)
 
 
-def _found(hooks: Hooks, place: Place, query: str, wait_s: float) -> list[Remembered] | None:
+def _found(hooks: Hooks, place: Place, query: str, share: float) -> list[Remembered] | None:
     """Hits; None where they do not come in time, or too many earlier searches still run."""
     if hooks.rests:
         return []
@@ -85,7 +85,7 @@ def _found(hooks: Hooks, place: Place, query: str, wait_s: float) -> list[Rememb
         return None
     least = min(place.settings.recall_threshold, place.settings.recall_threshold_elsewhere)
     try:
-        return within(wait_s, lambda: _searched(hooks, place.owner, query, least))
+        return within(share * place.settings.recall_ms / _MS, lambda: _searched(hooks, place.owner, query, least))
     except TimeoutError:
         return None
 
