@@ -432,7 +432,7 @@ def test_an_authority_is_named_whole_or_not_at_all():
 
 def test_with_an_authority_who_is_refused_is_told_where_tokens_come_from(web, authority, monkeypatch):
     monkeypatch.setattr(web.app.state.mcp, "_authority", authority)
-    refused = web.post("tools/list", key="x.y.z")
+    refused = web.post("tools/list", key="eyJ4.y.z")
     assert refused.status_code == 401
     challenge = refused.headers["WWW-Authenticate"]
     assert 'scope="memories:read memories:write"' in challenge

@@ -175,20 +175,31 @@ class McpDoor:
 
     async def _by_key(self, request: Request) -> Seat:
         """The seat of a key, or of a token of the OAuth authority."""
-        secret = secret_of(request.headers)
-        if self._authority is not None and secret is not None and self._authority.issued(secret):
-            principal, until = await anyio.to_thread.run_sync(self._authority.recognise, secret)
+        secret = secret_of(request.headers) or ""
+        if self._authority is not None and self._authority.issued(secret):
+            principal, until = await self._by_token(self._authority, request, secret)
         else:
-            principal, until = (
-                self._limits.admit(request, partial(self._keys.recognise, connector=CONNECTOR), secret),
-                None,
-            )
+            principal, until = self._admitted(request), None
         words = [word for word in request.query_params.get("tools", "").split(",") if word]
         offered = select(words, partial(inventory.tools, self._app)) if words else EVERYDAY
         tools = [tool for tool in offered if principal.may(_NEEDED[tool.method])]
         if until is not None:
             self._require_scope(request, [tool for tool in offered if tool not in tools])
         return Seat(self._server(request, principal, tools), until)
+
+    def _admitted(self, request: Request) -> Principal:
+        return self._limits.admit(
+            request, partial(self._keys.recognise, connector=CONNECTOR), secret_of(request.headers)
+        )
+
+    async def _by_token(self, authority: Authority, request: Request, token: str) -> tuple[Principal, datetime]:
+        """Who asks with a token; counted like who asks with a key. The authority is asked beside, for it may be slow."""
+        try:
+            principal, until = await anyio.to_thread.run_sync(authority.recognise, token)
+        except AuthenticationError as error:
+            self._limits.admit(request, partial(_raise, error), token)
+            raise
+        return self._limits.admit(request, lambda _: principal, token), until
 
     def _require_scope(self, request: Request, beyond: list[Tool]) -> None:
         """Refuse a call of a tool that a token of more scope could call, so that the client knows to ask for one.
@@ -205,9 +216,7 @@ class McpDoor:
         """The seat of a managed link: its tools and nothing else."""
         link = self._links.recognise(request.path_params["token"])
         if link.require_api_token_auth:
-            principal = self._limits.admit(
-                request, partial(self._keys.recognise, connector=CONNECTOR), secret_of(request.headers)
-            )
+            principal = self._admitted(request)
             if link.project != principal.project and not principal.may("ADMIN"):
                 raise ForbiddenError("This link belongs to another project than the key.")
         self._limits.count_link(link)
@@ -293,6 +302,10 @@ def _open_transport(settings: Settings) -> Transport:
     from kept.rest.mcp_transport import Transport
 
     return Transport(max_body_bytes=settings.max_body_bytes)
+
+
+def _raise(error: Exception, _: str | None) -> Principal:
+    raise error
 
 
 def _name(host: str) -> str:

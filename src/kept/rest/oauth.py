@@ -68,8 +68,8 @@ class Authority:
         return cls(**given, user_claim=settings.oauth_user_claim)
 
     def issued(self, secret: str) -> bool:
-        """Whether something looks like a token, and not like a key: three parts with dots, as no key has."""
-        return secret.count(".") == 2  # noqa: PLR2004 - header, payload, signature
+        """Whether something looks like a token, and not like a key: an object in base64, and two parts more."""
+        return secret.startswith("eyJ") and secret.count(".") == 2  # noqa: PLR2004 - header, payload, signature
 
     def recognise(self, token: str) -> tuple[Principal, datetime]:
         """Who asks with a token, and until when. Asks the authority for its keys now and then.
