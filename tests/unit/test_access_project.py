@@ -155,6 +155,14 @@ def test_nothing_to_remember_is_nothing_acknowledged(enter):
     assert enter().events()[1] == 0
 
 
+def test_waiting_for_work_is_no_use_of_the_project(enter, platform):
+    job = enter().delete_all({"user_id": "alice"})
+    earlier, looks = audited(platform), []
+    enter().settled(job, within_s=0.01, wait=looks.append)
+    assert looks
+    assert audited(platform) == earlier
+
+
 def test_who_waits_gets_the_job_when_it_is_over_or_as_it_is(enter, platform):
     job = enter().delete_all({"user_id": "alice"})
     assert enter().settled(job, within_s=0).status not in DONE

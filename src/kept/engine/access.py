@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
@@ -427,15 +427,23 @@ class ProjectAccess:
             jobs = self.platform.jobs
             return jobs.page(listing, limit=limit, offset=offset), jobs.count(listing)
 
-    def settled(self, job: Job, *, within_s: float = SETTLED_WITHIN_S) -> Job:
+    def settled(
+        self, job: Job, *, within_s: float = SETTLED_WITHIN_S, wait: Callable[[float], object] = time.sleep
+    ) -> Job:
         """The job when it is done, or as it is after so long: for callers who expect an answer at once.
+
+        Args:
+            job: As it was acknowledged.
+            within_s: How long to look after it.
+            wait: Lets so many seconds pass.
 
         Raises:
             ConflictError: It could not be done.
         """
         deadline = time.monotonic() + within_s
+        job = self.platform.jobs.find(self.project, job.id) or job
         while job.status not in DONE and time.monotonic() < deadline:
-            time.sleep(LOOK_S)
+            wait(LOOK_S)
             job = self.platform.jobs.find(self.project, job.id) or job
         if job.status == "FAILED":
             raise ConflictError(f"It could not be done: {job.error}")

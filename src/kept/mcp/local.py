@@ -7,14 +7,14 @@ from typing import Any, Final
 
 from kept.domain.access import Principal
 from kept.domain.filters import NARROWING, Filter, narrowing, parse_filter
-from kept.domain.jobs import DONE, Job, parse_event_kinds, parse_statuses
+from kept.domain.jobs import Job, parse_event_kinds, parse_statuses
 from kept.domain.memory import MemoryRecord
 from kept.domain.scope import Scope
 from kept.engine.access import ProjectAccess
 from kept.engine.context import HEADER
 from kept.engine.maintain import Change
 from kept.engine.summary import summary
-from kept.errors import ConfigurationError, ConflictError
+from kept.errors import ConfigurationError
 from kept.mcp.backend import Ids, Json
 from kept.mcp.call import Call
 from kept.sdk import shapes, wire
@@ -23,7 +23,6 @@ from kept.settings import Settings
 CONNECTOR: Final = "mcp"
 WAIT_S: Final = 10.0
 """How long acknowledged work is waited for: clients give a call a minute, people less."""
-LOOK_S: Final = 0.02
 
 
 class LocalBackend:
@@ -168,12 +167,14 @@ class LocalBackend:
         if self._work is not None:
             self._work()
         waited = 0.0
-        while (now := self.access.event(job.id)).status not in DONE and waited < WAIT_S:
+
+        def wait(seconds: float) -> None:
+            nonlocal waited
             call.progress(waited, WAIT_S, "waiting for the deletion")
-            call.wait(LOOK_S)
-            waited += LOOK_S
-        if now.status == "FAILED":
-            raise ConflictError(f"It could not be done: {now.error}")
+            call.wait(seconds)
+            waited += seconds
+
+        now = self.access.settled(job, within_s=WAIT_S, wait=wait)
         if now.status != "SUCCEEDED":
             return {"message": "Deletion in progress.", "event_id": now.id, "status": now.status}
         operations = [result["operation_id"] for result in now.results if "operation_id" in result]
