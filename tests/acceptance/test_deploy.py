@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import ast
 import configparser
+import os
 import re
 import shlex
+import subprocess
+import sys
+import threading
 import tomllib
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -103,12 +108,27 @@ def test_the_image_holds_no_secret():
     assert not any(SECRET.search(value) for _, value in instructions())
 
 
-def test_the_image_is_healthy_when_the_server_is_ready():
+@pytest.mark.parametrize(("status", "healthy"), [(200, True), (503, False)])
+def test_the_image_is_healthy_when_the_server_is_ready(status, healthy):
     (check,) = said("HEALTHCHECK")
-    python, option, script = ast.literal_eval(check[check.index("[") :])
-    assert (python, option) == ("python", "-c")
-    ast.parse(script)
-    assert f":{Settings(database='', user_id='').port}/readyz" in script
+    python, *arguments = ast.literal_eval(check[check.index("[") :])
+    assert python == "python"
+
+    class Answering(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(status if self.path == "/readyz" else 404)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    with HTTPServer(("127.0.0.1", 0), Answering) as server:
+        thread = threading.Thread(target=server.handle_request)
+        thread.start()
+        environment = {**os.environ, "KEPT_PORT": str(server.server_port), "no_proxy": "127.0.0.1"}
+        done = subprocess.run([sys.executable, *arguments], env=environment, capture_output=True, check=False)
+        thread.join()
+    assert (done.returncode == 0) == healthy
 
 
 # --- the unit ---
