@@ -18,13 +18,12 @@ from datetime import datetime, timedelta
 from itertools import groupby, takewhile
 from typing import Any, Final
 
-from kept.domain.filters import And, Condition, Filter, Not, parse_filter
-from kept.domain.jobs import DELETIONS, OPEN, Job, JobKind, pause_before_retry
-from kept.domain.scope import Scope
+from kept.domain.filters import And, Condition, Not
+from kept.domain.jobs import DELETIONS, OPEN, Job, JobKind, pause_before_retry, succeeded
 from kept.engine import exports, profiles, retention
 from kept.engine.access import MAX_RESULTS
 from kept.engine.maintain import By
-from kept.engine.pending import done, to_request
+from kept.engine.pending import boundary_of, done, to_request
 from kept.engine.platform import Platform
 from kept.engine.webhooks import Deliveries, job_events, relay
 from kept.errors import ConflictError, KeptError, StoreError
@@ -32,9 +31,9 @@ from kept.ports import Backlog, JobListing, Sender
 
 logger = logging.getLogger("kept.worker")
 
-LEASE: Final = timedelta(seconds=60)
+LEASE: Final = timedelta(seconds=20)
 """How long a crash delays a job at most."""
-HEARTBEAT_S: Final = 15.0
+HEARTBEAT_S: Final = 5.0
 """How often leases are extended: several times within one."""
 LOOK_S: Final = 0.25
 """Between two looks for work that nobody told of: another process asked for it, or it is to be tried again."""
@@ -252,10 +251,8 @@ class Worker:
         return finished
 
     def _delete(self, job: Job) -> Job:
-        scope = job.scope if job.scope.ids else Scope.everything(job.scope.project)
-        parts: list[Filter] = []
-        if "filters" in job.payload:
-            parts.append(parse_filter(job.payload["filters"], allow_empty=True))
+        scope, condition = boundary_of(job)
+        parts = [condition] if condition is not None else []
         if later := self._stored_since(job):
             parts.append(Not(Condition("id", "in", later)))
         change = self._platform.service.delete_all(
@@ -267,7 +264,7 @@ class Worker:
         ]
         if len(change.memories) > MAX_RESULTS:
             results.append({"event": "DELETE", "count": len(change.memories), **operation})
-        return self._succeeded(job, results)
+        return succeeded(job, self._platform.clock(), results)
 
     def _stored_since(self, deletion: Job) -> tuple[str, ...]:
         """Ids of the memories that were stored at once after a deletion was acknowledged. They stay."""
@@ -364,10 +361,6 @@ class Worker:
             return work(job)
         except Exception as error:  # noqa: BLE001 - it is kept with the job
             return self._failed(job, error)
-
-    def _succeeded(self, job: Job, results: Sequence[dict[str, Any]]) -> Job:
-        now = self._platform.clock()
-        return replace(job, status="SUCCEEDED", results=results, error=None, updated_at=now, completed_at=now)
 
     def _failed(self, job: Job, error: Exception) -> Job:
         """The job to be tried again later; or failed, when that cannot help or was tried often enough."""
