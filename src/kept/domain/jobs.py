@@ -106,6 +106,27 @@ def blanked(job: Job) -> Job:
     return replace(blank, lease=None, lease_until=None, **ended)
 
 
+def succeeded(job: Job, now: datetime, results: Sequence[Mapping[str, Any]], **made: Any) -> Job:
+    """The job when it is done.
+
+    Args:
+        job: As it was claimed.
+        now: The present.
+        results: What came of it.
+        made: Other fields that were made: `content`, `memory_ids`.
+    """
+    return replace(
+        job,
+        status="SUCCEEDED",
+        results=results,
+        error=None,
+        updated_at=now,
+        started_at=job.started_at or now,
+        completed_at=now,
+        **made,
+    )
+
+
 def parse_event_kinds(texts: Iterable[str]) -> list[JobKind]:
     """Kinds of events by name, in any case; several in one text stand with commas. Reads are known, and are no events.
 

@@ -9,15 +9,15 @@ import csv
 import io
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any, Final, Literal, get_args
 
-from kept.domain.filters import Filter, parse_filter, to_dict
-from kept.domain.jobs import Job
+from kept.domain.filters import Filter, to_dict
+from kept.domain.jobs import Job, succeeded
 from kept.domain.memory import MemoryRecord
 from kept.domain.scope import ENTITY_IDS, Scope
 from kept.engine.access import ProjectAccess, require_named
 from kept.engine.filling import Filling, check_schema, relevant
+from kept.engine.pending import boundary_of
 from kept.engine.platform import Platform
 from kept.errors import InvalidInputError, NotFoundError
 from kept.ports import JobListing
@@ -113,8 +113,7 @@ def make(platform: Platform, job: Job) -> Job:
     Raises:
         KeptError: It cannot be made.
     """
-    scope = job.scope if job.scope.ids else Scope.everything(job.scope.project)
-    condition = parse_filter(job.payload["filters"], allow_empty=True) if "filters" in job.payload else None
+    scope, condition = boundary_of(job)
     records, total = platform.service.list(
         scope, filters=condition, limit=MAX_MEMORIES, show_expired=True, newest_first=False
     )
@@ -127,17 +126,8 @@ def make(platform: Platform, job: Job) -> Job:
         content, used = _by_schema(platform, scope, condition, records, job.payload["schema"])
     else:
         content, used = _text(platform, scope, condition, form, records), [record.id for record in records]
-    now = platform.clock()
-    return replace(
-        job,
-        status="SUCCEEDED",
-        content=content,
-        memory_ids=used,
-        results=[{"event": "EXPORT", "format": form, "memories": len(records)}],
-        error=None,
-        updated_at=now,
-        completed_at=now,
-    )
+    results = [{"event": "EXPORT", "format": form, "memories": len(records)}]
+    return succeeded(job, platform.clock(), results, content=content, memory_ids=used)
 
 
 def _by_schema(

@@ -244,7 +244,7 @@ def hash_of(secret: str) -> str:
 
 
 def parse_name(name: object) -> str:
-    """A name that people give to a key, a project or an organisation.
+    """A name that people give to a key, a link, a webhook, a project or an organisation.
 
     Raises:
         InvalidInputError: It is none.

@@ -1,4 +1,4 @@
-"""Adds that wait: from a request to the job that keeps it, and from the job to what it stores.
+"""Work that waits: from a request to the job that keeps it, and from the job to what it stores or is about.
 
 A job's id is the idempotency key of what it stores, so that a job which is run again after a crash stores nothing twice.
 """
@@ -10,8 +10,10 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
-from kept.domain.jobs import Job
+from kept.domain.filters import Filter, parse_filter
+from kept.domain.jobs import Job, succeeded
 from kept.domain.memory import Message
+from kept.domain.scope import Scope
 from kept.engine.ingest import AddRequest, AddResult
 from kept.engine.platform import Platform
 from kept.errors import ConflictError
@@ -66,16 +68,13 @@ def of_job(platform: Platform, request: AddRequest, job: Job) -> AddRequest:
 
 def done(job: Job, result: AddResult, now: datetime) -> Job:
     """The job when its memories are stored."""
-    return replace(
-        job,
-        status="SUCCEEDED",
-        results=results_of(result),
-        memory_ids=[stored.memory.id for stored in result.stored],
-        error=None,
-        updated_at=now,
-        started_at=job.started_at or now,
-        completed_at=now,
-    )
+    return succeeded(job, now, results_of(result), memory_ids=[stored.memory.id for stored in result.stored])
+
+
+def boundary_of(job: Job) -> tuple[Scope, Filter | None]:
+    """What a job is about: scope and filter, as `ProjectAccess.acknowledge` kept them."""
+    scope = job.scope if job.scope.ids else Scope.everything(job.scope.project)
+    return scope, parse_filter(job.payload["filters"], allow_empty=True) if "filters" in job.payload else None
 
 
 def results_of(result: AddResult) -> Sequence[Mapping[str, Any]]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from kept.domain.access import Principal
@@ -59,10 +58,6 @@ class Platform:
         """A new registry entry, of now."""
         now = self.clock()
         return Entry(kind=kind, id=entry_id, owner=owner, data=data, created_at=now, updated_at=now)
-
-    def now(self) -> datetime:
-        """The present."""
-        return self.clock()
 
     def close(self) -> None:
         """Write what waits to be written and give back files and memory. Closing twice is harmless."""

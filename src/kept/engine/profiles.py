@@ -13,12 +13,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 
-from kept.domain.filters import Filter, parse_filter, to_dict
-from kept.domain.jobs import DONE, Job
+from kept.domain.filters import Filter, to_dict
+from kept.domain.jobs import DONE, Job, succeeded
 from kept.domain.memory import MemoryRecord
 from kept.domain.scope import Scope
 from kept.engine.access import ProjectAccess
 from kept.engine.filling import Filling, check_schema, relevant
+from kept.engine.pending import boundary_of
 from kept.engine.platform import Platform
 from kept.engine.summary import CONSIDERED, strongest
 from kept.errors import InvalidInputError, NotFoundError, RateLimitError
@@ -279,14 +280,14 @@ def make(platform: Platform, job: Job) -> Job:
     Raises:
         KeptError: It cannot be made.
     """
-    condition = parse_filter(job.payload["filters"], allow_empty=True) if "filters" in job.payload else None
-    records, _ = platform.service.list(job.scope, filters=condition, limit=CONSIDERED, latest_only=True)
+    scope, condition = boundary_of(job)
+    records, _ = platform.service.list(scope, filters=condition, limit=CONSIDERED, latest_only=True)
     best = {record.id: place for place, record in enumerate(strongest(records))}
     settings = settings_of(platform, job.scope.project)
 
     def find(about: str, limit: int) -> Sequence[MemoryRecord]:
         hits = platform.service.search(
-            job.scope, about, filters=condition, top_k=limit * 3, latest_only=True, explain=False
+            scope, about, filters=condition, top_k=limit * 3, latest_only=True, explain=False
         )
         found = [record for record in relevant(hits) if record.id in best]
         return sorted(found, key=lambda record: best[record.id])[:limit]
@@ -294,14 +295,10 @@ def make(platform: Platform, job: Job) -> Job:
     filling = Filling(find, [], texts=STATEMENTS)
     enough = settings["enabled"] and len(records) >= LEAST_MEMORIES
     content = filling.fill(settings["schema"] or DEFAULT_SCHEMA) if enough else None
-    now = platform.clock()
-    return replace(
+    return succeeded(
         job,
-        status="SUCCEEDED",
+        platform.clock(),
+        [{"event": "PROFILE", "status": "succeeded" if content else "insufficient_data"}],
         content=json.dumps(content, ensure_ascii=False) if content else None,
         memory_ids=list(filling.used),
-        results=[{"event": "PROFILE", "status": "succeeded" if content else "insufficient_data"}],
-        error=None,
-        updated_at=now,
-        completed_at=now,
     )

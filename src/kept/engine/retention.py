@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final, get_args
 
 from kept.domain.filters import And, Filter, Not, Or, parse_filter
@@ -155,8 +155,6 @@ def _reach(rule: Rule, rules: Sequence[Rule]) -> Filter:
 
 
 def _older_than(days: int, now: datetime) -> Filter:
-    from datetime import timedelta
-
     return parse_filter({"created_at": {"lt": (now - timedelta(days=days)).isoformat()}})
 
 

@@ -21,6 +21,7 @@ from kept.domain.jobs import Job, pause_before_retry
 from kept.domain.scope import Scope
 from kept.domain.webhooks import EVENT_TYPES, MEMORY_EVENTS, events_of, memory_details, signature
 from kept.engine.access import ProjectAccess
+from kept.engine.keys import parse_name
 from kept.engine.platform import Platform
 from kept.errors import InvalidInputError, NotFoundError
 from kept.ports import Entry, JobListing, Sender
@@ -29,7 +30,6 @@ WEBHOOK: Final = "webhook"
 CURSOR: Final = "cursor"
 MAX_WEBHOOKS: Final = 50
 MAX_URL: Final = 2_048
-MAX_NAME: Final = 200
 RELAYED: Final = 1_000
 """Revisions read at a time."""
 MAX_ATTEMPTS: Final = 8
@@ -94,7 +94,7 @@ class Webhooks:
             if len(webhooks_of(self._platform, project)) >= MAX_WEBHOOKS:
                 raise InvalidInputError(f"A project has at most {MAX_WEBHOOKS} webhooks.")
             data = {
-                "name": _name(name),
+                "name": parse_name(name),
                 "url": self._url(url),
                 "event_types": list(_event_types(event_types)),
                 "is_active": True,
@@ -129,7 +129,7 @@ class Webhooks:
             self._own(webhook_id)
             data: dict[str, Any] = {}
             if name is not None:
-                data["name"] = _name(name)
+                data["name"] = parse_name(name)
             if url is not None:
                 data["url"] = self._url(url)
             if event_types is not None:
@@ -349,12 +349,6 @@ class Deliveries:
 
 def _cursor(project: str) -> str:
     return f"webhooks/{project}"
-
-
-def _name(name: object) -> str:
-    if not isinstance(name, str) or not name.strip() or len(name) > MAX_NAME or not name.isprintable():
-        raise InvalidInputError(f"name must be a text of 1 to {MAX_NAME} printable characters.")
-    return name.strip()
 
 
 def _url(url: object) -> str:

@@ -224,7 +224,7 @@ def delivery(job: Job) -> dict[str, Any]:
 
 
 def rule(found: Rule) -> dict[str, Any]:
-    """A retention found."""
+    """A retention rule."""
     kept: Any = "forever" if found.days is None else found.days
     return {"id": found.id, **found.match, "days": kept, "created_at": iso(found.created_at)}
 
