@@ -28,6 +28,13 @@ def test_the_secret_is_shown_when_a_webhook_is_made_and_never_again(api, tenant)
     assert secret not in str(changed) + str(api.get(hooks(tenant), tenant.key))
 
 
+def test_the_audit_knows_the_request_by_which_an_administrator_made_one(api, tenant):
+    asked = {"name": "changes", "url": PUBLIC, "event_types": ["memory_add"]}
+    api.answer("POST", hooks(tenant), api.admin, json=asked, headers={"X-Request-ID": "mine"})
+    (entry,) = api.get("/v1/audit/?action=webhook.create", tenant.key)["results"]
+    assert (entry["request_id"], entry["project_id"]) == ("mine", tenant.id)
+
+
 @pytest.mark.parametrize(
     ("fields", "named"),
     [

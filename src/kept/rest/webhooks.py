@@ -7,6 +7,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from pydantic import Field
 
+from kept.engine.access import ProjectAccess
 from kept.engine.webhooks import Webhooks
 from kept.rest.answers import Json
 from kept.rest.asking import Access, Body, Name, PageNumber, PageSize, in_project, page_of
@@ -67,5 +68,4 @@ def deliveries(
 
 def _of(request: Request, access: Access, project_id: str) -> Webhooks:
     principal = in_project(access.platform, access.principal, project_id)
-    inside = access.platform.access(principal) if principal is not access.principal else access
-    return Webhooks(inside, request.app.state.sender)
+    return Webhooks(ProjectAccess(access.platform, principal, access.request_id), request.app.state.sender)
