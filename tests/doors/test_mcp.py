@@ -12,8 +12,10 @@ from queue import SimpleQueue
 import pytest
 
 from kept.adapters.embedders import wordllama
+from kept.domain.scope import ENTITY_IDS
+from kept.engine.access import ENTITY_TYPES
 from kept.errors import RateLimitError, StoreBusyError
-from kept.mcp import guide
+from kept.mcp import guide, resources, tools
 from kept.mcp.local import open_local
 from kept.mcp.server import CAPABILITIES_KEY, HANDSHAKES, SERVER_KEY, TOKENS_KEY, VERSION_KEY, Server
 from kept.mcp.stdio import MAX_LINE, Connection, lines_of
@@ -279,7 +281,7 @@ def test_five_megabytes_of_text_are_taken_or_refused_with_a_reason(plain):
     assert MAX_LINE > 5_000_000
     failed = plain.fail("add_memory", text="word " * 1_000_000)
     assert "characters" in failed["text"]
-    kept = plain.call("add_memory", messages=[{"role": "user", "content": "A sentence of some length. " * 4_000}] * 10)
+    kept = plain.call("add_memory", messages=[{"role": "user", "content": "A sentence of some length. " * 400}] * 2)
     assert kept["results"]
 
 
@@ -297,6 +299,11 @@ def test_half_a_character_in_a_text_breaks_nothing(plain):
 def test_the_everyday_tools_are_listed_in_their_order_and_hidden_ones_are_not(client):
     listed = [tool["name"] for tool in client.result("tools/list")["tools"]]
     assert listed == [tool.name for tool in EVERYDAY]
+
+
+def test_ids_and_types_of_entities_are_the_engines():
+    assert tools.ENTITY_IDS == ENTITY_IDS
+    assert tuple(ENTITY_TYPES) == resources.TYPES
     assert not set(listed) & {"hook", *ALIASES}
 
 
@@ -607,6 +614,17 @@ def test_where_the_client_can_ask_its_user_decides(connect, era, answer, left):
     assert "1 memories of user_id mira" in asked[0]["message"]
     assert result["isError"] == bool(left)
     assert client.call("get_memories")["count"] == left
+
+
+def test_a_question_ends_with_its_call(connect):
+    client = connect(capabilities={"elicitation": {}})
+    client.call("add_memory", text="Mira likes tea")
+    asking = client.begin("tools/call", name="delete_all_memories", arguments={"user_id": "mira", "confirm": True})
+    question = client.messages.get(timeout=WITHIN_S)
+    client.send({"method": "notifications/cancelled", "params": {"requestId": asking}})
+    client.connection.drain(WITHIN_S)
+    client.send({"id": question["id"], "result": {"action": "accept", "content": {"confirm": True}}})
+    assert client.call("get_memories")["count"] == 1
 
 
 def test_an_answer_holds_only_for_what_was_asked(connect):

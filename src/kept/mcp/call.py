@@ -18,7 +18,8 @@ _FORM: Final = {
 }
 
 Report = Callable[[float, float | None, str | None], None]
-Ask = Callable[[str, Mapping[str, Any]], Mapping[str, Any]]
+Ask = Callable[[str, Mapping[str, Any], threading.Event], Mapping[str, Any]]
+"""Sends a request to the client and waits for its answer, or until the event is set."""
 
 
 class CancelledError(KeptError):
@@ -104,7 +105,7 @@ class Call:
         if self.is_modern:
             answer = self._answered(form)
         else:
-            answer = self._ask("elicitation/create", form) if self._ask is not None else {}
+            answer = self._ask("elicitation/create", form, self._ended) if self._ask is not None else {}
         content = answer.get("content")
         agreed = content.get(CONFIRM, True) if isinstance(content, Mapping) else True
         if answer.get("action") != "accept" or agreed is not True:

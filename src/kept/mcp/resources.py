@@ -9,11 +9,11 @@ from typing import Any, Final
 from kept.errors import InvalidInputError, NotFoundError
 from kept.mcp.backend import Backend, Json
 
-SCHEME: Final = "kept://"
 MEMORY: Final = "kept://memory/{id}"
 CONTEXT: Final = "kept://context{?query}"
 ENTITY: Final = "kept://entity/{type}/{id}"
 TYPES: Final = ("user", "agent", "app", "run")
+"""Of entities, as in the engine, which a start does not import; a test holds them equal."""
 PAGE: Final = 50
 MOST_VALUES: Final = 100
 """Of a completion, as the protocol says."""
@@ -127,7 +127,7 @@ def _context(backend: Backend, query: str) -> str:
 def _listed(memory: Json) -> Json:
     text = memory["memory"]
     return {
-        "uri": f"kept://memory/{memory['id']}",
+        "uri": MEMORY.format(id=memory["id"]),
         "name": text if len(text) <= _NAMED else f"{text[: _NAMED - 1]}…",
         "mimeType": "application/json",
     }

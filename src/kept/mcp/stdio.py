@@ -29,8 +29,9 @@ WORKERS: Final = 16
 """Calls at the same time; most wait for the store or for another server."""
 DRAIN_S: Final = 3.0
 """How long calls may still go on when the client has left: longer than any write takes."""
-ASK_S: Final = 300.0
-"""How long a user may think about a question."""
+ASK_LOOK_S: Final = 0.25
+ASK_LOOKS: Final = 1_200
+"""Five minutes: how long a user may think about a question."""
 PARENT_LOOK_S: Final = 1.0
 WARM_AFTER_S: Final = 0.25
 """Without a `tools/list`, when to begin to warm the engine: clients begin within milliseconds, and their first answers go first."""
@@ -246,7 +247,7 @@ class Connection:
         if not call.is_cancelled:
             self._send_result(identity, result, modern=call.is_modern)
 
-    def _ask(self, method: str, params: Mapping[str, Any]) -> Mapping[str, Any]:
+    def _ask(self, method: str, params: Mapping[str, Any], ended: threading.Event) -> Mapping[str, Any]:
         """Send the client a request; its answer, or none when it gives none in time."""
         answer: SimpleQueue[Mapping[str, Any]] = SimpleQueue()
         with self._mutex:
@@ -255,8 +256,11 @@ class Connection:
             self._questions[identity] = answer
         self._send({"id": identity, "method": method, "params": params})
         try:
-            return answer.get(timeout=ASK_S)
-        except Empty:
+            for _ in range(ASK_LOOKS):
+                with suppress(Empty):
+                    return answer.get(timeout=ASK_LOOK_S)
+                if ended.is_set():
+                    raise CancelledError
             return {}
         finally:
             with self._mutex:

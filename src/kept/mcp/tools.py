@@ -20,6 +20,7 @@ Method = Literal["read", "write", "custom"]
 Run = Callable[[Backend, Json, Call], Json]
 
 ENTITY_IDS: Final = ("user_id", "agent_id", "app_id", "run_id")
+"""As in the domain, which a start does not import; a test holds them equal."""
 _OWNERS: Final = ("user_id", "agent_id", "run_id")
 """Who says one of these means that one's memories, and not those of the default user."""
 TOP_K: Final = 10
