@@ -299,12 +299,12 @@ def test_half_a_character_in_a_text_breaks_nothing(plain):
 def test_the_everyday_tools_are_listed_in_their_order_and_hidden_ones_are_not(client):
     listed = [tool["name"] for tool in client.result("tools/list")["tools"]]
     assert listed == [tool.name for tool in EVERYDAY]
+    assert not set(listed) & {"hook", *ALIASES}
 
 
 def test_ids_and_types_of_entities_are_the_engines():
     assert tools.ENTITY_IDS == ENTITY_IDS
     assert tuple(ENTITY_TYPES) == resources.TYPES
-    assert not set(listed) & {"hook", *ALIASES}
 
 
 def test_the_listing_of_the_everyday_tools_costs_less_than_2500_tokens():
@@ -410,6 +410,16 @@ def test_memories_belong_to_the_default_user_unless_somebody_is_named(plain):
     assert found(filters={"OR": [{"user_id": "jonas"}, {"agent_id": "planner"}]}) != []
     assert found(agent_id="planner") == ["The planner owns a calendar"]
     assert found(user_id="mira", filters={"user_id": "jonas"}) == []
+
+
+@pytest.mark.parametrize("depth", [150, 450])
+def test_a_filter_may_be_deep_and_is_refused_with_a_reason_when_it_is_too_deep(plain, depth):
+    filters = {"user_id": "mira"}
+    for _ in range(depth):
+        filters = {"AND": [filters]}
+    result = plain.result("tools/call", name="search_memories", arguments={"query": "x", "filters": filters})
+    assert result["isError"] == (depth > 400)
+    assert "went wrong inside" not in result["content"][0]["text"]
 
 
 def test_ids_beside_the_filter_and_conditions_inside_it_must_both_hold(plain):

@@ -102,10 +102,17 @@ def _ids(backend: Backend, given: Mapping[str, Any], *, defaults: bool = True) -
 
 
 def _names(filters: object, name: str) -> bool:
-    """Whether a filter speaks of an id anywhere."""
-    if isinstance(filters, Mapping):
-        return name in filters or any(_names(part, name) for part in filters.values())
-    return isinstance(filters, list) and any(_names(part, name) for part in filters)
+    """Whether a filter speaks of an id anywhere, however deep."""
+    waiting = [filters]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, Mapping):
+            if name in part:
+                return True
+            waiting += part.values()
+        elif isinstance(part, list):
+            waiting += part
+    return False
 
 
 def _options(given: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
