@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 TOOL: Final = "hook"
-"""The hidden tool's name."""
+"""The hidden tool through which the client calls its hooks."""
 SERVER: Final = "kept"
 """The server's name in a client's configuration."""
 PLUGIN_SERVER: Final = "plugin:kept:kept"

@@ -25,8 +25,8 @@ from kept.cli.options import command
 def mcp(invocation: Invocation, /, url: str | None, key: str | None, tools: str | None) -> None:
     """Serve the memory to an agent over MCP, on stdio.
 
-    The agent's client starts and ends this, not a person. Speaks JSON-RPC on standard input and output and ends when its client does. Memories are the user's own unless a call
-    names whose.
+    The agent's client starts and ends this, not a person. Speaks JSON-RPC on standard input and output and ends when its client
+    does. Memories are the user's own unless a call names whose.
     """
     from kept.cli.mcp_start import run
 

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from kept.claude_code.wiring import TOOL
 from kept.errors import ConfigurationError, InvalidInputError
 from kept.mcp.server import Server
 from kept.mcp.tools import EVERYDAY, Tool, select
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
 
 OPTIONS: Final = ("database", "project", "user", "agent", "app", "run", "url", "key", "tools")
 """Each takes a value."""
-HOOK: Final = "hook"
-"""The hidden tool through which a coding client calls its hooks."""
 HOOK_AFTER_S: Final = 0.5
 """When the engine is warm, how long until the hooks are: a first search that came meanwhile goes first."""
 
@@ -56,7 +55,7 @@ def run(**options: str | None) -> None:
     from kept.mcp import stdio
 
     opening = Opening(options)
-    server = Server(opening.tools(), opening.backend, {HOOK: opening.call_hook})
+    server = Server(opening.tools(), opening.backend, {TOOL: opening.call_hook})
     stdio.run(server, warm=opening.warm, close=opening.close)
 
 
