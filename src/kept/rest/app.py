@@ -55,6 +55,7 @@ what Kept adds stands under names of its own. Every answer is JSON, every error 
 """
 
 ROUTERS = (
+    memories.direct,
     events.router,  # before memories: /v1/memories/events/ is no memory's id
     memories.router,
     entities.router,  # after memories: /v1/memories/{type}/{name}/ takes what is none of their routes

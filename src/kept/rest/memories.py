@@ -29,6 +29,7 @@ from kept.rest.asking import (
     require_understood,
     require_uuid,
 )
+from kept.rest.direct import DirectRoute
 from kept.rest.turns import Turns
 from kept.sdk import shapes, wire
 
@@ -50,6 +51,7 @@ _ADD_OPTIONS: Final = (
 _REQUIRED_IDS: Final = "One of the filters: app_id, user_id, agent_id, run_id is required!"
 
 router = APIRouter(tags=["memories"], default_response_class=Json)
+direct = APIRouter(tags=["memories"], default_response_class=Json, route_class=DirectRoute)
 
 
 # --- bodies ---
@@ -231,7 +233,7 @@ def _ids_of_add(body: AddBody) -> dict[str, Any]:
 # --- search ---
 
 
-@router.post("/v3/memories/search/", summary="Search")
+@direct.post("/v3/memories/search/", summary="Search")
 async def search(request: Request, access: Access, body: SearchBody) -> Json:
     """The memories that matter for a query, best first."""
     _refuse_ids_beside_filters(body)
