@@ -20,6 +20,7 @@ from kept.bootstrap import build_platform
 from kept.engine.keys import Keys
 from kept.engine.links import OF_MEMORIES, TAGS
 from kept.errors import AuthenticationError, ConfigurationError, ForbiddenError
+from kept.mcp.call import CancelledError
 from kept.mcp.server import CAPABILITIES_KEY, VERSION_KEY
 from kept.mcp.tools import ALIASES, EVERYDAY
 from kept.rest import inventory
@@ -298,6 +299,28 @@ def test_what_is_done_is_in_the_audit_with_its_key(web):
     assert [(entry["connector"], entry["actor"]) for entry in entries if entry["key_id"] == made.id] == [
         ("mcp", "agent")
     ]
+
+
+@pytest.mark.parametrize("version", [MODERN, "2025-11-25"])
+def test_a_call_ends_when_its_client_hangs_up(web, monkeypatch, version):
+    ended = threading.Event()
+
+    def slow(*asked: object) -> dict:
+        try:
+            while True:
+                asked[-1].wait(0.01)
+        except CancelledError:
+            ended.set()
+            raise
+
+    monkeypatch.setattr("kept.mcp.local.LocalBackend.delete_all", slow)
+    assert web.tools(key=web.admin)  # from now on it answers at once
+    with httpx2.Client(trust_env=False, timeout=0.5) as impatient:
+        monkeypatch.setattr(web, "_client", impatient)
+        asked = {"name": "delete_all_memories", "arguments": {"user_id": "mira", "confirm": True}}
+        with pytest.raises(httpx2.ReadTimeout):
+            web.post("tools/call", key=web.admin, headers={"MCP-Protocol-Version": version}, **asked)
+    assert ended.wait(WITHIN_S)
 
 
 # --- the full inventory ---

@@ -7,7 +7,7 @@ from, so that what has ended ends at its next request, and what is going on then
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 import anyio
 from fastapi import FastAPI, Request
+from starlette.requests import ClientDisconnect
 from starlette.routing import Route
 from starlette.types import Message, Receive, Scope, Send
 
@@ -128,7 +129,7 @@ class McpDoor:
             await send(message)
 
         left = None if seat.until is None else (seat.until - self._platform.clock()).total_seconds()
-        with anyio.move_on_after(left) as span:
+        with anyio.move_on_after(left) as span, suppress(ClientDisconnect):
             assert self._transport is not None  # noqa: S101 - it is there before it is ready
             await self._transport.serve(seat, scope, receive, sending)
         if span.cancelled_caught and not begun:
