@@ -18,6 +18,7 @@ OPEN_DAYS: Final = 30
 MOST_OPEN: Final = 6
 MOST_LASTING: Final = 10
 MOST_SESSIONS: Final = 3
+"""Of each section, so that none fills the brief alone."""
 _SUMMARY_TYPES: Final = frozenset({"compact_summary", "session_summary"})
 
 

@@ -17,6 +17,7 @@ from kept.errors import InvalidInputError
 MAX_CATEGORIES: Final = 100
 MAX_NAME: Final = 100
 MAX_DESCRIPTION: Final = 2_000
+"""Bounds of a project's own list: what a person still oversees, and a name and some paragraphs for each."""
 OTHER: Final = "misc"
 """What is near none of the others, where a project has a category of this name."""
 

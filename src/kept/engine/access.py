@@ -41,6 +41,7 @@ MAX_BATCH: Final = 1_000
 SETTLED_WITHIN_S: Final = 20.0
 """Below the time after which most clients give up."""
 LOOK_S: Final = 0.02
+"""Between two looks at a job that is waited for: one reads a row, and nobody notices the delay."""
 MAX_RESULTS: Final = 1_000
 """Results listed in a job: more would make an event of a large deletion larger than what it deleted."""
 

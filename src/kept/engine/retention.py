@@ -25,7 +25,9 @@ RULE: Final = "retention_rule"
 MATCHES: Final = ("category", "tag", "connector", "memory_type")
 ACTOR: Final = "retention"
 MAX_RULES: Final = 200
+"""Each is a filter that names all longer ones, enforced every hour."""
 MAX_VALUE: Final = 200
+"""Characters of what a rule names; the longest categories have 100."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,11 +29,13 @@ from kept.ports import Entry, JobListing, Sender
 WEBHOOK: Final = "webhook"
 CURSOR: Final = "cursor"
 MAX_WEBHOOKS: Final = 50
+"""Every change becomes a job for each of them."""
 MAX_URL: Final = 2_048
+"""Characters; longer ones fail at some proxies and servers."""
 RELAYED: Final = 1_000
 """Revisions read at a time."""
 MAX_ATTEMPTS: Final = 8
-"""1 s, 4 s, 16 s, … up to an hour between them: some two and a half hours in all."""
+"""1 s, 4 s, 16 s, … up to an hour between them: nearly an hour and a half in all."""
 GIVEN_UP_AFTER: Final = timedelta(days=3)
 """A webhook to which nothing could be delivered for so long is switched off."""
 LONGEST_REST: Final = timedelta(minutes=5)

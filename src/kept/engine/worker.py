@@ -42,9 +42,11 @@ DELIVERY_LOOK_S: Final = 1.0
 GATHER_S: Final = 0.02
 """Writes that are asked for within it are stored together, with one wait for the disk."""
 UPKEEP_S: Final = 3_600.0
+"""Retention and purging count in days; an hour late is not noticed."""
 BATCH_ADDS: Final = 64
 """Adds stored with one wait for the disk; more would make the first of them wait for the last."""
 MAX_ATTEMPTS: Final = 5
+"""With 1 s, 4 s, 16 s and 64 s between them: a store that is held for longer needs a person."""
 SUSPECT: Final = 2
 """How often a job may have been begun together with others without an end; from then on it is begun alone."""
 MOST_BEGUN: Final = 10

@@ -23,6 +23,7 @@ logger = logging.getLogger("kept.rest")
 SLASHED: Final = ("/v1/", "/v2/", "/v3/", "/api/")
 """Below these every path ends in a slash, everywhere else in none."""
 MAX_REQUEST_ID: Final = 64
+"""Characters that are taken over from a caller; a UUID has 36."""
 MAX_HEAD_BYTES: Final = 64 * 1024
 """Longest address and headers together; what usual servers and proxies take is between 8 and 64 KB."""
 HEADER: Final = b"x-request-id"

@@ -25,7 +25,9 @@ ALGORITHMS: Final = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES25
 LEEWAY_S: Final = 30
 """How far two machines' clocks may differ."""
 KEYS_TIMEOUT_S: Final = 5.0
+"""For the authority to give its keys; a client waits meanwhile."""
 KEYS_LIFE_S: Final = 300
+"""How long a key that the authority withdrew is still believed."""
 CONNECTOR: Final = "mcp"
 PROJECT_CLAIM: Final = "kept_project"
 DENIED: Final = "The token is malformed, expired, or not meant for this server."

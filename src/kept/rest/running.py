@@ -23,6 +23,7 @@ REQUESTS_GRACE_S: Final = 5
 KEEP_ALIVE_S: Final = 30
 """How long an idle connection is kept: longer than clients' pools keep theirs (4 to 15 s), so that the client ends it."""
 BACKLOG: Final = 1_024
+"""Connections that wait to be accepted: all that clients open in one burst."""
 _THIS_MACHINE: Final = ("127.0.0.1", "::1")
 _COLLECTED_AFTER: Final = (20_000, 20, 50)
 """Instead of 700, 10 and 10: a search took an eighth less processor time (`benchmarks/serve.py`, three alternated runs)."""

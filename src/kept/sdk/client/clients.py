@@ -23,6 +23,7 @@ DEFAULT_URL: Final = "http://127.0.0.1:8787"
 TIMEOUT_S: Final = 60.0
 """As in Mem0's newer clients; every call is answered at once, long work is acknowledged."""
 RETRIES: Final = 3
+"""How long they last together: `exchange.FIRST_PAUSE_S`."""
 
 
 class MemoryClient(MemoryCalls[Blocking]):
