@@ -5,7 +5,10 @@ from __future__ import annotations
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 
+import httpx2
 import pytest
+
+from kept.rest import inventory
 
 
 def bound_to_agent(tenant, agent: str = "butler", **fields) -> str:
@@ -145,3 +148,10 @@ def test_half_a_character_in_an_id_is_no_fault_of_ours(api, tenant):
         headers = {"Content-Type": "application/json", "Idempotency-Key": "asked by a test"}
         answer = api.ask("POST", path, key=tenant.key, content=body, headers=headers)
         assert answer.status_code in {400, 404}, path
+
+
+@pytest.mark.parametrize(("name", "segment"), [("..", "%2E%2E"), (".", "%2E"), ("a/../b", "a%2F%2E%2E%2Fb")])
+def test_a_name_in_a_tools_path_leads_to_no_other_route(name, segment):
+    """A client takes `..` out of a path, together with what was before it."""
+    url = httpx2.URL(f"http://kept.test/v1/memories/{inventory._segment(name)}/keys/")
+    assert url.raw_path.decode() == f"/v1/memories/{segment}/keys/"

@@ -21,8 +21,13 @@ TOTAL_S: Final = 10.0
 """From the first byte to the last, however slowly the other side drips."""
 CONNECT_S: Final = 5.0
 _REFUSED: Final = "is an address of this machine or of a private network (KEPT_WEBHOOKS_ALLOW_PRIVATE=true allows it)"
-_METADATA: Final = (ipaddress.ip_network("100.64.0.0/10"), ipaddress.ip_network("168.63.129.16/32"))
-"""Carrier-grade addresses and a cloud's host service; the others (169.254.169.254) are link-local."""
+_INNER: Final = tuple(
+    map(ipaddress.ip_network, ("100.64.0.0/10", "168.63.129.16/32", "fec0::/10", "64:ff9b:1::/48", "::ffff:0:0:0/96"))
+)
+"""Inner networks that count as global: of carriers, a cloud's host service (the others, as 169.254.169.254, are link-local), of sites,
+and of translators to IPv4 that are for one network alone."""
+_TRANSLATED: Final = (ipaddress.ip_network("64:ff9b::/96"), ipaddress.ip_network("::/96"))
+"""Where the last 32 bits are an IPv4 address that the network delivers to (RFC 6052, RFC 4291)."""
 
 
 class HttpSender:
@@ -128,11 +133,17 @@ class _Pinned(http.client.HTTPConnection):
 
 def _is_private(address: str) -> bool:
     found = ipaddress.ip_address(address.partition("%")[0])
-    inner = getattr(found, "ipv4_mapped", None) or getattr(found, "sixtofour", None)
-    if inner is not None:
-        found = inner
+    if isinstance(found, ipaddress.IPv6Address):
+        found = _carried(found) or found
     return (
         not found.is_global
         or found.is_multicast
-        or any(found in network for network in _METADATA if network.version == found.version)
+        or any(found in network for network in _INNER if network.version == found.version)
     )
+
+
+def _carried(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
+    """The IPv4 address that an IPv6 address leads to, if it does."""
+    if any(address in network for network in _TRANSLATED):
+        return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    return address.ipv4_mapped or address.sixtofour

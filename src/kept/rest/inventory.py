@@ -145,7 +145,7 @@ def _call(
         raise InvalidInputError("This tool works on a store or server of its own only.")
     rest = dict(given)
     for name in [part[1:-1] for part in path.split("/") if part.startswith("{")]:
-        path = path.replace(f"{{{name}}}", quote(str(rest.pop(name)), safe=""))
+        path = path.replace(f"{{{name}}}", _segment(rest.pop(name)))
     query = {name: rest.pop(name) for name in in_query & rest.keys()}
     body = None if verb == "GET" else rest
     status, answer = anyio.run(_ask, app, backend.access.principal, verb, path, query, body)
@@ -154,6 +154,11 @@ def _call(
     return (
         answer if isinstance(answer, dict) else {"results": answer} if isinstance(answer, list) else {"content": answer}
     )
+
+
+def _segment(value: object) -> str:
+    """A name as one segment of a path; dots as well, for `..` would lead to another route."""
+    return quote(str(value), safe="").replace(".", "%2E")
 
 
 async def _ask(
