@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import ipaddress
 import os
 import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+from anyio.from_thread import start_blocking_portal
 from hypothesis import HealthCheck, settings
 
 import kept
@@ -76,3 +80,48 @@ def start_python():
         process.wait()
         process.stdin.close()
         process.stdout.close()
+
+
+# --- clients of both kinds, one way to speak to them ---
+
+
+class Waited:
+    """What has coroutines, with each of them waited for: one test speaks to both kinds of client."""
+
+    def __init__(self, portal: Any, target: Any) -> None:
+        self._portal = portal
+        self._target = target
+
+    def __getattr__(self, name: str) -> Any:
+        from kept.sdk.client.runners import Speaker
+
+        found = getattr(self._target, name)
+        if inspect.iscoroutinefunction(found):
+            return lambda *args, **kwargs: self._portal.call(functools.partial(found, *args, **kwargs))
+        return Waited(self._portal, found) if isinstance(found, Speaker) else found
+
+
+@pytest.fixture(params=["sync", "async"])
+def make_client(request):
+    """Makes clients of one kind, which are closed at the end."""
+    made = []
+    if request.param == "sync":
+
+        def make(**options: Any) -> Any:
+            made.append(kept.MemoryClient(**options))
+            return made[-1]
+
+        yield make
+        for client in made:
+            client.close()
+        return
+
+    with start_blocking_portal() as portal:
+
+        def make_waited(**options: Any) -> Any:
+            made.append(Waited(portal, kept.AsyncMemoryClient(**options)))
+            return made[-1]
+
+        yield make_waited
+        for client in made:
+            client.close()

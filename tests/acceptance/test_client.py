@@ -2,42 +2,16 @@
 
 from __future__ import annotations
 
-import functools
-import inspect
-from typing import Any
-
 import pytest
-from anyio.from_thread import start_blocking_portal
 
-from kept import AsyncMemoryClient, MemoryClient, errors
-from kept.sdk.client.runners import Speaker
+from kept import MemoryClient, errors
 
 
-class Waited:
-    """An async client whose coroutines are waited for, so that each test speaks to both kinds."""
-
-    def __init__(self, portal, target):
-        self._portal, self._target = portal, target
-
-    def __getattr__(self, name: str) -> Any:
-        found = getattr(self._target, name)
-        if inspect.iscoroutinefunction(found):
-            return lambda *args, **kwargs: self._portal.call(functools.partial(found, *args, **kwargs))
-        return Waited(self._portal, found) if isinstance(found, Speaker) else found
-
-
-@pytest.fixture(params=["sync", "async"])
-def client(request, server):
+@pytest.fixture
+def client(make_client, server):
     """A client of a project of its own."""
     _, key = server.make_project()
-    if request.param == "sync":
-        with MemoryClient(key, server.url) as made:
-            yield made
-        return
-    with start_blocking_portal() as portal:
-        waited = Waited(portal, AsyncMemoryClient(key, server.url))
-        yield waited
-        waited.close()
+    return make_client(api_key=key, host=server.url)
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import inspect
 import json
 import threading
 from collections.abc import Mapping
@@ -16,13 +15,11 @@ import httpx2
 import pytest
 from anyio.from_thread import start_blocking_portal
 
-from kept import AsyncMemoryClient, MemoryClient
 from kept.adapters import embedders
 from kept.bootstrap import build_platform
 from kept.engine.keys import Keys
 from kept.engine.platform import Platform
 from kept.rest.app import create_app, served
-from kept.sdk.client.runners import Speaker
 from kept.settings import Settings
 
 _opened_once = functools.cache(embedders.open_embedder)
@@ -132,49 +129,6 @@ def recorder():
         yield server
         server.shutdown()
         thread.join()
-
-
-# --- clients of both kinds, one way to speak to them ---
-
-
-class Waited:
-    """What has coroutines, with each of them waited for: one test speaks to both kinds of client."""
-
-    def __init__(self, portal: Any, target: Any) -> None:
-        self._portal = portal
-        self._target = target
-
-    def __getattr__(self, name: str) -> Any:
-        found = getattr(self._target, name)
-        if inspect.iscoroutinefunction(found):
-            return lambda *args, **kwargs: self._portal.call(functools.partial(found, *args, **kwargs))
-        return Waited(self._portal, found) if isinstance(found, Speaker) else found
-
-
-@pytest.fixture(params=[MemoryClient, AsyncMemoryClient], ids=["sync", "async"])
-def make_client(request):
-    """Makes clients of one kind, which are closed at the end."""
-    made = []
-    if request.param is MemoryClient:
-
-        def make(**options: Any) -> Any:
-            made.append(MemoryClient(**options))
-            return made[-1]
-
-        yield make
-        for client in made:
-            client.close()
-        return
-
-    with start_blocking_portal() as portal:
-
-        def make_waited(**options: Any) -> Any:
-            made.append(Waited(portal, AsyncMemoryClient(**options)))
-            return made[-1]
-
-        yield make_waited
-        for client in made:
-            client.close()
 
 
 @pytest.fixture
