@@ -19,7 +19,7 @@ from kept.engine.access import ProjectAccess, require_named
 from kept.engine.filling import Filling, check_schema, relevant
 from kept.engine.pending import boundary_of
 from kept.engine.platform import Platform
-from kept.errors import InvalidInputError, NotFoundError
+from kept.errors import ConflictError, InvalidInputError, NotFoundError
 from kept.ports import JobListing
 
 ExportForm = Literal["json", "jsonl", "csv", "markdown"]
@@ -105,6 +105,21 @@ class Exports:
     def _recent(self, scope: Scope) -> Sequence[Job]:
         listing = JobListing(project=scope.project, kinds=["EXPORT"], bound=self._access.principal.bound)
         return self._jobs.page(listing, limit=100)
+
+
+def content_of(job: Job) -> str:
+    """What was made.
+
+    Raises:
+        ConflictError: It is not made yet, could not be, or a memory in it was erased since.
+    """
+    if job.status == "FAILED":
+        raise ConflictError(f"The export failed: {job.error}")
+    if job.status != "SUCCEEDED":
+        raise ConflictError("The export is not ready yet.")
+    if job.content is None:
+        raise ConflictError("A memory in this export was erased since, and the export with it. Ask for a new one.")
+    return job.content
 
 
 def make(platform: Platform, job: Job) -> Job:

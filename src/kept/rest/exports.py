@@ -8,10 +8,9 @@ from fastapi import APIRouter
 from pydantic import Field
 from starlette.responses import Response
 
-from kept.domain.jobs import Job
-from kept.engine.exports import Exports
+from kept.domain.jobs import OPEN
+from kept.engine.exports import Exports, content_of
 from kept.engine.summary import BUDGET_TOKENS, summary
-from kept.errors import ConflictError
 from kept.rest.answers import Json
 from kept.rest.asking import Access, Name, Scoped, filters_of
 from kept.sdk import wire
@@ -69,9 +68,9 @@ def create(access: Access, body: ExportBody) -> Json:
 def get(access: Access, body: ExportChoice) -> Json:
     """The exported object itself; of another form than `json`, its text with the form. 202 while it is being made."""
     job = Exports(access).find(body.memory_export_id, ids=body.ids, filters=filters_of(body.filters))
-    if job.status in {"PENDING", "RUNNING"}:
+    if job.status in OPEN:
         return Json({"message": "The export is not ready yet.", "id": job.id, "status": job.status}, status_code=202)
-    content = _content(job)
+    content = content_of(job)
     if job.payload["format"] == "json":
         return JsonText(content)
     return Json({"id": job.id, "format": job.payload["format"], "content": content})
@@ -87,7 +86,7 @@ def state(access: Access, export_id: Name) -> Json:
 def content(access: Access, export_id: Name) -> Response:
     """The export as a file of its form."""
     job = Exports(access).find(export_id)
-    text, form = _content(job), job.payload["format"]
+    text, form = content_of(job), job.payload["format"]
     ending = {"markdown": "md"}.get(form, form)
     headers = {
         "Content-Disposition": f'attachment; filename="kept-export.{ending}"',
@@ -110,18 +109,3 @@ class JsonText(Json):
     def render(self, content: Any) -> bytes:
         """The text as bytes."""
         return str(content).encode("utf-8", "replace")
-
-
-def _content(job: Job) -> str:
-    """What was made.
-
-    Raises:
-        ConflictError: It could not be made, or a memory in it was erased since.
-    """
-    if job.status == "FAILED":
-        raise ConflictError(f"The export failed: {job.error}")
-    if job.status != "SUCCEEDED":
-        raise ConflictError("The export is not ready yet.")
-    if job.content is None:
-        raise ConflictError("A memory in this export was erased since, and the export with it. Ask for a new one.")
-    return job.content
