@@ -157,6 +157,12 @@ class Settings:
         return cls(**{name: value for name, (value, _) in _layered(environ, config, given, team=team).items()})
 
     @property
+    def own_url(self) -> str:
+        """Where this machine's server is reached, as far as the settings say; without a slash at the end."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return (self.public_url or f"http://{host}:{self.port}").rstrip("/")
+
+    @property
     def cache_bytes(self) -> int:
         """Memory for resident partitions."""
         return self.cache_mb * _BYTES_PER_MB

@@ -14,6 +14,7 @@ import pytest
 from kept.adapters.embedders import wordllama
 from kept.domain.scope import ENTITY_IDS
 from kept.engine.access import ENTITY_TYPES
+from kept.engine.pending import KEPT_OPTIONS, STORED_OPTIONS
 from kept.errors import RateLimitError, StoreBusyError
 from kept.mcp import guide, resources, tools
 from kept.mcp.local import open_local
@@ -302,7 +303,8 @@ def test_the_everyday_tools_are_listed_in_their_order_and_hidden_ones_are_not(cl
     assert not set(listed) & {"hook", *ALIASES}
 
 
-def test_ids_and_types_of_entities_are_the_engines():
+def test_words_that_a_start_repeats_are_the_engines():
+    assert {*STORED_OPTIONS, *KEPT_OPTIONS} == {*tools.ADD_OPTIONS} - {"infer", "idempotency_key"}
     assert tools.ENTITY_IDS == ENTITY_IDS
     assert tuple(ENTITY_TYPES) == resources.TYPES
 

@@ -18,3 +18,15 @@ def test_a_system_that_knows_no_login_has_a_user_all_the_same(monkeypatch, tmp_p
 
     monkeypatch.setattr(getpass, "getuser", unknown)
     assert Settings.load(environ={}, config=tmp_path / "none.toml").user_id == "me"
+
+
+@pytest.mark.parametrize(
+    ("given", "url"),
+    [
+        ({}, "http://127.0.0.1:8787"),
+        ({"host": "::1", "port": 9000}, "http://[::1]:9000"),
+        ({"public_url": "https://memory.example.com/kept/"}, "https://memory.example.com/kept"),
+    ],
+)
+def test_a_server_is_reached_at_its_public_url_else_where_it_listens(given, url):
+    assert Settings(database="kept.db", user_id="ana", **given).own_url == url

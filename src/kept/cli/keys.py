@@ -116,15 +116,8 @@ def _of(access: ProjectAccess) -> Tenancy:
 def _row(key: ApiKey) -> str:
     where = "all projects" if key.project is None else f"project {one_line(key.project)}"
     bound = [f"{name} {', '.join(map(one_line, values))}" for name, values in key.bound.items()]
-    said = [where, *bound, *([f"as {one_line(key.member)}"] if key.member else []), *_states(key)]
+    said = [where, *bound, *([f"as {one_line(key.member)}"] if key.member else []), *render.lifetime(key)]
     return f"{key.id}  {padded(key.role, len('READER'))}  {one_line(key.prefix)}…  {one_line(key.name)}  [{'; '.join(said)}]"
-
-
-def _states(key: ApiKey) -> list[str]:
-    states = [f"last used {render.moment(key.last_used_at)}"] if key.last_used_at else []
-    if key.revoked_at is not None:
-        return [*states, f"revoked {render.moment(key.revoked_at)}"]
-    return [*states, f"ends {render.moment(key.expires_at)}"] if key.expires_at else states
 
 
 keys = group("keys", "Say who may use the server.", [list_, create, revoke])

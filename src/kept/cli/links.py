@@ -142,7 +142,7 @@ def _given(carried: dict[str, Any]) -> dict[str, Any]:
 
 def _show(invocation: Invocation, link: Link, token: str | None = None) -> None:
     """A link, and its address where it has a new one."""
-    url = None if token is None else f"{_base(invocation)}/mcp/{token}"
+    url = None if token is None else f"{invocation.settings.own_url}/mcp/{token}"
     if invocation.as_json:
         from kept.sdk import wire
 
@@ -153,23 +153,12 @@ def _show(invocation: Invocation, link: Link, token: str | None = None) -> None:
         render.say(f"Its address, shown this once: {url}")
 
 
-def _base(invocation: Invocation) -> str:
-    """Where the server is reached, as far as the settings say."""
-    settings = invocation.settings
-    return (settings.public_url or f"http://{settings.host}:{settings.port}").rstrip("/")
-
-
 def _row(link: Link) -> str:
     tags = f" of {', '.join(map(one_line, link.tags))}" if link.tags else ""
     bound = [f"{name} {', '.join(map(one_line, values))}" for name, values in link.bound.items()]
-    states = [f"last used {render.moment(link.last_used_at)}"] if link.last_used_at else []
-    if link.revoked_at is not None:
-        states.append(f"revoked {render.moment(link.revoked_at)}")
-    elif link.expires_at is not None:
-        states.append(f"ends {render.moment(link.expires_at)}")
     key = ["with a key"] if link.require_api_token_auth else []
     limit = [f"{link.rate_limit} calls a minute"] if link.rate_limit else []
-    said = [f"{', '.join(link.methods)}{tags}", *bound, *key, *limit, *states]
+    said = [f"{', '.join(link.methods)}{tags}", *bound, *key, *limit, *render.lifetime(link)]
     return f"{link.id}  {one_line(link.name)}  [{'; '.join(said)}]"
 
 

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from kept.domain.memory import MemoryRecord
+    from kept.engine.keys import ApiKey
+    from kept.engine.links import Link
     from kept.engine.maintain import Change
     from kept.engine.retrieve import Hit
     from kept.ports import Progress
@@ -187,6 +189,14 @@ def short(memory_id: str) -> str:
 def moment(value: datetime | None) -> str:
     """A time to the minute, in UTC."""
     return "" if value is None else f"{value:%Y-%m-%d %H:%M} UTC"
+
+
+def lifetime(found: ApiKey | Link) -> list[str]:
+    """When a key or a link was used last, and when it ends or was revoked; what there is to say of it."""
+    used = [f"last used {moment(found.last_used_at)}"] if found.last_used_at else []
+    if found.revoked_at is not None:
+        return [*used, f"revoked {moment(found.revoked_at)}"]
+    return [*used, f"ends {moment(found.expires_at)}"] if found.expires_at else used
 
 
 def counted(count: int, noun: str) -> str:

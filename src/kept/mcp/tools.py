@@ -164,7 +164,7 @@ def _listed(results: list[Json], total: int, page: Mapping[str, int]) -> Json:
 
 # --- remember ---
 
-_ADD_OPTIONS: Final = (
+ADD_OPTIONS: Final = (
     "infer",
     "metadata",
     "facts",
@@ -185,7 +185,7 @@ def _add(backend: Backend, given: Json, call: Call) -> Json:
     said = given.get("messages") or given.get("text")
     if not said and not given.get("facts"):
         raise InvalidInputError("There is nothing to remember: give text, or messages as [{role, content}].")
-    done = backend.add(said or [], _ids(backend, given), _options(given, _ADD_OPTIONS), call)
+    done = backend.add(said or [], _ids(backend, given), _options(given, ADD_OPTIONS), call)
     stored = [one for one in done.get("results", ()) if one.get("event") != "SUPERSEDE"]
     kept = [_options(one, ("id", "memory", "event")) for one in stored]
     superseded = {"superseded": done["superseded"]} if done.get("superseded") else {}

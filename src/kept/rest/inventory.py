@@ -166,8 +166,7 @@ async def _ask(
 ) -> tuple[int, Any]:
     transport = httpx2.ASGITransport(_Inside(app, principal))
     settings: Settings = app.state.settings
-    base = settings.public_url or f"http://{settings.host}:{settings.port}"
-    async with httpx2.AsyncClient(transport=transport, base_url=base) as client:
+    async with httpx2.AsyncClient(transport=transport, base_url=settings.own_url) as client:
         response = await client.request(verb, path, params=dict(query), json=body)
     try:
         return response.status_code, response.json()

@@ -12,6 +12,7 @@ from pydantic import Field
 from kept.domain.filters import narrowing, read_object
 from kept.domain.scope import ENTITY_IDS
 from kept.engine.access import ProjectAccess
+from kept.engine.pending import KEPT_OPTIONS, STORED_OPTIONS
 from kept.errors import InvalidInputError
 from kept.rest.answers import Json
 from kept.rest.asking import (
@@ -35,19 +36,6 @@ from kept.sdk import shapes, wire
 
 DEFAULT_TOP_K: Final = 10
 """As on Mem0's platform."""
-_ADD_OPTIONS: Final = (
-    "metadata",
-    "timestamp",
-    "expiration_date",
-    "categories",
-    "immutable",
-    "facts",
-    "custom_instructions",
-    "agent_custom_instructions",
-    "custom_categories",
-    "includes",
-    "excludes",
-)
 _REQUIRED_IDS: Final = "One of the filters: app_id, user_id, agent_id, run_id is required!"
 
 router = APIRouter(tags=["memories"], default_response_class=Json)
@@ -213,7 +201,7 @@ def _added(
         infer=body.infer,
         at_once=at_once,
         idempotency_key=idempotency_key,
-        **{name: given[name] for name in _ADD_OPTIONS if given.get(name) is not None},
+        **{name: given[name] for name in (*STORED_OPTIONS, *KEPT_OPTIONS) if given.get(name) is not None},
     )
     if result is None:
         return wire.pending(job)
