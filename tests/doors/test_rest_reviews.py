@@ -48,6 +48,15 @@ def test_a_profile_asked_for_by_a_bound_key_is_made_of_what_it_may_read(api, ten
     assert api.get("/v2/entities/user/alice/profile/", tenant.key)["generation_count"] == 0
 
 
+def test_a_bound_key_learns_nothing_of_an_operation_whose_memories_were_erased(api, tenant):
+    """Whose they were is not known any more, so it is nobody's but the project's."""
+    (erased,) = tenant.say("I like tea", user_id="bob")
+    deleted = api.answer("DELETE", f"/v1/memories/{erased}/", tenant.key)["operation_id"]
+    api.answer("POST", "/v1/erase/", tenant.key, json={"user_id": "bob"})
+    key = tenant.make_key(bound={"user_id": "alice"})
+    assert api.ask("POST", "/v1/undo/", key=key, json={"operation_id": deleted}).status_code == 404
+
+
 # --- what one caller's waiting does to others ---
 
 

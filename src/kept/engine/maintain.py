@@ -321,7 +321,7 @@ class Maintain:
         present = {memory_id: found[memory_id] for memory_id in memory_ids if memory_id in found}
         present = {memory_id: record for memory_id, record in present.items() if record.state != "erased"}
         outside = sum(not scope.admits(record.scope) for record in present.values())
-        if outside and outside == len(present):
+        if outside == len(present) and not scope.is_bare:  # also where all were erased: nobody can say whose they were
             raise NotFoundError(f"There is no operation {operation.id} in this scope.")
         if outside:
             raise ConflictError(
