@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from kept.engine.keys import LAST_USED_STEP, Keys, member_id
-from kept.errors import AuthenticationError, ConflictError, InvalidInputError, NotFoundError
+from kept.errors import AuthenticationError, ConfigurationError, ConflictError, InvalidInputError, NotFoundError
 
 
 @pytest.fixture
@@ -155,3 +155,13 @@ def test_an_unknown_key_is_said(keys):
     for call in (keys.find, keys.revoke):
         with pytest.raises(NotFoundError):
             call("key_nowhere")
+
+
+def test_the_first_administrators_key_must_be_one_when_it_is_given_again(keys):
+    """Whoever starts the server with a key that was revoked learns it at once."""
+    keys.ensure_admin("kept_given_by_an_administrator")
+    keys.ensure_admin("kept_given_by_an_administrator")
+    (key,) = keys.all()
+    keys.revoke(key.id)
+    with pytest.raises(ConfigurationError, match="revoked"):
+        keys.ensure_admin("kept_given_by_an_administrator")

@@ -18,7 +18,7 @@ from kept.domain.access import ROLES, Principal, Role
 from kept.domain.scope import DEFAULT_ORGANISATION, DEFAULT_PROJECT, ENTITY_IDS, Scope
 from kept.domain.temporal import parse_when
 from kept.engine.platform import Platform
-from kept.errors import AuthenticationError, ConflictError, InvalidInputError, NotFoundError
+from kept.errors import AuthenticationError, ConfigurationError, ConflictError, InvalidInputError, NotFoundError
 from kept.ports import Entry
 
 KEY: Final = "key"
@@ -124,9 +124,19 @@ class Keys:
         return _to_key(entry), secret
 
     def ensure_admin(self, secret: str) -> None:
-        """Make this the key of an administrator, unless it is in use already."""
-        if self._registry.find(KEY, hash_of(secret)) is None:
+        """Make this the key of an administrator, unless it is one already.
+
+        Raises:
+            ConfigurationError: It was revoked, or is another kind of key.
+        """
+        entry = self._registry.find(KEY, hash_of(secret))
+        if entry is None:
             self.make(name="admin", role="ADMIN", project=None, secret=secret)
+        elif (key := _to_key(entry)).revoked_at or key.role != "ADMIN":
+            state = "was revoked" if key.revoked_at else f"has the role {key.role}"
+            raise ConfigurationError(
+                f"KEPT_API_KEY is the key {key.name!r}, which {state}; give an administrator's, or a new one."
+            )
 
     def recognise(self, secret: str | None, *, connector: str) -> Principal:
         """Who asks with this key.
