@@ -97,6 +97,12 @@ def test_group_help_shows_every_command_with_a_whole_sentence(run):
         assert not line.endswith("...")
 
 
+@pytest.mark.parametrize("name", ["events", "keys", "links", "projects", "retention", "webhooks"])
+def test_what_a_group_can_do_is_shown_in_whole_sentences(name, run):
+    _, commands = run(name, "--help").stdout.split("Commands:")
+    assert "..." not in commands
+
+
 def test_import_takes_every_format():
     """The names on the command line are those of the readers."""
     assert reader_names() == FORMATS

@@ -31,6 +31,16 @@ class KeptCommand(click.Command):
                 formatter.write_text("\b\n" + "\n".join(self.examples))
 
 
+class Topic(click.Group):
+    """Commands about one thing, each listed with the whole of its first sentence."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """As click's, which shortens sentences that do not fit on the rest of a line."""
+        found = [(name, command) for name in self.list_commands(ctx) if (command := self.get_command(ctx, name))]
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, made.get_short_help_str(limit=len(made.help or ""))) for name, made in found])
+
+
 def command(
     name: str, *, examples: Sequence[str], scoped: bool = False, across_users: bool = False, shared: bool = True
 ) -> Callable[[Returning], KeptCommand]:
@@ -56,7 +66,7 @@ def command(
 
 def group(name: str, about: str, commands: Sequence[KeptCommand]) -> click.Group:
     """Commands about one thing, under its name: `kept keys create`."""
-    return click.Group(name, help=about, commands=list(commands), context_settings={"max_content_width": 100})
+    return Topic(name, help=about, commands=list(commands), context_settings={"max_content_width": 100})
 
 
 def shared_options() -> list[click.Parameter]:
