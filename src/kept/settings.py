@@ -42,6 +42,10 @@ NativeMemory = Literal["off", "mirror", "redirect"]
 """What happens to a coding client's own memory files: nothing, they are read, or writes to them are turned to Kept."""
 Port = int
 """Of TCP; 0 is any that is free."""
+Address = str
+"""Of a server: `http://…` or `https://…`."""
+Networks = tuple[str, ...]
+"""Addresses and networks of IP."""
 _ANONYMOUS: Final = "me"
 _DEFAULT: Final = "default"
 _ARGUMENT: Final = "argument"
@@ -107,8 +111,8 @@ class Settings:
     api_key: str | None = None
     host: str = "127.0.0.1"
     port: Port = 8787
-    public_url: str | None = None
-    trusted_proxies: tuple[str, ...] = ()
+    public_url: Address | None = None
+    trusted_proxies: Networks = ()
     max_body_mb: int = 10
     webhooks_allow_private: bool = False
     rate_limit_read: str | None = None
@@ -354,6 +358,25 @@ def _texts(value: object) -> tuple[str, ...]:
     return tuple(_text(part) for part in parts if part != "")
 
 
+def _networks(value: object) -> tuple[str, ...]:
+    """Addresses and networks as texts. Whoever reads them takes what is none for a name, which no proxy has."""
+    from ipaddress import ip_network
+
+    texts = _texts(value)
+    for text in texts:
+        ip_network(text)
+    return texts
+
+
+def _address(value: object) -> str:
+    """Where clients reach a server."""
+    from urllib.parse import urlsplit
+
+    text = _text(value)
+    parts = urlsplit(text)
+    return text if parts.scheme in {"http", "https"} and parts.hostname and not parts.query else _fail()
+
+
 def _native_memory(value: object) -> str:
     return value if isinstance(value, str) and value in get_args(NativeMemory) else _fail()
 
@@ -367,6 +390,8 @@ _PARSERS: Final = {
     "Port": _port,
     "float": _positive_float,
     "tuple[str, ...]": _texts,
+    "Networks": _networks,
+    "Address | None": _address,
     "NativeMemory": _native_memory,
 }
 _KINDS: Final = {
@@ -377,6 +402,8 @@ _KINDS: Final = {
     "Port": f"a whole number from 0 to {_PORTS - 1}",
     "float": "a number above 0",
     "tuple[str, ...]": "a list of texts",
+    "Networks": "a list of addresses and networks, such as 172.17.0.0/16",
+    "Address | None": "an address such as https://memory.example.org",
     "NativeMemory": "off, mirror or redirect",
 }
 

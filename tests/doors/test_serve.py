@@ -184,6 +184,19 @@ def test_a_limit_that_is_none_is_refused_before_anything_is_served(refusal):
     assert "rate_limit_read is 'many'" in refusal("--port", "0", "--rate-limit-read", "many")
 
 
+@pytest.mark.parametrize("proxy", ["proxy.local", "*", "172.17.0.1/16"])
+def test_a_proxy_that_would_never_be_believed_is_refused(refusal, monkeypatch, proxy):
+    monkeypatch.setenv("KEPT_TRUSTED_PROXIES", f"10.0.0.0/8,{proxy}")
+    said = refusal("--port", "0")
+    assert "KEPT_TRUSTED_PROXIES: trusted_proxies is" in said
+    assert "such as 172.17.0.0/16" in said
+
+
+def test_a_public_url_that_links_could_not_begin_with_is_refused(refusal):
+    said = refusal("--port", "0", "--public-url", "memory.example.org")
+    assert "such as https://memory.example.org" in said
+
+
 def test_without_the_extra_the_error_says_what_to_install(refusal, monkeypatch):
     monkeypatch.delitem(sys.modules, "kept.rest.running", raising=False)
     monkeypatch.setitem(sys.modules, "uvicorn", None)
