@@ -6,6 +6,7 @@ BIN := $(VENV)/bin
 DATA ?=
 SIZES ?= 1000,10000,50000
 MEM0_PYTHON ?=
+CLAUDE_CODE := 2.1.332
 
 # Where it is set, every start of a tool would compile what it imports.
 unexport PYTHONDONTWRITEBYTECODE
@@ -19,7 +20,7 @@ help:  ## this list
 demo: $(VENV)/run.stamp  ## the main job end to end, on sample sessions, in a temporary store
 	@$(BIN)/kept demo
 
-test: lint  ## everything that must hold: style, types, layers, tests
+test: lint $(VENV)/claude-code.stamp  ## everything that must hold: style, types, layers, tests
 	@$(BIN)/python -m pytest
 
 lint: $(VENV)/dev.stamp $(VENV)/npm.stamp  ## style, types and the direction of imports
@@ -89,4 +90,11 @@ $(VENV)/npm.stamp: tests/acceptance/npm/package-lock.json $(VENV)/base.stamp
 	else \
 		echo "npm is not installed: its clients are not tested"; \
 	fi
+	@touch $@
+
+# The client that the plugin is for, some 400 MB; where it cannot be installed its tests are skipped, and say so.
+$(VENV)/claude-code.stamp: $(VENV)/base.stamp
+	@echo "Installing Claude Code, for the tests of its plugin"
+	@npm install --prefix $(VENV)/claude-code --no-audit --no-fund --ignore-scripts --silent @anthropic-ai/claude-code@$(CLAUDE_CODE) \
+		|| echo "Claude Code could not be installed: the plugin is not tested in it" >&2
 	@touch $@
