@@ -8,7 +8,18 @@ import time
 
 import pytest
 
-HEAVY = {"anyio", "asyncio", "click", "httpx2", "numpy", "platformdirs", "sqlite3", "Stemmer", "tokenizers", "wordllama"}
+HEAVY = {
+    "anyio",
+    "asyncio",
+    "click",
+    "httpx2",
+    "numpy",
+    "platformdirs",
+    "sqlite3",
+    "Stemmer",
+    "tokenizers",
+    "wordllama",
+}
 
 IMPORT_BOUND_S = 0.08
 """What `import kept` may add to a bare Python: a tenth of what a person notices, and generous for a busy machine."""

@@ -227,7 +227,9 @@ STANDING: Final = ("user", "question", "length", "distinct", "feedback")
 def _weights(query_terms: int, skipped: frozenset[str]) -> Floats:
     """The weight of each feature for a query of so many terms."""
     longness = query_terms / (query_terms + LONG_QUERY_TERMS)
-    return np.array([0.0 if feature.name in skipped else _weight(feature, longness) for feature in FEATURES], np.float32)
+    return np.array(
+        [0.0 if feature.name in skipped else _weight(feature, longness) for feature in FEATURES], np.float32
+    )
 
 
 def _weight(feature: Feature, longness: float) -> float:
