@@ -10,7 +10,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 from urllib.parse import quote
@@ -19,7 +19,7 @@ from kept.domain.access import Principal, Role
 from kept.domain.categories import parse_categories_setting
 from kept.domain.filters import And, Filter, parse_filter, positive_entities, separate_ids, to_dict
 from kept.domain.history import Operation
-from kept.domain.jobs import DELETIONS, DONE, EVENT_KINDS, Job, JobKind, JobStatus
+from kept.domain.jobs import DELETIONS, DONE, EVENT_KINDS, Job, JobKind, JobStatus, succeeded
 from kept.domain.memory import MemoryRecord, Message
 from kept.domain.scope import ANY, ENTITY_IDS, MAX_ID_LENGTH, Scope
 from kept.engine.context import DEFAULT_BUDGET_TOKENS, Context
@@ -113,20 +113,10 @@ class ProjectAccess:
             note.target |= scope.ids
             payload, request = self._checked(scope, messages, infer=infer, options=options)
             self._require_own(memory_id for fact in request.facts for memory_id in fact.supersedes)
-            now = self.platform.clock()
-            key = None if idempotency_key is None else scoped_key(idempotency_key, scope)
-            job = Job(
-                id=self.platform.ids() if key is None else str(uuid.uuid5(_JOBS, f"{self.project}/{key}")),
-                scope=scope,
-                kind="ADD",
-                payload=payload,
-                actor=self.principal.name,
-                connector=self.principal.connector,
-                idempotency_key=key,
-                created_at=now,
-                updated_at=now,
-                run_after=now,
-            )
+            job = self._job("ADD", scope, payload)
+            if idempotency_key is not None:
+                key = scoped_key(idempotency_key, scope)
+                job = replace(job, id=str(uuid.uuid5(_JOBS, f"{self.project}/{key}")), idempotency_key=key)
             if infer and not at_once and not request.facts:
                 return self.platform.ask(job), None
             with self._beside_deletions():
@@ -327,23 +317,9 @@ class ProjectAccess:
         with self.noted("memory.feedback", "WRITER", memory_id=memory_id):
             own = self._own(memory_id)
             self._service.feedback(self.project, own.id, value, by=self.by)
-            now = self.platform.clock()
-            return self.platform.jobs.put(
-                Job(
-                    id=self.platform.ids(),
-                    scope=own.scope,
-                    kind="FEEDBACK",
-                    status="SUCCEEDED",
-                    payload={"memory_id": own.id, "feedback": value, "feedback_reason": reason},
-                    memory_ids=[own.id],
-                    actor=self.principal.name,
-                    connector=self.principal.connector,
-                    created_at=now,
-                    updated_at=now,
-                    run_after=now,
-                    completed_at=now,
-                )
-            )
+            payload = {"memory_id": own.id, "feedback": value, "feedback_reason": reason}
+            job = self._job("FEEDBACK", own.scope, payload)
+            return self.platform.jobs.put(succeeded(job, job.created_at, (), memory_ids=[own.id]))
 
     def undo(self, ids: Mapping[str, object], operation_id: str | None = None) -> tuple[Operation, Change]:
         """Take back an operation: the given one, or the last in the scope."""
@@ -585,21 +561,23 @@ class ProjectAccess:
         self, kind: JobKind, scope: Scope, condition: Filter | None = None, payload: Mapping[str, Any] | None = None
     ) -> Job:
         """Keep work to be done on what a scope and a filter name."""
-        now = self.platform.clock()
         narrowed = {} if condition is None else {"filters": to_dict(condition)}
         asked_by = {"key_id": self.principal.key_id} if self.principal.bound else {}
-        return self.platform.ask(
-            Job(
-                id=self.platform.ids(),
-                scope=scope,
-                kind=kind,
-                payload={**(payload or {}), **narrowed, **asked_by},
-                actor=self.principal.name,
-                connector=self.principal.connector,
-                created_at=now,
-                updated_at=now,
-                run_after=now,
-            )
+        return self.platform.ask(self._job(kind, scope, {**(payload or {}), **narrowed, **asked_by}))
+
+    def _job(self, kind: JobKind, scope: Scope, payload: Mapping[str, Any]) -> Job:
+        """New work that the principal asks for, to be begun at once."""
+        now = self.platform.clock()
+        return Job(
+            id=self.platform.ids(),
+            scope=scope,
+            kind=kind,
+            payload=payload,
+            actor=self.principal.name,
+            connector=self.principal.connector,
+            created_at=now,
+            updated_at=now,
+            run_after=now,
         )
 
 
