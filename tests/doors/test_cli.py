@@ -616,6 +616,22 @@ def test_doctor_says_what_is_wrong_and_what_to_do(run, tmp_path):
     assert (tmp_path / "junk.db").read_text(encoding="utf-8") == "no database"
 
 
+@pytest.mark.parametrize("form", [[], ["--json"]])
+def test_doctor_never_shows_the_key(run, monkeypatch, form):
+    monkeypatch.setenv("KEPT_API_KEY", "kept_0123456789abcdef")
+    shown = run("doctor", *form).stdout
+    assert "kept_0123" not in shown
+    assert "KEPT_API_KEY" in shown
+
+
+def test_doctor_writes_settings_as_variables_are_written(run, monkeypatch):
+    monkeypatch.setenv("KEPT_IGNORE", "secrets/**,*.pem")
+    shown = run("doctor").stdout
+    assert "ignore = secrets/**,*.pem  (KEPT_IGNORE)" in shown
+    assert "public_url = none  (default)" in shown
+    assert "capture = true  (default)" in shown
+
+
 def test_doctor_reports_a_malformed_setting(run, monkeypatch):
     monkeypatch.setenv("KEPT_CACHE_MB", "much")
     result = run("doctor")

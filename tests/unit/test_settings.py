@@ -20,6 +20,10 @@ def test_a_system_that_knows_no_login_has_a_user_all_the_same(monkeypatch, tmp_p
     assert Settings.load(environ={}, config=tmp_path / "none.toml").user_id == "me"
 
 
+def test_settings_that_are_printed_hide_the_key():
+    assert "kept_0123" not in repr(Settings(database="kept.db", user_id="ana", api_key="kept_0123"))
+
+
 @pytest.mark.parametrize(
     ("given", "url"),
     [

@@ -30,6 +30,7 @@ SLOW_EMBEDDER_S: Final = 5.0
 PROBE: Final = "The lighthouse keeper's cat is called Admiral."
 QUESTION: Final = "What is the lighthouse keeper's cat called?"
 _COLOURS: Final = {"ok": "green", "warn": "yellow", "FAIL": "red"}
+_HIDDEN: Final = "***"
 
 Status = Literal["ok", "warn", "FAIL"]
 
@@ -83,9 +84,18 @@ def _show(check: Check) -> None:
     status = click.style(f"{check.status:<4}", fg=_COLOURS[check.status], bold=True)
     render.say(f"{status}  {check.name:<11}  {one_line(check.detail)}")
     for name, setting in check.more.get("settings", {}).items():
-        render.say(f"{'':<19}{name} = {one_line(str(setting['value']))}  ({one_line(setting['source'])})")
+        render.say(f"{'':<19}{name} = {one_line(_said(setting['value']))}  ({one_line(setting['source'])})")
     if check.advice:
         render.say(f"{'':<19}→ {one_line(check.advice)}")
+
+
+def _said(value: object) -> str:
+    """A setting's value as it is written in a variable."""
+    if value is None or value == ():
+        return "none"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 def _checks(invocation: Invocation) -> Iterator[Check]:
@@ -162,6 +172,8 @@ def _settings(invocation: Invocation) -> Check:
     settings = invocation.settings
     sources = setting_sources(database=invocation.database, project=invocation.project)
     values = {item.name: getattr(settings, item.name) for item in fields(settings)}
+    if settings.api_key is not None:  # reports are pasted where others read them
+        values["api_key"] = _HIDDEN
     shown = {name: {"value": value, "source": sources[name]} for name, value in values.items()}
     path = config_file()
     detail = f"{path} {'is read' if path.exists() else 'does not exist, so it sets nothing'}"

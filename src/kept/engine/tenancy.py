@@ -446,7 +446,7 @@ def find_project(platform: Platform, project_id: str) -> Project:
     raise NotFoundError(_NO_PROJECT)
 
 
-_NO_PROJECT: Final = "There is no such project."
+_NO_PROJECT: Final = "There is no such project; one is named by its id, such as proj_0123456789abcdef."
 _NO_ORGANISATION: Final = "There is no such organisation."
 _NO_MEMBER: Final = "There is no member with this address."
 _DEFAULT_ORGANISATION: Final = Organisation(id=DEFAULT_ORGANISATION, name=DEFAULT_ORGANISATION)

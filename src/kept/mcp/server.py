@@ -48,7 +48,6 @@ _NEXT: Final[Mapping[str, str]] = {
     "not-found": "search_memories and get_memories give the ids that exist.",
     "invalid-scope": "list_entities gives the ids that exist.",
     "store-busy": "Call again in a moment.",
-    "unreachable": "Is the server running? Nothing was stored.",
     "unauthenticated": "The key has to be mended where this server is configured.",
 }
 """What to do about an error whose message leaves it open, by its code."""
