@@ -7,6 +7,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from pydantic import Field
 
+from kept.domain.webhooks import EVENT_TYPES
 from kept.engine.access import ProjectAccess
 from kept.engine.webhooks import Webhooks
 from kept.rest.answers import Json
@@ -21,7 +22,7 @@ class WebhookBody(Body):
 
     url: Any = Field(default=None, description="http or https.")
     name: Any = None
-    event_types: Any = Field(default=None, description="Such as `memory_add`; see the guide.")
+    event_types: Any = Field(default=None, description=f"One or more of {', '.join(EVENT_TYPES)}.")
     is_active: Any = None
 
 
