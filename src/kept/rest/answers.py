@@ -85,10 +85,15 @@ async def _kept_error(request: Request, error: Exception) -> Json:
     return failure(request, status, str(error), getattr(error, "code", "kept-error"), headers)
 
 
+def is_json(content_type: str) -> bool:
+    """Whether a body said to be of this type is taken for JSON; one of no type is."""
+    return not content_type or _JSON.match(content_type) is not None
+
+
 async def _invalid_request(request: Request, error: Exception) -> Json:
     faults = error.errors() if isinstance(error, RequestValidationError) else []
     given = request.headers.get("content-type", "")
-    if given and not _JSON.match(given) and any(fault["loc"] == ("body",) for fault in faults):
+    if not is_json(given) and any(fault["loc"] == ("body",) for fault in faults):
         message = f"The body is {given[:80]!r}; send JSON, as application/json."
         return failure(request, 415, message, _CODES[415])
     return failure(request, 400, " ".join(map(_fault, faults[:_SHOWN_FAULTS])), "invalid-input")

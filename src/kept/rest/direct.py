@@ -15,6 +15,7 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel, ValidationError
 from starlette.responses import Response
 
+from kept.rest.answers import is_json
 from kept.rest.asking import access_of
 
 
@@ -29,6 +30,8 @@ class DirectRoute(APIRoute):
         async def handle(request: Request) -> Response:
             written = await request.body()
             access = await access_of(request)
+            if not is_json(request.headers.get("content-type", "")):
+                raise RequestValidationError([{"type": "dict_type", "loc": ("body",), "msg": "Input should be JSON"}])
             return await endpoint(request, access, _read(model, written))
 
         return handle
