@@ -70,6 +70,7 @@ class Settings:
         api_key: The key to show to that server; of `kept serve`, the first administrator's key.
         host: The address that `kept serve` listens on.
         port: The port it listens on; 0 takes a free one.
+        processes: How many processes serve together, each with its own memory; one for each processor at most helps.
         public_url: Under which address its clients reach it, when a proxy stands before it.
         trusted_proxies: Addresses or networks of proxies that are believed about whom they speak for, besides this machine.
         max_body_mb: Longest body of a request, in megabytes.
@@ -111,6 +112,7 @@ class Settings:
     api_key: str | None = field(default=None, repr=False)
     host: str = "127.0.0.1"
     port: Port = 8787
+    processes: int = 1
     public_url: Address | None = None
     trusted_proxies: Networks = ()
     max_body_mb: int = 10

@@ -40,6 +40,7 @@ _RATE: Final = "RATE"
 @click.option("--rate-limit-read", type=TEXT, metavar=_RATE, help="Most reads of a key, such as 600/minute.")
 @click.option("--rate-limit-write", type=TEXT, metavar=_RATE, help="Most writes of a key.")
 @click.option("--rate-limit-admin", type=TEXT, metavar=_RATE, help="Most requests of a key that manage projects.")
+@click.option("--processes", type=click.IntRange(1, 64), help="Processes that serve together; default 1.")
 @pass_invocation
 def serve(invocation: Invocation, /, **given: Any) -> None:
     """Serve memories to Mem0's clients and to Kept's, over HTTP.
@@ -50,6 +51,7 @@ def serve(invocation: Invocation, /, **given: Any) -> None:
     settings = invocation.with_settings(**given)
     try:
         from kept.rest.app import create_app
+        from kept.rest.family import serve_in
         from kept.rest.running import listen, run, server_of
     except ImportError as error:
         if (error.name or "").startswith("kept"):  # nothing to install would help
@@ -58,25 +60,41 @@ def serve(invocation: Invocation, /, **given: Any) -> None:
             f"The server needs more than is installed ({error.name}): pip install 'kept[server]'"
         ) from error
     from kept.bootstrap import build_platform
-    from kept.engine.keys import Keys
     from kept.rest.logs import configure_logs
 
     listener = listen(settings.host, settings.port)
     with listener:
         address, port = listener.getsockname()[:2]
-        platform = build_platform(settings)
-        try:
-            greeting = _admit(Keys(platform), settings, is_private=ip_address(address).is_loopback)
-            server = server_of(create_app(platform, settings))
-        except BaseException:
-            platform.close()
-            raise
+        greeting = _greeting(settings, is_private=ip_address(address).is_loopback)
         render.say(f"Kept listens on http://{_shown(settings.host)}:{port} (store: {settings.database})")
         if greeting:
             render.say(greeting)
         sys.stdout.flush()
         configure_logs(debug=settings.debug)
-        run(server, listener)
+        serve_in(settings.processes, lambda: run(server_of(create_app(build_platform(settings), settings)), listener))
+
+
+def _greeting(settings: Settings, *, is_private: bool) -> str | None:
+    """What to tell about the administrator's key, if it is new.
+
+    Raises:
+        ConfigurationError: Settings that do not go together, or others can reach the server and no key was made yet.
+    """
+    from kept.bootstrap import build_platform
+    from kept.engine.keys import Keys
+    from kept.rest.limits import RateLimits
+
+    limited = [name for name in ("read", "write", "admin") if getattr(settings, f"rate_limit_{name}") is not None]
+    if settings.processes > 1 and limited:
+        raise ConfigurationError(
+            f"rate_limit_{limited[0]} is counted within one process; with several, let the proxy limit, or leave processes at 1."
+        )
+    RateLimits(settings)  # refused before anything is said
+    platform = build_platform(settings)
+    try:
+        return _admit(Keys(platform), settings, is_private=is_private)
+    finally:
+        platform.close()
 
 
 def _admit(keys: Keys, settings: Settings, *, is_private: bool) -> str | None:

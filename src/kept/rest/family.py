@@ -1,0 +1,95 @@
+"""Several processes on one listening socket, for machines with several processors.
+
+The first one forks the others before it opens the store, serves like them, and is the one that a person or a supervisor knows. None of
+them outlives it, however it ends: each holds the end of a pipe that closes with it. When one of the others ends by itself all end, so
+that whoever supervises sees it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from typing import Final
+
+from kept.errors import ConfigurationError
+
+logger = logging.getLogger("kept.rest")
+
+GRACE_S: Final = 12.0
+"""How long the first waits for the others' end: a little longer than each takes at most for its own."""
+_FAILED: Final = 1
+
+
+def serve_in(processes: int, serve: Callable[[], None]) -> None:
+    """Run `serve` in so many processes; return when the first one's has.
+
+    Nothing may be open yet that a fork would share: no store, no threads.
+
+    Raises:
+        ConfigurationError: The platform cannot fork.
+    """
+    if processes == 1:
+        serve()
+        return
+    if not hasattr(os, "fork"):
+        raise ConfigurationError("processes is above 1, which this platform cannot do; leave it at 1.")
+    ours, theirs = os.pipe()
+    others = [_begin(serve, ours, theirs) for _ in range(processes - 1)]
+    os.close(ours)
+    ending = threading.Event()
+    for other in others:
+        threading.Thread(target=_watch, args=[other, ending], name="kept-family", daemon=True).start()
+    try:
+        serve()
+    finally:
+        ending.set()
+        os.close(theirs)
+        _wait(others)
+
+
+def _begin(serve: Callable[[], None], ours: int, theirs: int) -> int:
+    """Fork a process that serves until the first one is gone; its id."""
+    process_id = os.fork()
+    if process_id:
+        return process_id
+    code = _FAILED
+    try:
+        os.close(theirs)
+        threading.Thread(target=_end_with, args=[ours], name="kept-family", daemon=True).start()
+        serve()
+        code = 0
+    except Exception as error:
+        logger.error("a process of the server failed", exc_info=error)
+    os._exit(code)
+
+
+def _end_with(pipe: int) -> None:
+    """End this process, as a signal would, when the other end of the pipe is gone."""
+    while os.read(pipe, 1):
+        continue
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _watch(process_id: int, ending: threading.Event) -> None:
+    """End this process when another ends before it was asked to."""
+    with contextlib.suppress(ChildProcessError):
+        os.waitid(os.P_PID, process_id, os.WEXITED | os.WNOWAIT)
+    if not ending.is_set():
+        logger.error("a process of the server ended by itself; all end", extra={"kept": {"process": process_id}})
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _wait(others: list[int]) -> None:
+    """See the others end; those that do not are killed."""
+    until = time.monotonic() + GRACE_S
+    for other in others:
+        with contextlib.suppress(ChildProcessError):
+            while os.waitpid(other, os.WNOHANG) == (0, 0):
+                if time.monotonic() > until:
+                    os.kill(other, signal.SIGKILL)
+                time.sleep(0.02)
