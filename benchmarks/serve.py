@@ -3,6 +3,7 @@
     python benchmarks/serve.py                                        200 users of 1,000 memories, 32 connections
     python benchmarks/serve.py --seconds 600 --phases mixed           whether its memory stays flat
     python benchmarks/serve.py --store store.db                       fill that file once, and use it again
+    python benchmarks/serve.py --processes 2 --rate 500 --phases search   as many a second as that, and no more
 
 The server is `kept serve` as installed, a child of this process on a loopback port, over a store filled through the engine.
 This process sends requests over kept-alive connections, on each the next when the last was answered, with as little work of
@@ -42,7 +43,7 @@ MIXED_SEARCHES, MIXED_ADDS = 5, 3  # the proportion of the promise: 500 searches
 START_S = 60  # for the server to be ready
 SETTLE_S = 600  # for the last acknowledged add to be stored
 SAMPLE_S = 60  # between two looks at the server's memory
-WARM_ROUNDS = 1  # searches of each user before anything is timed: the server loads what it needs
+WARM_ROUNDS = 1, 12  # searches of each user before anything is timed, of one process and of several
 MOST_QUESTIONS = 10**9  # more than anybody waits for; each is asked once
 KIB_PER_MIB = 1_024
 MILLISECONDS = 1_000.0
@@ -136,29 +137,35 @@ class Load:
         for connection in self._connections:
             connection.close()
 
-    async def warm(self) -> None:
-        """One search for each user."""
-        await self._each(range(self._users * WARM_ROUNDS), lambda connection, _: self.search(connection))
+    async def warm(self, rounds: int) -> None:
+        """Searches for each user, so that each process has loaded what it needs."""
+        await self._each(range(self._users * rounds), lambda connection, _: self.search(connection))
 
-    async def run(self, phase: str, seconds: float, watch: Callable[[float], None]) -> dict[str, Any]:
-        """One phase: rates and times of each kind of request in it."""
+    async def run(
+        self, phase: str, seconds: float, watch: Callable[[float], None], rate: float | None
+    ) -> dict[str, Any]:
+        """One phase: rates and times of each kind of request in it.
+
+        With a rate, requests are due at even distances, and a time counts from when its request was due.
+        """
         measured = {"search": Measured(), "add": Measured()}
         kinds = {"search": "search", "add": "add"}.get(phase)
         began = time.perf_counter()
 
-        async def work(connection: Connection) -> None:
+        async def work(connection: Connection, first: int) -> None:
             for number in count():
+                due = began + (first + number * self._wanted) / rate if rate else time.perf_counter()
+                await asyncio.sleep(max(due - time.perf_counter(), 0))
                 if time.perf_counter() - began >= seconds:
                     return
                 mixed = "search" if number % (MIXED_SEARCHES + MIXED_ADDS) < MIXED_SEARCHES else "add"
                 kind = kinds or mixed
-                sent = time.perf_counter()
                 status = await getattr(self, kind)(connection)
-                measured[kind].seconds.append(time.perf_counter() - sent)
+                measured[kind].seconds.append(time.perf_counter() - due)
                 measured[kind].statuses[status] += 1
 
         watching = asyncio.create_task(_every(SAMPLE_S, began, watch))
-        await asyncio.gather(*map(work, self._connections))
+        await asyncio.gather(*map(work, self._connections, count()))
         elapsed = time.perf_counter() - began
         watching.cancel()
         return {kind: found.row(elapsed) for kind, found in measured.items() if found.seconds}
@@ -246,7 +253,7 @@ def _fill(store: Path, users: int, memories: int) -> None:
 
 
 def _measure(store: Path, options: argparse.Namespace) -> dict[str, Any]:
-    with _Server(store) as server:
+    with _Server(store, options.processes) as server:
         samples = [("ready", server.rss_mib())]
 
         def watch(elapsed_s: float) -> None:
@@ -255,12 +262,12 @@ def _measure(store: Path, options: argparse.Namespace) -> dict[str, Any]:
         async def load() -> dict[str, Any]:
             async with Load(server.port, options.users, options.connections) as made:
                 before = await made.memories()
-                await made.warm()
+                await made.warm(WARM_ROUNDS[options.processes > 1])
                 samples.append(("warm", server.rss_mib()))
                 phases = {}
                 for phase in options.phases.split(","):
                     used = server.cpu_s()
-                    phases[phase] = await made.run(phase, options.seconds, watch)
+                    phases[phase] = await made.run(phase, options.seconds, watch, options.rate)
                     phases[phase]["server_cpu"] = round((server.cpu_s() - used) / options.seconds, 2)
                     samples.append((f"after {phase}", server.rss_mib()))
                 began = time.perf_counter()
@@ -298,9 +305,10 @@ def _failures(found: dict[str, Any]) -> list[str]:
 class _Server:
     """`kept serve` as a child process."""
 
-    def __init__(self, store: Path) -> None:
+    def __init__(self, store: Path, processes: int) -> None:
         environment = {**os.environ, "KEPT_API_KEY": KEY, "KEPT_DATABASE": f"sqlite:///{store.absolute()}"}
         command = [sys.executable, "-m", "kept.cli", "serve", "--host", "127.0.0.1", "--port", "0"]
+        command += ["--processes", str(processes)]
         self._log = tempfile.TemporaryFile(mode="w+")  # noqa: SIM115 - closed when the server has ended
         self._process = subprocess.Popen(
             command, env=environment, stdout=subprocess.PIPE, stderr=self._log, text=True, bufsize=1
@@ -325,14 +333,20 @@ class _Server:
         self._log.close()
 
     def rss_mib(self) -> float:
-        """Resident memory now."""
-        status = Path(f"/proc/{self._process.pid}/status").read_text(encoding="ascii")
-        return round(int(re.search(r"VmRSS:\s+(\d+)", status)[1]) / KIB_PER_MIB, 1)
+        """Resident memory of all its processes now; what they share counts for each."""
+        statuses = [Path(f"/proc/{process}/status").read_text(encoding="ascii") for process in self._processes()]
+        return round(sum(int(re.search(r"VmRSS:\s+(\d+)", status)[1]) for status in statuses) / KIB_PER_MIB, 1)
 
     def cpu_s(self) -> float:
-        """Processor time used so far."""
-        fields = Path(f"/proc/{self._process.pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        """Processor time that all its processes used so far."""
+        stats = [Path(f"/proc/{process}/stat").read_text(encoding="ascii") for process in self._processes()]
+        fields = [stat.rpartition(")")[2].split() for stat in stats]
+        return sum(int(one[11]) + int(one[12]) for one in fields) / os.sysconf("SC_CLK_TCK")
+
+    def _processes(self) -> list[int]:
+        first = self._process.pid
+        others = Path(f"/proc/{first}/task/{first}/children").read_text(encoding="ascii").split()
+        return [first, *map(int, others)]
 
 
 async def _every(seconds: float, began: float, watch: Callable[[float], None]) -> None:
@@ -358,6 +372,8 @@ def _about(options: argparse.Namespace) -> dict[str, Any]:
         "users": options.users,
         "memories": options.memories,
         "connections": options.connections,
+        "processes": options.processes,
+        "rate": options.rate,
         "seconds": options.seconds,
     }
 
@@ -366,7 +382,8 @@ def _lines(report: dict[str, Any]) -> Iterator[str]:
     yield f"{report['date']}, {report['machine']}"
     yield (
         f"{report['users']} users of {report['memories']:,} memories, {report['connections']} connections, "
-        f"{report['seconds']:.0f} s a phase"
+        f"{report['seconds']:.0f} s a phase, {report['processes']} processes, "
+        + (f"{report['rate']:g} requests a second asked" if report["rate"] else "as many requests as are answered")
     )
     for phase, rows in report["phases"].items():
         for kind, row in rows.items():
@@ -386,6 +403,8 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--memories", type=int, default=1_000, help="of each user, before the first phase")
     parser.add_argument("--connections", type=int, default=32)
     parser.add_argument("--seconds", type=float, default=30.0, help="of each phase")
+    parser.add_argument("--processes", type=int, default=1, help="of the server")
+    parser.add_argument("--rate", type=float, help="requests a second; default: as many as are answered")
     parser.add_argument("--phases", default="search,add,mixed", help="which, in order")
     parser.add_argument("--store", help="SQLite file to use; filled if it does not exist, kept afterwards")
     parser.add_argument("--json", action="store_true")
