@@ -321,3 +321,90 @@ def ask_with_canaries(serving: Serving, key: str) -> None:
     with socket.create_connection(("127.0.0.1", int(serving.url.rpartition(":")[2])), timeout=10) as wire:
         wire.sendall(b"canary canary canary\r\n\r\n")
         wire.recv(4_096)
+
+
+# --- several processes ---
+
+LINUX = pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="other processes are found in /proc")
+
+
+def others_of(serving) -> list[int]:
+    process = serving.process.pid
+    return [int(found) for found in Path(f"/proc/{process}/task/{process}/children").read_text().split()]
+
+
+def wait_for_end(processes, within_s=15.0):
+    until = time.monotonic() + within_s
+    while any(is_alive(process) for process in processes):
+        assert time.monotonic() < until
+        time.sleep(0.02)
+
+
+def is_alive(process: int) -> bool:
+    try:
+        state = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state != "Z"
+
+
+@pytest.fixture
+def family(start):
+    serving = start("--port", "0", "--processes", "2", KEPT_API_KEY="kept_a_key_of_the_tests")
+    return serving.wait_until_up()
+
+
+@LINUX
+def test_all_serve_the_same_store(family):
+    """What one acknowledged, the other finds."""
+    key = "kept_a_key_of_the_tests"
+    body = {"messages": [{"role": "user", "content": "I live in Lisbon near the river"}], "user_id": "mira"}
+    event = family.ask("POST", "/v3/memories/add/", key, json=body).json()["event_id"]
+    until = time.monotonic() + 10
+    while family.ask("GET", f"/v1/event/{event}/", key).json()["status"] != "SUCCEEDED":
+        assert time.monotonic() < until
+        time.sleep(0.02)
+    asked = {"query": "where does she live", "filters": {"user_id": "mira"}}
+    for _ in range(8):
+        family.client.close()
+        family.client = type(family.client)(base_url=family.url, trust_env=False, timeout=10)  # perhaps the other one
+        found = family.ask("POST", "/v3/memories/search/", key, json=asked).json()["results"]
+        assert [memory["memory"] for memory in found] == ["I live in Lisbon near the river"]
+
+
+@LINUX
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
+def test_they_end_together_as_they_are_asked_to(family, how):
+    others = others_of(family)
+    assert len(others) == 1
+    assert family.end(how) == 0
+    wait_for_end(others)
+
+
+@LINUX
+def test_none_outlives_the_first_however_it_ends(family):
+    others = others_of(family)
+    family.process.kill()
+    wait_for_end(others)
+
+
+@LINUX
+def test_when_one_ends_by_itself_all_end(family):
+    """So that whoever supervises the server starts it again, whole."""
+    (other,) = others_of(family)
+    os.kill(other, signal.SIGKILL)
+    family.process.wait(15)
+    assert "ended by itself" in family.log.read_text()
+
+
+def test_rate_limits_need_one_process(refusal):
+    """Each process would count for itself."""
+    said = refusal("--port", "0", "--processes", "2", "--rate-limit-read", "10/minute")
+    assert "rate_limit_read" in said
+    assert "processes" in said
+
+
+@LINUX
+def test_one_process_is_the_default(start):
+    serving = start("--port", "0", KEPT_API_KEY="kept_a_key_of_the_tests").wait_until_up()
+    assert others_of(serving) == []
