@@ -89,6 +89,7 @@ class RateLimitError(KeptError):
 
     Attributes:
         retry_after_s: Whole seconds until one is allowed again.
+        limits: What a server's answer said of its limits, by the names of its headers.
     """
 
     code = "rate-limited"
@@ -96,6 +97,7 @@ class RateLimitError(KeptError):
     def __init__(self, message: str | None = None, *, retry_after_s: int = 1) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
+        self.limits: dict[str, str] = {}
 
 
 class EventFailedError(KeptError):

@@ -51,6 +51,14 @@ def speak(steps, *replies, retries=3):
 # --- when a request is sent again ---
 
 
+def test_an_error_of_a_limit_has_what_the_server_said_of_it():
+    refused = answer(
+        429, retry_after=str(LONGEST_PAUSE_S + 1), X_RateLimit_Limit="60", ratelimit_remaining="0", date="now"
+    )
+    error, _, _ = speak(READ, refused)
+    assert error.limits == {"X-RateLimit-Limit": "60", "ratelimit-remaining": "0"}
+
+
 @pytest.mark.parametrize("status", [429, 503])
 @pytest.mark.parametrize("request_", [READ, WRITE, KEYED, SEARCH], ids=["read", "write", "keyed", "search"])
 def test_who_is_asked_to_come_back_comes_back_when_asked(request_, status):

@@ -684,11 +684,14 @@ def test_an_error_says_what_would_be_right(plain, tool, arguments, said):
 
 def test_a_limit_of_another_server_is_passed_on_with_its_value(connect, backend, monkeypatch):
     def limited(*_, **__):
-        raise RateLimitError("This key may make 60 requests a minute.", retry_after_s=17)
+        error = RateLimitError("This key may make 60 requests a minute.", retry_after_s=17)
+        error.limits = {"X-RateLimit-Limit": "60"}
+        raise error
 
     monkeypatch.setattr(backend, "search", limited)
     failed = connect().fail("search_memories", query="x")
     assert failed["kept/retry_after_s"] == 17
+    assert failed["kept/x-ratelimit-limit"] == "60"
     assert "17 s" in failed["text"]
 
 

@@ -262,6 +262,7 @@ def _failure(error: KeptError) -> Json:
     meta: Json = {CODE_KEY: error.code}
     if isinstance(error, RateLimitError):
         meta[RETRY_KEY] = error.retry_after_s
+        meta |= {f"kept/{name.lower()}": value for name, value in error.limits.items()}
         told.append(f"Call again in {error.retry_after_s} s.")
     text = " ".join(part for part in told if part)
     return {"content": [{"type": "text", "text": text}], "isError": True, "_meta": meta}

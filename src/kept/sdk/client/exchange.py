@@ -29,6 +29,9 @@ LONGEST_PAUSE_S: Final = 60
 """Whoever asks for more patience is not waited for; the error says how long it would be."""
 _IDEMPOTENT: Final = frozenset({"GET", "PUT", "DELETE"})
 _COME_BACK: Final = frozenset({429, 503})
+_LIMIT_HEADERS: Final = frozenset(
+    f"{prefix}ratelimit-{name}" for prefix in ("", "x-") for name in ("limit", "remaining", "reset")
+)
 _ERROR_TEXT_CHARS: Final = 500
 _MAX_DIGITS: Final = 9
 """Of a number of seconds: some decades."""
@@ -245,6 +248,7 @@ def _error(request: Request[Any], reply: Reply, answer: Any, url: str) -> errors
         error = kind(message)
     if isinstance(error, errors.RateLimitError):
         error.retry_after_s = _retry_after_s(reply) or error.retry_after_s
+        error.limits = {name: value for name, value in reply.headers.items() if name.lower() in _LIMIT_HEADERS}
     error.add_note(_where(request, reply, answer, url))
     return error
 
