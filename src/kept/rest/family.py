@@ -63,8 +63,8 @@ def _begin(serve: Callable[[], None], ours: int, theirs: int) -> int:
         threading.Thread(target=_end_with, args=[ours], name="kept-family", daemon=True).start()
         serve()
         code = 0
-    except Exception as error:
-        logger.error("a process of the server failed", exc_info=error)
+    except Exception:
+        logger.exception("a process of the server failed")
     os._exit(code)
 
 
