@@ -15,6 +15,7 @@ from kept.adapters.sql import SQLITE, SqliteDialect, register_functions, where
 from kept.domain.filters import (
     EVERYTHING,
     FIELD_KINDS,
+    MAX_CONDITIONS,
     And,
     Condition,
     Field,
@@ -205,10 +206,10 @@ def test_whatever_nesting_is_pushed_down_can_be_run(connection, depth):
 
 
 @pytest.mark.parametrize("logic", ["AND", "OR"])
-def test_thousands_of_siblings_are_pushed_down(connection, logic):
+def test_as_many_siblings_as_a_filter_may_have_are_pushed_down(connection, logic):
     """A long chain becomes a shallow tree, below SQLite's limit on the height of expressions."""
-    f = parse_filter({logic: [{"text": {"contains": str(n)}} for n in range(5000)]})
-    stored = [FilterableRecord(text="4999"), FilterableRecord(text="x")]
+    f = parse_filter({logic: [{"text": {"contains": str(n)}} for n in range(MAX_CONDITIONS)]})
+    stored = [FilterableRecord(text=str(MAX_CONDITIONS - 1)), FilterableRecord(text="x")]
     store(connection, stored)
     assert selected(connection, f) == accepted(f, stored)
 

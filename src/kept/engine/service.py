@@ -13,7 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
-from kept.domain.filters import Filter, parse_filter, positive_entities
+from kept.domain.filters import And, Condition, Filter, Not, Or, parse_filter, positive_entities
 from kept.domain.history import Operation, Revision
 from kept.domain.memory import Draft, MemoryRecord, Message
 from kept.domain.scope import Scope
@@ -546,9 +546,9 @@ _LEAST_EPOCH: Final = 100_000_000
 
 
 def _parsed(filters: Filters) -> Filter | None:
-    if isinstance(filters, Mapping):
-        return parse_filter(filters) if filters else None
-    return filters
+    if filters is None or isinstance(filters, (And, Or, Not, Condition)):
+        return filters
+    return parse_filter(filters) if filters else None
 
 
 def _query(query: object) -> str:
