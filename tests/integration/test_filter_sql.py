@@ -208,8 +208,8 @@ def test_whatever_nesting_is_pushed_down_can_be_run(connection, depth):
 @pytest.mark.parametrize("logic", ["AND", "OR"])
 def test_as_many_siblings_as_a_filter_may_have_are_pushed_down(connection, logic):
     """A long chain becomes a shallow tree, below SQLite's limit on the height of expressions."""
-    f = parse_filter({logic: [{"text": {"contains": str(n)}} for n in range(MAX_CONDITIONS)]})
-    stored = [FilterableRecord(text=str(MAX_CONDITIONS - 1)), FilterableRecord(text="x")]
+    f = parse_filter({logic: [{"text": {"contains": str(n)}} for n in range(MAX_CONDITIONS - 1)]})
+    stored = [FilterableRecord(text=str(MAX_CONDITIONS - 2)), FilterableRecord(text="x")]
     store(connection, stored)
     assert selected(connection, f) == accepted(f, stored)
 
