@@ -164,6 +164,18 @@ def test_who_did_what_is_written_down(client):
     assert client.audit(before=entry["at"])["count"] < client.audit()["count"]
 
 
+def test_a_link_is_made_changed_given_another_address_and_ended(client):
+    """Its address is shown when it is made and when it is rotated, and never again."""
+    made = client.links.create("audit", methods=["read"], tags=["memories"], user_id="mira")
+    assert made["url"].startswith(client.host)
+    assert client.links.update(made["id"], name="review")["name"] == "review"
+    assert client.links.rotate(made["id"])["url"] != made["url"]
+    (listed,) = client.links.list()["results"]
+    assert (listed["name"], "url" in listed) == ("review", False)
+    client.links.revoke(made["id"])
+    assert client.links.list()["results"][0]["revoked_at"]
+
+
 def test_a_limit_is_waited_out(limited):
     """The server says for how long, and the client comes back; when that is too long, it says so."""
     with MemoryClient(limited.make_project()[1], limited.url) as client:

@@ -213,6 +213,7 @@ CALLS = [
     ("links.list", (), {}, "GET", "/v1/mcp-links/", {}, None),
     ("links.create", ("audit",), {"methods": ["read"]}, "POST", "/v1/mcp-links/", {}, {"name": "audit", "methods": ["read"]}),
     ("links.update", ("l1",), {"name": "x"}, "PATCH", "/v1/mcp-links/l1/", {}, {"name": "x"}),
+    ("links.rotate", ("l1",), {}, "POST", "/v1/mcp-links/l1/rotate/", {}, None),
     ("links.revoke", ("l1",), {}, "DELETE", "/v1/mcp-links/l1/", {}, None),
     ("retention.list", (), {}, "GET", "/v1/retention/", {}, None),
     ("retention.put", (), {"days": 30, "category": "misc"}, "POST", "/v1/retention/", {}, {"days": 30, "category": "misc"}),

@@ -334,6 +334,11 @@ class Links(Speaker[R]):
         return Request("PATCH", f"/v1/mcp-links/{segment(link_id)}/", body=given(None, changes), own=True)
 
     @Call
+    def rotate(self, link_id: str) -> Request[answers.LinkCreated]:
+        """Give a link another address, which is shown this once; the old one ends."""
+        return Request("POST", f"/v1/mcp-links/{segment(link_id)}/rotate/", own=True)
+
+    @Call
     def revoke(self, link_id: str) -> Request[answers.Message]:
         """End a link now."""
         return Request("DELETE", f"/v1/mcp-links/{segment(link_id)}/", own=True)
