@@ -11,11 +11,12 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from queue import Empty, SimpleQueue
 from types import NoneType
-from typing import Any, BinaryIO, Final
+from typing import Any, BinaryIO, Final, NoReturn
 
 from kept.mcp import server as protocol
 from kept.mcp.backend import Json
@@ -339,7 +340,7 @@ def run(server: Server, *, warm: Callable[[], None], close: Callable[[], None]) 
         server,
         lambda data: _write_all(writer, data),
         on_listed=listed.set,
-        on_lost=lambda: os.kill(os.getpid(), signal.SIGTERM),
+        on_lost=lambda: _beside(_insist),
     )
     _end_with_client()
 
@@ -366,7 +367,16 @@ def run(server: Server, *, warm: Callable[[], None], close: Callable[[], None]) 
         os._exit(code)  # no thread that hangs keeps the process; what was acknowledged is on disk
 
 
+INSIST_S: Final = 0.05
+"""Between two such signals: nobody notices the wait, and an end takes longer."""
 _ENDINGS: Final = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
+
+
+def _insist() -> NoReturn:
+    """Ask this process to end until it does: a signal that comes just before the main thread begins to read is not noticed."""
+    while True:
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(INSIST_S)
 
 
 def _claim_pipes() -> tuple[int, int]:
