@@ -57,7 +57,7 @@ class Connection:
         write: Callable[[bytes], None],
         *,
         on_listed: Callable[[], None] = lambda: None,
-        on_lost: Callable[[], None] = lambda: None,
+        on_lost: Callable[[], object] = lambda: None,
     ) -> None:
         self._server = server
         self._write = write
