@@ -16,6 +16,10 @@ The tree::
     ├── WaitTimeoutError (also TimeoutError)  the work was waited for long enough; it goes on
     ├── ServerError                           the server failed, or is no server of memories
     │   └── UnreachableError                  the server cannot be reached
+    ├── ModelError                            a language model was of no use this time
+    │   ├── ModelUnavailableError             it is down, too slow, or refuses for now
+    │   ├── ModelAnswerError                  what it answered cannot be used
+    │   └── SpendingLimitError                asking it would exceed a limit of spending
     ├── ConfigurationError (also ValueError)  a setting, an adapter or an extra is missing or wrong
     └── StoreError                            the store cannot do what was asked
         ├── StoreBusyError                    other processes held the store for too long
@@ -122,6 +126,58 @@ class UnreachableError(ServerError):
     """The server cannot be reached."""
 
     code = "unreachable"
+
+
+class ModelError(KeptError):
+    """A language model was of no use this time; what was said is stored all the same.
+
+    Attributes:
+        input_tokens: What the failed call cost, as far as the model said; 0 when it never began.
+        output_tokens: The same of its answer.
+    """
+
+    code = "model"
+
+    def __init__(self, message: str | None = None, *, input_tokens: int = 0, output_tokens: int = 0) -> None:
+        super().__init__(message)
+        self.input_tokens = input_tokens
+        self.output_tokens = output_tokens
+
+
+class ModelUnavailableError(ModelError):
+    """The language model is down, too slow, or refuses for now; it is asked again later.
+
+    Attributes:
+        retry_after_s: Seconds that it asked to be left alone; None when it said nothing.
+    """
+
+    code = "model-unavailable"
+
+    def __init__(self, message: str | None = None, *, retry_after_s: float | None = None, **spent: int) -> None:
+        super().__init__(message, **spent)
+        self.retry_after_s = retry_after_s
+
+
+class ModelAnswerError(ModelError):
+    """What the language model answered cannot be used; nothing was taken from it."""
+
+    code = "model-answer"
+
+
+class SpendingLimitError(ModelError):
+    """Asking the language model would exceed a limit of spending; it waits until there is room again.
+
+    Attributes:
+        limit: Which limit.
+        retry_after_s: Seconds until there is room again; None when nothing but a higher limit makes room.
+    """
+
+    code = "spending-limit"
+
+    def __init__(self, message: str | None = None, *, limit: str = "", retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.limit = limit
+        self.retry_after_s = retry_after_s
 
 
 class ConfigurationError(KeptError, ValueError):

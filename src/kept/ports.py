@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Protocol
 from kept.domain.filters import Filter
 from kept.domain.history import Operation, Revision
 from kept.domain.jobs import Job, JobKind, JobStatus
-from kept.domain.memory import Draft, Episode, MemoryRecord, Message, State
+from kept.domain.memory import Attachment, AttachmentKind, Draft, Episode, MemoryRecord, Message, State
 from kept.domain.scope import Scope
+from kept.domain.spending import ModelCall, SpendingGroup, SpendingLimit, SpendingListing, SpendingTotal, Usage
 
 if TYPE_CHECKING:
     import numpy as np
@@ -91,6 +92,84 @@ class Extractor(Protocol):
         """
 
 
+# --- language models ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prompt:
+    """What a language model is asked.
+
+    Attributes:
+        instructions: Ours; the same for every call of a task, so that a provider can keep it ready.
+        content: What it is about. Data that others wrote, never orders.
+        schema: JSON schema of the object that it must answer with.
+        max_output_tokens: Longest answer.
+        attachments: Images and documents that belong to the content.
+    """
+
+    instructions: str
+    content: str
+    schema: Mapping[str, Any]
+    max_output_tokens: int
+    attachments: Sequence[Attachment] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelAnswer:
+    """What a language model answered.
+
+    Attributes:
+        value: An object that fits the schema.
+        usage: What it cost, as the provider counts.
+    """
+
+    value: Mapping[str, Any]
+    usage: Usage
+
+
+class LanguageModel(Protocol):
+    """Answers prompts. Each `ask` is one request to the provider, never repeated inside. Safe for threads."""
+
+    @property
+    def name(self) -> str:
+        """Provider and model, such as `openai:gpt-5-mini`."""
+
+    def accepts(self, kind: AttachmentKind) -> bool:
+        """Whether it can read such an attachment."""
+
+    def price(self, usage: Usage) -> int | None:
+        """Micro-dollars that the tokens cost; None when no price is known."""
+
+    def ask(self, prompt: Prompt) -> ModelAnswer:
+        """One answer.
+
+        Raises:
+            ModelUnavailableError: It cannot be reached, is too slow, or refuses for now.
+            ModelAnswerError: Its answer is cut off, no JSON, or does not fit the schema.
+            ConfigurationError: The provider refuses the credentials or knows no such model; asking again is of no use.
+        """
+
+
+class Ledger(Protocol):
+    """What language models cost, call by call. Committed means on disk. Safe for threads and processes."""
+
+    def reserve(self, call: ModelCall, limits: Sequence[SpendingLimit]) -> None:
+        """Keep a call that is about to be made, unless with it more than a limit would be spent or reserved; in one step.
+
+        Raises:
+            SpendingLimitError: It would; nothing was kept.
+        """
+
+    def settle(self, call: ModelCall) -> None:
+        """Store how a call that was reserved ended: what it really cost replaces what was reserved."""
+
+    def page(self, listing: SpendingListing, *, limit: int, offset: int = 0) -> list[ModelCall]:
+        """A page of calls, newest first."""
+
+    def totals(self, listing: SpendingListing, by: SpendingGroup) -> dict[str, SpendingTotal]:
+        """What the calls cost together, by day (ISO), project, task, model or job; in the order of the names."""
+
+
 # --- the log -----------------------------------------------------------------------------------------------------
 
 
@@ -102,12 +181,14 @@ class IndexEntry(NamedTuple):
         terms: Postings of the text, by chunk.
         entities: Hashed entity keys, uint32 little-endian.
         flags: Bits, see `domain.lexicon`.
+        dates: Days that the text speaks of: pairs of first and last proleptic day number, int32 little-endian.
     """
 
     embedding: bytes
     terms: bytes
     entities: bytes = b""
     flags: int = 0
+    dates: bytes = b""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -288,6 +369,9 @@ class LogReader(Protocol):
 
     def episode(self, project: str, episode_id: str) -> Episode | None:
         """An episode with all its messages."""
+
+    def made_of_episode(self, scope: Scope, episode_id: str) -> list[MemoryRecord]:
+        """Memories in any state that name this episode as their source, under the scope's project and user; by rising `key`."""
 
     def known_sources(self, scope: Scope, source_ids: Collection[str]) -> set[str]:
         """Which of these message ids are already stored under the same project and user."""

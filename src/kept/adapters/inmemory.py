@@ -208,6 +208,10 @@ class InMemoryReader:
         episode = self._readable().episodes.get(episode_id)
         return episode if episode is not None and episode.scope.project == project else None
 
+    def made_of_episode(self, scope: Scope, episode_id: str) -> list[MemoryRecord]:
+        found = (record for record in self._memories(scope.project) if record.episode_id == episode_id)
+        return sorted((record for record in found if record.user_id == scope.user_id), key=lambda record: record.key)
+
     def known_sources(self, scope: Scope, source_ids: Collection[str]) -> set[str]:
         stored = {
             message.source_id
@@ -354,7 +358,8 @@ class InMemoryTransaction(InMemoryReader):
         """The message that a memory came from; all of its episode's when it came from no single one."""
         episode = self._contents.episodes.get(memory.episode_id or "")
         if episode is not None and (episode.scope.project, episode.scope.user_id) == (memory.project, memory.user_id):
-            self._blank(episode, memory.position)
+            for position in memory.source_positions or (None,):
+                self._blank(episode, position)
 
     def _blank(self, episode: Episode, position: int | None) -> None:
         """One message of an episode, or all of them."""

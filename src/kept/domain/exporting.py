@@ -15,7 +15,7 @@ from datetime import UTC, date, datetime
 from typing import Any, Final, get_args
 from urllib.parse import quote
 
-from kept.domain.memory import EntityRef, Kind, MemoryRecord, Relation, State
+from kept.domain.memory import FACT_TYPES, EntityRef, Kind, MemoryRecord, Relation, State
 from kept.domain.scope import DEFAULT_PROJECT, Scope
 from kept.errors import InvalidInputError, ScopeError
 
@@ -126,6 +126,9 @@ def to_export(record: MemoryRecord) -> dict[str, Any]:
         "reinforced": record.reinforced,
         "immutable": record.immutable,
         "feedback": record.feedback,
+        "type": record.type,
+        "confidence": record.confidence,
+        "positions": list(record.positions),
     }
 
 
@@ -231,6 +234,18 @@ def _count(value: Any) -> int:
     return int(value)
 
 
+def _counts(value: Any) -> tuple[int, ...]:
+    if not isinstance(value, list):
+        raise ValueError  # noqa: TRY004
+    return tuple(map(_count, value))
+
+
+def _share(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1:
+        raise ValueError
+    return float(value)
+
+
 def _flag(value: Any) -> bool:
     if not isinstance(value, bool):
         raise ValueError  # noqa: TRY004
@@ -334,6 +349,11 @@ _FIELDS: Final[Mapping[str, _Field]] = {
     "reinforced": _Field(attribute="reinforced", parse=_count, wanted=f"a whole number from 0 to {_MOST_COUNTED}"),
     "immutable": _Field(attribute="immutable", parse=_flag, wanted="true or false"),
     "feedback": _choice_field("feedback", *_FEEDBACK),
+    "type": _choice_field("type", *FACT_TYPES),
+    "confidence": _Field(attribute="confidence", parse=_share, wanted="a number from 0 to 1"),
+    "positions": _Field(
+        attribute="positions", parse=_counts, wanted=f"a list of whole numbers from 0 to {_MOST_COUNTED}"
+    ),
 }
 _REQUIRED: Final = tuple(name for name, kind in _FIELDS.items() if kind.required)
 _KNOWN: Final = (*_FIELDS, *_SCOPE)

@@ -47,6 +47,8 @@ _PLAIN: Final = (
     "reinforced",
     "immutable",
     "feedback",
+    "type",
+    "confidence",
 )
 
 
@@ -119,6 +121,7 @@ def to_changes(record: MemoryRecord) -> dict[str, Any]:
     changes["metadata"] = dict(record.metadata)
     changes["categories"] = list(record.categories)
     changes["supersedes"] = list(record.supersedes)
+    changes["positions"] = list(record.positions)
     changes["entities"] = [{"name": e.name, "kind": e.kind, "key": e.key} for e in record.entity_refs]
     changes["relations"] = [
         {"source": r.source, "relationship": r.relationship, "target": r.target} for r in record.relations
@@ -214,11 +217,12 @@ def _tombstone(record: MemoryRecord | None, revision: Revision) -> MemoryRecord:
 def _from_changes(changes: Mapping[str, Any]) -> dict[str, Any]:
     """Stored form to field values. Scope fields are not revised: a memory never moves to another owner.
 
-    `source` is no field: a reinforcement names the message that repeated the memory, so that an erase finds it.
+    `source` and `why` are no fields: a reinforcement names the message that repeated the memory, so that an erase finds it,
+    and a revision may say how it was decided.
     """
     fields: dict[str, Any] = {}
     for name, value in changes.items():
-        if name in _SCOPE or name == "source":
+        if name in _SCOPE or name in _REMARKS:
             continue
         fields.update(_from_change(name, value))
     return fields
@@ -231,12 +235,15 @@ def _from_change(name: str, value: Any) -> dict[str, Any]:
     return {name: read(value) if read else value}
 
 
+_REMARKS: Final = frozenset({"source", "why"})
+
 _READ: Final[dict[str, Callable[[Any], Any]]] = {
     **dict.fromkeys(_TIMES, lambda value: None if value is None else from_microseconds(value)),
     "expires_on": lambda value: date.fromisoformat(value) if value else None,
     "metadata": lambda value: value or {},
     "categories": lambda value: tuple(value or ()),
     "supersedes": lambda value: tuple(value or ()),
+    "positions": lambda value: tuple(value or ()),
     "relations": lambda value: tuple(Relation(**relation) for relation in value or ()),
 }
 """Stored form to value, where the two differ."""

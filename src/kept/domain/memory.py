@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, get_args
 
 from kept.domain.scope import Scope
 from kept.domain.text import normalise
@@ -30,6 +30,25 @@ SOURCE_ROLES: Final = frozenset({"system"})
 
 Kind = Literal["message", "statement", "fact", "code", "procedure"]
 """`message`: stored verbatim. `statement` and `code`: taken from a message by rule. `fact`: handed over finished."""
+
+
+FactType = Literal["preference", "decision", "convention", "task", "event", "profile", "procedure"]
+"""What sort of fact a memory is, where whoever made it said so."""
+FACT_TYPES: Final[tuple[FactType, ...]] = get_args(FactType)
+
+AttachmentKind = Literal["image", "document"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attachment:
+    """An image or document that came with a message. Its content is never stored, but for the time until it was read.
+
+    Attributes:
+        url: Where it is: `https://…`, or `data:…` with its content.
+    """
+
+    kind: AttachmentKind
+    url: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +121,9 @@ class MemoryRecord:
         expires_on: Last day (UTC) on which it is found; None means for ever.
         reinforced: How many exact repeats were received after the first.
         feedback: `POSITIVE`, `NEGATIVE`, `VERY_NEGATIVE` or None.
+        type: What sort of fact it is; None where nobody said.
+        confidence: How sure whoever made it was, in [0, 1]; None where nobody said.
+        positions: Indexes of all its source messages in its episode, where it came from several; `position` is the first.
     """
 
     id: str
@@ -132,6 +154,9 @@ class MemoryRecord:
     reinforced: int = 0
     immutable: bool = False
     feedback: str | None = None
+    type: FactType | None = None
+    confidence: float | None = None
+    positions: tuple[int, ...] = ()
 
     @property
     def project(self) -> str:
@@ -162,6 +187,11 @@ class MemoryRecord:
     def entities(self) -> tuple[str, ...]:
         """Keys of the entities mentioned, for filters."""
         return tuple(entity.key for entity in self.entity_refs)
+
+    @property
+    def source_positions(self) -> tuple[int, ...]:
+        """Indexes of its source messages in its episode, rising; none where it came from no single ones."""
+        return tuple(sorted({*self.positions, *(() if self.position is None else (self.position,))}))
 
     @property
     def session(self) -> str:
@@ -201,6 +231,11 @@ class Draft:
     """A memory about to be stored: what extraction, a caller or an importer hands to the engine.
 
     `None` in a field means "the engine's default" (the message's time, no validity, the rules' entities).
+
+    Attributes:
+        episode_id: The source, where it is an episode that was stored before.
+        repeats: An existing memory that says the same: it is reinforced, and nothing new is stored.
+        why: How it was decided what becomes of it, for the log; plain JSON, without anybody's words.
     """
 
     text: str
@@ -218,3 +253,9 @@ class Draft:
     supersedes: Sequence[str] = ()
     position: int | None = None
     immutable: bool = False
+    type: FactType | None = None
+    confidence: float | None = None
+    positions: tuple[int, ...] = ()
+    episode_id: str | None = None
+    repeats: str | None = None
+    why: Mapping[str, Any] = field(default_factory=dict)

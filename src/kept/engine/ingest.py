@@ -310,22 +310,32 @@ class _Writing:
     def store(self, drafts: Sequence[Draft], entries: Sequence[IndexEntry], *, identity: str) -> AddResult:
         scope = self._request.scope
         keys = [repeat_key(scope, draft.speaker, draft.text) for draft in drafts]
-        known = self._transaction.find_repeat(scope.project, set(keys))
+        known = self._transaction.find_repeat(scope.project, set(keys)) | self._repeated(drafts)
         stored, superseded = [], []
-        for draft, entry, key in zip(drafts, entries, keys, strict=True):
+        for draft, entry, written in zip(drafts, entries, keys, strict=True):
+            key = draft.repeats or written
             repeated = self._now(known[key]) if key in known else None
             if repeated is not None and repeated.state == "active" and not draft.supersedes:
                 lasting = _later(repeated.expires_on, draft.expires_on)
                 known[key] = self._revise(
-                    repeated, "reinforce", draft.position, reinforced=repeated.reinforced + 1, expires_on=lasting
+                    repeated, "reinforce", draft, reinforced=repeated.reinforced + 1, expires_on=lasting
                 )
                 stored.append(Stored(memory=known[key], event="REINFORCE"))
                 continue
-            known[key] = self._add(draft, entry)
-            superseded += [self._supersede(old, known[key]) for old in self._replaced(draft)]
-            stored.append(Stored(memory=known[key], event="ADD"))
+            known[written] = self._add(draft, entry)
+            superseded += [self._supersede(old, known[written], draft) for old in self._replaced(draft)]
+            stored.append(Stored(memory=known[written], event="ADD"))
         self._transaction.append(self._revisions, self._records, self._entries, identity=identity)
         return AddResult(operation_id=self._operation.id, stored=tuple(stored), superseded=tuple(superseded))
+
+    def _repeated(self, drafts: Sequence[Draft]) -> dict[str, MemoryRecord]:
+        """The memories that drafts are said to repeat, by id; one that is out of reach is none."""
+        named = {draft.repeats for draft in drafts if draft.repeats}
+        if not named:
+            return {}
+        scope = self._request.scope
+        found = self._transaction.find_many(scope.project, named)
+        return {memory_id: record for memory_id, record in found.items() if _reaches(scope, record.scope)}
 
     def _add(self, draft: Draft, entry: IndexEntry) -> MemoryRecord:
         seq = self._transaction.next_seq()
@@ -352,12 +362,15 @@ class _Writing:
             valid_to=draft.valid_to,
             expires_on=draft.expires_on,
             supersedes=tuple(draft.supersedes),
-            episode_id=self._episode.id,
+            episode_id=draft.episode_id or self._episode.id,
             position=draft.position,
             connector=self._request.connector,
             immutable=draft.immutable,
+            type=draft.type,
+            confidence=draft.confidence,
+            positions=draft.positions,
         )
-        return self._append("add", None, record, to_changes(record), entry)
+        return self._append("add", None, record, to_changes(record) | _why(draft), entry)
 
     def _replaced(self, draft: Draft) -> list[MemoryRecord]:
         if not draft.supersedes:
@@ -377,19 +390,21 @@ class _Writing:
         """The record as this transaction left it so far; its own writes are appended at the end."""
         return self._latest.get(record.id, record)
 
-    def _supersede(self, old: MemoryRecord, new: MemoryRecord) -> str:
+    def _supersede(self, old: MemoryRecord, new: MemoryRecord, draft: Draft) -> str:
         closed_at = new.valid_from or new.created_at
         ends = old.valid_to if old.valid_to and old.valid_to < closed_at else closed_at
-        self._revise(old, "supersede", None, state="superseded", superseded_by=new.id, valid_to=ends)
+        unsourced = replace(draft, position=None)
+        self._revise(old, "supersede", unsourced, state="superseded", superseded_by=new.id, valid_to=ends)
         return old.id
 
     def _revise(
-        self, record: MemoryRecord, op: Literal["reinforce", "supersede"], position: int | None, **fields: Any
+        self, record: MemoryRecord, op: Literal["reinforce", "supersede"], draft: Draft, **fields: Any
     ) -> MemoryRecord:
-        """Append a change; `position` is that of the message which repeated the memory."""
+        """Append a change; the draft's `position` is that of the message which repeated the memory."""
         revised = replace(record, updated_at=self._operation.recorded_at, **fields)
-        source = {} if position is None else {"source": [self._episode.id, position]}
-        return self._append(op, record, revised, difference(record, revised) | source, None)
+        episode_id = draft.episode_id or self._episode.id
+        source = {} if draft.position is None else {"source": [episode_id, draft.position]}
+        return self._append(op, record, revised, difference(record, revised) | source | _why(draft), None)
 
     def _append(
         self,
@@ -428,6 +443,10 @@ def _categorised(drafts: Sequence[Draft], entries: Sequence[IndexEntry], categor
 
 def _source_ids(messages: Sequence[Message]) -> set[str]:
     return {message.source_id for message in messages if message.source_id}
+
+
+def _why(draft: Draft) -> dict[str, Any]:
+    return {"why": dict(draft.why)} if draft.why else {}
 
 
 def _later(left: date | None, right: date | None) -> date | None:

@@ -14,7 +14,7 @@ from datetime import date, datetime
 from typing import Any, Final
 
 from kept.domain.filters import MAX_INTEGER_BITS
-from kept.domain.memory import Draft, EntityRef, Message, Relation
+from kept.domain.memory import FACT_TYPES, Draft, EntityRef, FactType, Message, Relation
 from kept.domain.redaction import redact, redact_value
 from kept.domain.temporal import parse_day, parse_when
 from kept.domain.text import clean
@@ -50,6 +50,8 @@ _FACT_FIELDS: Final = frozenset(
         "relations",
         "supersedes",
         "immutable",
+        "type",
+        "confidence",
     }
 )
 
@@ -278,6 +280,8 @@ def _fact(item: object, where: str) -> Draft:
         relations=_relations(item.get("relations") or (), where),
         supersedes=parse_ids(item.get("supersedes"), f"{where}.supersedes"),
         immutable=bool(item.get("immutable", False)),
+        type=_fact_type(item.get("type"), where),
+        confidence=_confidence(item.get("confidence"), where),
     )
 
 
@@ -311,6 +315,20 @@ def _relations(raw: object, where: str) -> tuple[Relation, ...]:
     if not isinstance(raw, Sequence) or isinstance(raw, str):
         raise InvalidInputError(f"{where}.relations must be a list of {{'source', 'relationship', 'target'}}.")
     return tuple(_relation(item, f"{where}.relations[{number}]") for number, item in enumerate(raw))
+
+
+def _fact_type(value: object, where: str) -> FactType | None:
+    if value is None or value in FACT_TYPES:
+        return value
+    raise InvalidInputError(f"{where}.type must be one of {', '.join(FACT_TYPES)}.")
+
+
+def _confidence(value: object, where: str) -> float | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1:
+        raise InvalidInputError(f"{where}.confidence must be a number from 0 to 1.")
+    return float(value)
 
 
 def _relation(item: object, where: str) -> Relation:

@@ -432,11 +432,11 @@ class Maintain:
     def _seen(self, row: PartitionRow) -> _Indexed | None:
         if row.entry is None:
             return None
-        embedding, terms, hashed, _ = row.entry
-        fault = layout_fault(embedding, terms, hashed, self._indexer.embedder.identity.dimensions)
-        if fault is None and not is_finite(embedding):
+        entry = row.entry
+        fault = layout_fault(entry.embedding, entry.terms, entry.entities, self._indexer.embedder.identity.dimensions)
+        if fault is None and not is_finite(entry.embedding):
             fault = "its embedding holds a value that is no finite number"
-        return _Indexed(terms, fault)
+        return _Indexed(entry.terms, fault)
 
     def _check(self, record: MemoryRecord, entry: _Indexed | None) -> Iterator[Finding]:
         where = f"memory {record.id}"

@@ -53,12 +53,15 @@ def memory(record: MemoryRecord) -> dict[str, Any]:
         "supersedes": list(record.supersedes),
         "reinforced": record.reinforced,
         "feedback": record.feedback,
+        "type": record.type,
+        "confidence": record.confidence,
         "immutable": record.immutable,
         "episode_id": record.episode_id,
         "position": record.position,
+        "positions": list(record.positions),
         "connector": record.connector,
     }
-    return shape | {name: value for name, value in optional.items() if value or (value == 0 and name == "position")}
+    return shape | {name: value for name, value in optional.items() if value or (value == 0 and name in {"position", "confidence"})}
 
 
 def hit(found: Hit, *, explain: bool) -> dict[str, Any]:

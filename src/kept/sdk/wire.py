@@ -50,6 +50,8 @@ def memory(record: MemoryRecord) -> dict[str, Any]:
         "memory_type": record.kind,
         "connector": record.connector,
         "feedback": record.feedback,
+        "type": record.type,
+        "confidence": record.confidence,
         "valid_from": iso(record.valid_from),
         "valid_to": iso(record.valid_to),
         "recorded_at": iso(record.recorded_at),

@@ -162,6 +162,9 @@ def _rich(scope: Scope = SCOPE, **fields: Any) -> dict[str, Any]:
         "reinforced": 2,
         "immutable": True,
         "feedback": "POSITIVE",
+        "type": "preference",
+        "confidence": 0.75,
+        "positions": (2, 5),
     } | fields
 
 

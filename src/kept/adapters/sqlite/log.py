@@ -206,6 +206,10 @@ class SqliteReader:
         messages = self._named("messages", {"episode": row["key"]})
         return next(self._values(lambda found: rows.to_episode(found, messages), [row]))
 
+    def made_of_episode(self, scope: Scope, episode_id: str) -> list[MemoryRecord]:
+        parameters = {"episode_id": episode_id, "project": scope.project, "user_id": scope.user_id}
+        return list(self._values(rows.to_memory, self._named("made_of_episode", parameters)))
+
     def known_sources(self, scope: Scope, source_ids: Collection[str]) -> set[str]:
         partition = self._one("find_partition", {"project": scope.project, "user_id": scope.user_id})
         if partition is None:
@@ -331,7 +335,7 @@ class SqliteTransaction(SqliteReader):
         self._many(
             "upsert_entry",
             (
-                (key, identity_id, entry.flags, entry.entities, entry.terms, entry.embedding)
+                (key, identity_id, entry.flags, entry.entities, entry.terms, entry.embedding, entry.dates)
                 for key, entry in entries.items()
             ),
         )
@@ -350,14 +354,15 @@ class SqliteTransaction(SqliteReader):
             before = self.find(record.project, record.id)
             if before is None:
                 raise NotFoundError(f"No memory {record.id} in project {record.project!r}.")
-            name = "blank_episode" if before.position is None else "blank_message"
-            place = {
-                "episode_id": before.episode_id,
-                "position": before.position,
-                "project": before.project,
-                "user_id": before.user_id,
-            }
-            self._connection.execute(queries()[name], place)
+            name = "blank_message" if before.source_positions else "blank_episode"
+            for position in before.source_positions or (None,):
+                place = {
+                    "episode_id": before.episode_id,
+                    "position": position,
+                    "project": before.project,
+                    "user_id": before.user_id,
+                }
+                self._connection.execute(queries()[name], place)
             blank_jobs_of(self._connection, record.project, record.id)
             self._blank_repeats(before)
             self._blank_revisions(record)

@@ -121,8 +121,9 @@ WHERE episode = (
 INSERT INTO memory (
     key, id, seq, partition, project, user_id, agent_id, app_id, run_id, state, kind, speaker, role, connector,
     created_at, updated_at, recorded_at, valid_from, valid_to, expires_on, superseded_by, supersedes, episode_id,
-    position, reinforced, immutable, feedback, hash, repeat_key, categories, entities, relations, metadata, text)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    position, reinforced, immutable, feedback, hash, repeat_key, categories, entities, relations, metadata, text, type,
+    confidence, positions)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (key) DO UPDATE SET
     partition = excluded.partition, project = excluded.project, user_id = excluded.user_id,
     agent_id = excluded.agent_id, app_id = excluded.app_id, run_id = excluded.run_id, seq = excluded.seq,
@@ -134,10 +135,14 @@ ON CONFLICT (key) DO UPDATE SET
     reinforced = excluded.reinforced, immutable = excluded.immutable, feedback = excluded.feedback,
     hash = excluded.hash, repeat_key = excluded.repeat_key,
     categories = excluded.categories, entities = excluded.entities, relations = excluded.relations,
-    metadata = excluded.metadata, text = excluded.text
+    metadata = excluded.metadata, text = excluded.text, type = excluded.type, confidence = excluded.confidence,
+    positions = excluded.positions
 
 -- name: find
 SELECT * FROM memory WHERE id = :id AND project = :project
+
+-- name: made_of_episode
+SELECT * FROM memory WHERE episode_id = :episode_id AND project = :project AND user_id IS :user_id ORDER BY key
 
 -- name: entity_summaries
 SELECT 'user' AS type, user_id AS name, count(*) AS memories, min(created_at) AS created_at, max(updated_at) AS updated_at
@@ -156,7 +161,7 @@ ORDER BY 1, 2
 -- name: partition_rows
 SELECT m.key, m.seq, m.state, m.agent_id, m.app_id, m.run_id, coalesce(m.run_id, m.episode_id, m.id) AS session,
        m.speaker, m.role, m.created_at, m.valid_from, m.valid_to, m.expires_on, m.feedback, m.reinforced,
-       e.flags, e.entities, e.terms, e.embedding
+       e.flags, e.entities, e.terms, e.embedding, e.dates
 FROM memory AS m LEFT JOIN index_entry AS e
   ON e.key = m.key AND e.identity = (SELECT id FROM index_identity WHERE name = :identity)
 WHERE m.partition = :partition AND m.seq > :after
@@ -169,7 +174,8 @@ INSERT OR IGNORE INTO index_identity (name) VALUES (:name)
 SELECT id FROM index_identity WHERE name = :name
 
 -- name: upsert_entry
-INSERT OR REPLACE INTO index_entry (key, identity, flags, entities, terms, embedding) VALUES (?, ?, ?, ?, ?, ?)
+INSERT OR REPLACE INTO index_entry (key, identity, flags, entities, terms, embedding, dates)
+VALUES (?, ?, ?, ?, ?, ?, ?)
 
 -- name: delete_entry
 DELETE FROM index_entry WHERE key = ?

@@ -70,6 +70,9 @@ def memory_row(record: MemoryRecord, partition: int) -> tuple[Any, ...]:
         _json([{"source": r.source, "relationship": r.relationship, "target": r.target} for r in record.relations]),
         json.dumps(dict(record.metadata), ensure_ascii=False) if record.metadata else None,
         record.text,
+        record.type,
+        record.confidence,
+        _json(record.positions),
     )
 
 
@@ -82,7 +85,8 @@ def to_memory(row: sqlite3.Row) -> MemoryRecord:
     (
         key, memory_id, seq, _, project, user_id, agent_id, app_id, run_id, state, kind, speaker, role, connector,
         created_at, updated_at, recorded_at, valid_from, valid_to, expires_on, superseded_by, supersedes, episode_id,
-        position, reinforced, immutable, feedback, digest, _, categories, entities, relations, metadata, text,
+        position, reinforced, immutable, feedback, digest, _, categories, entities, relations, metadata, text, fact_type,
+        confidence, positions,
     ) = row  # fmt: skip
     recorded = from_microseconds(recorded_at)
     return MemoryRecord(
@@ -114,6 +118,9 @@ def to_memory(row: sqlite3.Row) -> MemoryRecord:
         reinforced=reinforced,
         immutable=bool(immutable),
         feedback=feedback,
+        type=fact_type,
+        confidence=confidence,
+        positions=tuple(json.loads(positions)) if positions else (),
     )
 
 
@@ -193,9 +200,9 @@ def to_episode(row: sqlite3.Row, messages: Sequence[sqlite3.Row]) -> Episode:
 
 def to_partition_row(row: tuple[Any, ...]) -> PartitionRow:
     """A plain row of `partition_rows` as the resident partition takes it."""
-    expires_on, (flags, entities, terms, embedding) = row[_EXPIRES_ON], row[_ENTRY:]
+    expires_on, (flags, entities, terms, embedding, dates) = row[_EXPIRES_ON], row[_ENTRY:]
     expires_on = None if expires_on is None else date.fromisoformat(expires_on).toordinal()
-    entry = None if terms is None else IndexEntry(embedding, terms, entities, flags)
+    entry = None if terms is None else IndexEntry(embedding, terms, entities, flags, dates or b"")
     return PartitionRow._make((*row[:_EXPIRES_ON], expires_on, *row[_EXPIRES_ON + 1 : _ENTRY], entry))
 
 
