@@ -132,13 +132,16 @@ class ModelError(KeptError):
     """A language model was of no use this time; what was said is stored all the same.
 
     Attributes:
-        input_tokens: What the failed call cost, as far as the model said; 0 when it never began.
+        input_tokens: What the failed call cost, as far as the model said; 0 when it never began. None when nobody knows,
+            as after a time-out of a request that was sent: then it counts as all that it could have cost.
         output_tokens: The same of its answer.
     """
 
     code = "model"
 
-    def __init__(self, message: str | None = None, *, input_tokens: int = 0, output_tokens: int = 0) -> None:
+    def __init__(
+        self, message: str | None = None, *, input_tokens: int | None = 0, output_tokens: int | None = 0
+    ) -> None:
         super().__init__(message)
         self.input_tokens = input_tokens
         self.output_tokens = output_tokens
@@ -153,7 +156,7 @@ class ModelUnavailableError(ModelError):
 
     code = "model-unavailable"
 
-    def __init__(self, message: str | None = None, *, retry_after_s: float | None = None, **spent: int) -> None:
+    def __init__(self, message: str | None = None, *, retry_after_s: float | None = None, **spent: int | None) -> None:
         super().__init__(message, **spent)
         self.retry_after_s = retry_after_s
 
