@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
@@ -11,8 +12,6 @@ from kept.adapters.sqlite.connections import APPLICATION_ID, connect, migrate
 from kept.adapters.sqlite.control import open_control
 from kept.adapters.sqlite.log import SqliteLog
 from kept.adapters.sqlite.queries import migrations, schema_version
-from kept.domain.memory import Message
-from kept.domain.scope import Scope
 from kept.ports import AuditListing
 from kept.testing.fakes import Scribe, job
 from kept.testing.log_conformance import observe
@@ -86,8 +85,6 @@ from contextlib import closing
 from pathlib import Path
 from kept.adapters.sqlite.control import open_control
 from kept.adapters.sqlite.log import SqliteLog
-from kept.domain.memory import Message
-from kept.domain.scope import Scope
 from kept.ports import AuditListing
 from kept.testing.fakes import Scribe, job
 for number, line in enumerate(sys.stdin):
@@ -111,42 +108,51 @@ def test_processes_that_create_one_file_at_once_all_succeed(tmp_path, start_pyth
             assert list(log.verify()) == []
 
 
-@pytest.fixture
-def of_first_schema(monkeypatch, store_path):
-    """A closed store as a Kept made it that knew the first schema only, and what it shows."""
-    with monkeypatch.context() as before:
-        before.setattr("kept.adapters.sqlite.connections.migrations", lambda: migrations()[:1])
-        before.setattr("kept.adapters.sqlite.connections.schema_version", lambda: 1)
-        with closing(SqliteLog(store_path)) as log:
-            scribe = Scribe(log)
-            memory = scribe.add("Alice likes tea.", source=Message(role="user", content="Alice likes tea."))
-            scribe.update(memory, "Alice likes green tea.", metadata={"n": 1})
-            scribe.supersede(scribe.add("Bob lives in Rome.", scope=Scope(user_id="bob")), "Bob lives in Oslo.")
-            scribe.set_state(scribe.add("Elsewhere.", scope=Scope(project="other", user_id="alice")), "deleted")
-            shown = observe(log)
-    assert pragma(store_path, "user_version") == 1
-    return memory, shown
+STORES = Path(__file__).parent / "stores"
 
 
-def test_a_store_of_the_first_schema_keeps_what_it_holds(store_path, of_first_schema):
-    """All that its log shows, under the schema of today."""
-    _, shown = of_first_schema
+@pytest.fixture(params=[1, 2])
+def earlier(request, store_path):
+    """A closed store as Kept wrote it with an earlier schema; which one."""
+    script = (STORES / f"schema_{request.param}.sql").read_text()
+    with closing(sqlite3.connect(store_path)) as connection:
+        connection.executescript(script)
+    assert pragma(store_path, "user_version") == request.param < schema_version()
+    return request.param
+
+
+def test_there_is_a_store_of_every_earlier_schema():
+    """A migration comes with a store of the schema before it."""
+    assert {path.name for path in STORES.iterdir()} == {f"schema_{n}.sql" for n in range(1, schema_version())}
+
+
+def test_a_store_of_an_earlier_schema_keeps_what_it_holds(store_path, earlier):
+    """Every memory, in its state; the log proves itself under the schema of today."""
     with closing(SqliteLog(store_path)) as log:
-        assert observe(log) == shown
+        found = observe(log)["default"]["memories"].values()
+        assert {memory.text: memory.state for memory in found} == {
+            "Alice likes green tea.": "active",
+            "Bob lives in Rome.": "superseded",
+            "Bob lives in Oslo.": "active",
+        }
+        assert [memory.state for memory in observe(log)["other"]["memories"].values()] == ["deleted"]
+        assert {memory.type for memory in found} == {None}
         assert list(log.verify()) == []
+        _, jobs, _ = open_control(log.pool, store_path)
+        assert (jobs.find("default", "job-1") is not None) == (earlier > 1)
     assert pragma(store_path, "user_version") == schema_version()
 
 
-def test_a_store_of_the_first_schema_gains_the_second(store_path, of_first_schema):
+def test_a_store_of_an_earlier_schema_gains_what_is_new(store_path, earlier):
     """Registry, jobs and audit work on it, and an erase reaches them."""
-    memory, _ = of_first_schema
     with closing(SqliteLog(store_path)) as log:
         registry, jobs, audit = open_control(log.pool, store_path)
+        memory = next(found for found in observe(log)["default"]["memories"].values() if "Alice" in found.text)
         assert registry.entries("key") == []
         assert audit.count(AuditListing(project="default")) == 0
-        jobs.put(job(payload={"messages": "Alice likes tea."}, memory_ids=[memory.id]))
-        Scribe(log, series=1).erase(log.find("default", memory.id))
-        assert jobs.find("default", "job-1").payload == {}
+        jobs.put(job(earlier + 1, payload={"messages": "Alice likes tea."}, memory_ids=[memory.id]))
+        Scribe(log, series=1).erase(memory)
+        assert jobs.find("default", f"job-{earlier + 1}").payload == {}
         assert log.scrub()
         assert list(log.verify()) == []
     assert b"Alice likes" not in store_path.read_bytes()

@@ -122,6 +122,9 @@ def test_the_export_form_covers_every_field_of_a_memory():
 
 def full_record():
     return record(
+        type="preference",
+        confidence=0.5,
+        positions=(1, 4),
         speaker="Ann",
         role="user",
         valid_from=NOON,

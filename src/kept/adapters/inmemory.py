@@ -317,7 +317,7 @@ class InMemoryTransaction(InMemoryReader):
             self._blank_messages(before)
             for change in self._revisions(record.project):
                 if change.memory_id == record.id and (source := change.changes.get("source")):
-                    self._blank_messages(replace(before, episode_id=source[0], position=source[1]))
+                    self._blank_messages(replace(before, episode_id=source[0], position=source[1], positions=()))
             own = self._revisions(record.project)
             self._contents.revisions[:] = [
                 blank(known) if known.memory_id == record.id and known in own else known
@@ -358,15 +358,14 @@ class InMemoryTransaction(InMemoryReader):
         """The message that a memory came from; all of its episode's when it came from no single one."""
         episode = self._contents.episodes.get(memory.episode_id or "")
         if episode is not None and (episode.scope.project, episode.scope.user_id) == (memory.project, memory.user_id):
-            for position in memory.source_positions or (None,):
-                self._blank(episode, position)
+            self._blank(episode, set(memory.source_positions) or None)
 
-    def _blank(self, episode: Episode, position: int | None) -> None:
-        """One message of an episode, or all of them."""
+    def _blank(self, episode: Episode, positions: set[int] | None) -> None:
+        """Some messages of an episode, or all of them."""
         self._contents.episodes[episode.id] = replace(
             episode,
             messages=tuple(
-                replace(message, content="", name=None) if position in {None, place} else message
+                replace(message, content="", name=None) if positions is None or place in positions else message
                 for place, message in enumerate(episode.messages)
             ),
         )

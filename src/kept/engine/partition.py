@@ -217,8 +217,8 @@ class ResidentPartition:
         """Refuse entries that are not laid out as `domain.lexicon` says, before anything of the batch is applied."""
         dimensions = self.vectors.dimensions
         for row in rows:
-            embedding, terms, entities, _ = cast("IndexEntry", row.entry)
-            if fault := layout_fault(embedding, terms, entities, dimensions):
+            entry = cast("IndexEntry", row.entry)
+            if fault := layout_fault(entry.embedding, entry.terms, entry.entities, dimensions):
                 raise StoreCorruptError(
                     f"The index entry of the memory with key {row.key} is damaged: {fault}. Run `kept rebuild` "
                     "(Memory.rebuild) to make the index again from the log."
@@ -237,7 +237,7 @@ class ResidentPartition:
         self._reserve(first + count)
         span = slice(first, first + count)
         columns = dict(zip(PartitionRow._fields, zip(*rows, strict=True), strict=True))
-        embeddings, terms, entities, flags = zip(*columns["entry"], strict=True)
+        embeddings, terms, entities, flags, _ = zip(*columns["entry"], strict=True)
         for name, values in self._values(columns).items():
             self._columns[name][span] = values
         self._columns["flags"][span] = flags

@@ -1080,6 +1080,7 @@ class LogConformance:
             entity_refs=(EntityRef(name="Canary", kind="bird", key="canary"),),
             relations=(Relation(source="canary", relationship="is", target="canary"),),
             speaker="canary",
+            positions=(),
         )
         memory = scribe.add("A canary.", source=source, **fields)
         memory = scribe.set_state(scribe.update(memory, "A changed canary."), "deleted")
@@ -1088,6 +1089,20 @@ class LogConformance:
         scribe.erase(memory)
         assert "canary" not in repr(observe(log, episodes=episodes)).lower()
         assert [row.entry for row in _rows(log)] == [None]
+
+    def test_an_erase_reaches_every_message_that_a_fact_came_from(self, log: Log, scribe: Scribe) -> None:
+        """And no other of the episode."""
+        messages = tuple(Message(role="user", content=f"canary {number}") for number in range(4))
+        episode = Episode(id="talk", scope=SCOPE, connector="sdk", recorded_at=START, messages=messages)
+        with log.write() as transaction:
+            transaction.put_episode(episode)
+        memory = scribe.add("A canary sang twice.", episode_id="talk", position=1, positions=(1, 3))
+        assert log.made_of_episode(SCOPE, "talk") == [memory]
+        assert log.made_of_episode(BOB, "talk") == []
+        scribe.erase(memory)
+        left = log.episode("default", "talk")
+        assert left is not None
+        assert [message.content for message in left.messages] == ["canary 0", "", "canary 2", ""]
 
     def test_a_tombstone_stays_inside_its_tenant(self, log: Log, scribe: Scribe) -> None:
         """Id, scope, times and state are left, and the log folds to it."""
