@@ -151,23 +151,36 @@ class LanguageModel(Protocol):
 
 
 class Ledger(Protocol):
-    """What language models cost, call by call. Committed means on disk. Safe for threads and processes."""
+    """What language models cost, call by call. Committed means on disk. Safe for threads and processes.
+
+    A call that was never settled counts as spent with all that was reserved for it, since nobody knows.
+    """
 
     def reserve(self, call: ModelCall, limits: Sequence[SpendingLimit]) -> None:
         """Keep a call that is about to be made, unless with it more than a limit would be spent or reserved; in one step.
 
         Raises:
-            SpendingLimitError: It would; nothing was kept.
+            SpendingLimitError: It would (of several limits the first is named); nothing was kept.
+            ConflictError: There is a call with its id.
         """
 
     def settle(self, call: ModelCall) -> None:
-        """Store how a call that was reserved ended: what it really cost replaces what was reserved."""
+        """Store how a call that was reserved ended: its usage, price and outcome. One that is unknown is none."""
+
+    def answered(self, project: str, digest: str) -> ModelCall | None:
+        """The newest call of the project with this digest that was answered; None when there is none."""
 
     def page(self, listing: SpendingListing, *, limit: int, offset: int = 0) -> list[ModelCall]:
         """A page of calls, newest first."""
 
     def totals(self, listing: SpendingListing, by: SpendingGroup) -> dict[str, SpendingTotal]:
-        """What the calls cost together, by day (ISO), project, task, model or job; in the order of the names."""
+        """What the calls cost together, by day (ISO), project, task, model or job; in the order of the names.
+
+        Calls for no job stand under the empty name.
+        """
+
+    def purge(self, before: datetime) -> int:
+        """Remove calls that were made before a time; how many."""
 
 
 # --- the log -----------------------------------------------------------------------------------------------------

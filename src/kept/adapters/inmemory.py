@@ -19,6 +19,7 @@ from kept.domain.filters import matches
 from kept.domain.history import NOT_UNDOABLE, Operation, Revision, blank, to_microseconds
 from kept.domain.jobs import Job, blanked
 from kept.domain.memory import CURRENT, HIDDEN_STATES, Episode, MemoryRecord, repeat_key
+from kept.domain.spending import ModelCall
 from kept.errors import ConflictError, NotFoundError, StoreError
 from kept.ports import (
     EntitySummary,
@@ -53,6 +54,7 @@ class Contents:
     entries: dict[int, tuple[str, IndexEntry]] = field(default_factory=dict)
     episodes: dict[str, Episode] = field(default_factory=dict)
     jobs: dict[str, Job] = field(default_factory=dict)
+    calls: dict[str, ModelCall] = field(default_factory=dict)
 
     def copy(self) -> Contents:
         return Contents(
@@ -63,6 +65,7 @@ class Contents:
             entries=dict(self.entries),
             episodes=dict(self.episodes),
             jobs=dict(self.jobs),
+            calls=dict(self.calls),
         )
 
 

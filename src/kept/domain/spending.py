@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Final, Literal, get_args
+from datetime import UTC, datetime, timedelta
+from typing import Final, Literal, Self, get_args
+
+from kept.errors import SpendingLimitError
 
 ModelTask = Literal["extraction", "contradiction", "categories", "summary", "consolidation"]
 """What a model is asked for; each may have a model of its own."""
@@ -16,6 +19,7 @@ CallOutcome = Literal["reserved", "answered", "unusable", "failed"]
 
 SpendingGroup = Literal["day", "project", "task", "model", "job"]
 """What spending is summed by."""
+SPENDING_GROUPS: Final[tuple[SpendingGroup, ...]] = get_args(SpendingGroup)
 
 MICROS_PER_DOLLAR: Final = 1_000_000
 
@@ -39,6 +43,14 @@ class Usage:
         """Read and written."""
         return self.input_tokens + self.output_tokens
 
+    def __add__(self, other: Self) -> Usage:
+        """Both together."""
+        return Usage(
+            input_tokens=self.input_tokens + other.input_tokens,
+            output_tokens=self.output_tokens + other.output_tokens,
+            cached_tokens=self.cached_tokens + other.cached_tokens,
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelCall:
@@ -46,6 +58,8 @@ class ModelCall:
 
     Attributes:
         job_id: For which job.
+        digest: Of what was asked (`engine.models`), so that it is known again without a text being kept; forgotten with what
+            is erased.
         reserved: Most that it could have cost, reserved before it was made.
         reserved_micros: The same in micro-dollars; None when no price is known.
         usage: What it cost; None while nobody knows.
@@ -58,11 +72,76 @@ class ModelCall:
     task: ModelTask
     model: str
     job_id: str | None = None
+    digest: str | None = None
     reserved: Usage
     reserved_micros: int | None = None
     usage: Usage | None = None
     micros: int | None = None
     outcome: CallOutcome = "reserved"
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether it is known what it cost."""
+        return self.usage is not None
+
+    @property
+    def spent(self) -> Usage:
+        """What it counts for: what it cost, or all that was reserved while nobody knows."""
+        return self.reserved if self.usage is None else self.usage
+
+    @property
+    def spent_micros(self) -> int | None:
+        """The same in micro-dollars; None when no price is known."""
+        return self.reserved_micros if self.usage is None else self.micros
+
+    @property
+    def day(self) -> str:
+        """The day (UTC) on which it was made, as in ISO 8601."""
+        return self.at.astimezone(UTC).date().isoformat()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpendingListing:
+    """Which calls: all conditions hold; one that is None does not constrain.
+
+    Attributes:
+        after: At or after.
+        before: Before.
+    """
+
+    project: str | None = None
+    task: ModelTask | None = None
+    job_id: str | None = None
+    after: datetime | None = None
+    before: datetime | None = None
+
+    def admits(self, call: ModelCall) -> bool:
+        """Whether the call is one of them."""
+        exact = {"project": self.project, "task": self.task, "job_id": self.job_id}
+        return (
+            all(value in {None, getattr(call, name)} for name, value in exact.items())
+            and (self.after is None or call.at >= self.after)
+            and (self.before is None or call.at < self.before)
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpendingTotal:
+    """What some calls cost together; one that is not settled with all that was reserved for it.
+
+    Attributes:
+        micros: Micro-dollars of the calls whose price is known.
+        unpriced: Calls whose price is not known.
+        unsettled: Calls that are not over, or nobody knows how they ended.
+        failed: Calls that gave nothing that could be used.
+    """
+
+    calls: int = 0
+    usage: Usage = Usage()
+    micros: int = 0
+    unpriced: int = 0
+    unsettled: int = 0
+    failed: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +149,7 @@ class SpendingLimit:
     """How much may be spent: by one job, or by one project or the whole store in a day (UTC).
 
     Attributes:
-        name: As in errors, such as `llm_daily_tokens`.
+        name: As in errors, such as `llm_daily`.
         per: What it bounds.
         tokens: Read and written together; None for no bound.
         micros: Micro-dollars; None for no bound. Calls without a known price count nothing here.
@@ -81,30 +160,53 @@ class SpendingLimit:
     tokens: int | None = None
     micros: int | None = None
 
+    def counts(self, call: ModelCall) -> SpendingListing | None:
+        """The calls that it bounds together with this one; None when it does not bound this one."""
+        if self.per == "job":
+            return None if call.job_id is None else SpendingListing(project=call.project, job_id=call.job_id)
+        after, before = day_around(call.at)
+        return SpendingListing(project=call.project if self.per == "project_day" else None, after=after, before=before)
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SpendingListing:
-    """Which calls: all conditions hold; one that is None does not constrain."""
+    def require_room(self, spent: SpendingTotal, call: ModelCall) -> None:
+        """Refuse a call that is about to be made when with it more than this would be spent.
 
-    project: str | None = None
-    task: ModelTask | None = None
-    job_id: str | None = None
-    after: datetime | None = None
-    before: datetime | None = None
+        Args:
+            spent: What was spent or reserved by those that it `counts`, without the call.
+            call: What is to be reserved.
+
+        Raises:
+            SpendingLimitError: With when there is room again, unless only a higher limit makes it.
+        """
+        bounds = (
+            ("tokens", self.tokens, spent.usage.tokens, call.reserved.tokens),
+            ("micro-dollars", self.micros, spent.micros, call.reserved_micros or 0),
+        )
+        for unit, most, before, more in bounds:
+            if most is not None and before + more > most:
+                until_midnight = (day_around(call.at)[1] - call.at).total_seconds()
+                raise SpendingLimitError(
+                    f"The limit {self.name} is {most:,} {unit}; {before:,} are spent or reserved, and the call could "
+                    f"take {more:,}.",
+                    limit=self.name,
+                    retry_after_s=until_midnight if self.per != "job" and more <= most else None,
+                )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SpendingTotal:
-    """What some calls cost together.
+def day_around(moment: datetime) -> tuple[datetime, datetime]:
+    """The day (UTC) that a moment is in: its midnight and the next one."""
+    midnight = moment.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    return midnight, midnight + timedelta(days=1)
 
-    Attributes:
-        micros: Micro-dollars of the calls whose price is known.
-        unpriced: Calls whose price is not known.
-        failed: Calls that gave nothing that could be used.
-    """
 
-    calls: int = 0
-    usage: Usage = Usage()
-    micros: int = 0
-    unpriced: int = 0
-    failed: int = 0
+def total(calls: Iterable[ModelCall]) -> SpendingTotal:
+    """What calls cost together."""
+    known = list(calls)
+    prices = [call.spent_micros for call in known]
+    return SpendingTotal(
+        calls=len(known),
+        usage=sum((call.spent for call in known), Usage()),
+        micros=sum(price for price in prices if price is not None),
+        unpriced=prices.count(None),
+        unsettled=sum(not call.is_settled for call in known),
+        failed=sum(call.outcome in {"unusable", "failed"} for call in known),
+    )

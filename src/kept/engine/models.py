@@ -1,0 +1,189 @@
+"""The language models, by task: asked in one place alone, which reserves what a call may cost and records what it did."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Final
+
+from kept.domain.memory import AttachmentKind
+from kept.domain.spending import (
+    CallOutcome,
+    ModelCall,
+    ModelTask,
+    SpendingGroup,
+    SpendingLimit,
+    SpendingListing,
+    SpendingTotal,
+    Usage,
+)
+from kept.domain.text import count_tokens
+from kept.errors import ConfigurationError, ModelAnswerError, ModelError, StoreError
+from kept.ports import Clock, Ids, LanguageModel, Ledger, ModelAnswer, Prompt
+
+logger = logging.getLogger("kept.models")
+
+TOKENIZER_MARGIN: Final = 1.25
+"""Over 1,900 texts of the size of a prompt (chats, code, JSON, Markdown) the Llama 2 tokenizer made at most 0.99 times
+the tokens of `count_tokens`; a quarter more is for providers' tokenizers, which cannot be asked offline."""
+FRAME_TOKENS: Final = 600
+"""What a provider puts around a prompt so that the answer has a form; Anthropic documents up to 530."""
+ATTACHMENT_TOKENS: Final[Mapping[AttachmentKind, int]] = {"image": 5_000, "document": 100_000}
+"""An image in the highest resolution that a provider reads (4,784 by Anthropic's table), and twenty dense pages as text and
+image together."""
+_DIGEST_BYTES: Final = 16
+"""Enough that two prompts of a store never share a digest by accident."""
+
+ProjectLimits = Callable[[str], Sequence[SpendingLimit]]
+"""Gives the limits that a project has set for itself."""
+
+
+def _none(_: str) -> Sequence[SpendingLimit]:
+    return ()
+
+
+class Models:
+    """The language models, by task; the only way anything in the engine asks one. Safe for threads.
+
+    Args:
+        models: By task; a task without one is not done.
+        ledger: Where each call is reserved and recorded.
+        clock: The present; a call belongs to its day (UTC).
+        ids: Of calls.
+        limits: Of the whole store, of each project in a day, of each job.
+        project_limits: A project's own, which hold besides those, so that they can only be narrower.
+    """
+
+    def __init__(
+        self,
+        models: Mapping[ModelTask, LanguageModel],
+        ledger: Ledger,
+        *,
+        clock: Clock,
+        ids: Ids,
+        limits: Sequence[SpendingLimit] = (),
+        project_limits: ProjectLimits = _none,
+    ) -> None:
+        self._models = dict(models)
+        self._ledger = ledger
+        self._clock = clock
+        self._ids = ids
+        self._limits = tuple(limits)
+        self._project_limits = project_limits
+
+    @property
+    def tasks(self) -> tuple[ModelTask, ...]:
+        """What there is a model for."""
+        return tuple(self._models)
+
+    def for_task(self, task: ModelTask) -> LanguageModel | None:
+        """The model of a task, to see what it can read. It is asked here, not itself."""
+        return self._models.get(task)
+
+    def ask(
+        self,
+        task: ModelTask,
+        prompt: Prompt,
+        *,
+        project: str,
+        job_id: str | None = None,
+        limits: Sequence[SpendingLimit] = (),
+    ) -> ModelAnswer:
+        """One answer, once there is room for what it may cost. What it did cost is recorded, also when it failed.
+
+        Args:
+            task: Which model.
+            prompt: What it is asked.
+            project: Whom it is for.
+            job_id: For which job.
+            limits: Narrower ones, besides those of store and project.
+
+        Raises:
+            SpendingLimitError: A limit is reached; nothing was asked.
+            ModelUnavailableError: As `LanguageModel.ask`.
+            ModelAnswerError: As `LanguageModel.ask`.
+            ConfigurationError: As `LanguageModel.ask`, or the task has no model.
+        """
+        model = self._model(task)
+        call = self._call(task, model, prompt, project=project, job_id=job_id)
+        self._ledger.reserve(call, [*limits, *self._project_limits(project), *self._limits])
+        try:
+            answer = model.ask(prompt)
+        except ModelError as error:
+            self._settle(call, model, _outcome(error), _usage(error))
+            raise
+        except ConfigurationError:  # refused at the door
+            self._settle(call, model, "failed", Usage())
+            raise
+        self._settle(call, model, "answered", answer.usage)
+        return answer
+
+    def answered(self, task: ModelTask, prompt: Prompt, *, project: str) -> ModelCall | None:
+        """The newest call for the project in which the task's model answered this very prompt; None when it never did."""
+        return self._ledger.answered(project, _digest(task, self._model(task).name, prompt))
+
+    def spent(self, listing: SpendingListing, by: SpendingGroup) -> dict[str, SpendingTotal]:
+        """What calls cost together, as `Ledger.totals`."""
+        return self._ledger.totals(listing, by)
+
+    def _model(self, task: ModelTask) -> LanguageModel:
+        model = self._models.get(task)
+        if model is None:
+            raise ConfigurationError(f"There is no language model for {task}; set llm or llm_{task}.")
+        return model
+
+    def _call(
+        self, task: ModelTask, model: LanguageModel, prompt: Prompt, *, project: str, job_id: str | None
+    ) -> ModelCall:
+        reserved = Usage(input_tokens=most_input_tokens(prompt), output_tokens=prompt.max_output_tokens)
+        return ModelCall(
+            id=self._ids(),
+            at=self._clock(),
+            project=project,
+            task=task,
+            model=model.name,
+            job_id=job_id,
+            digest=_digest(task, model.name, prompt),
+            reserved=reserved,
+            reserved_micros=model.price(reserved),
+        )
+
+    def _settle(self, call: ModelCall, model: LanguageModel, outcome: CallOutcome, usage: Usage | None) -> None:
+        """Record how a call ended. An answer that is paid for is not lost over it: what was reserved stays counted then."""
+        micros = None if usage is None else model.price(usage)
+        try:
+            self._ledger.settle(replace(call, outcome=outcome, usage=usage, micros=micros))
+        except StoreError as error:
+            logger.warning("call not settled", extra={"kept": {"call": call.id, "code": error.code}})
+
+
+def most_input_tokens(prompt: Prompt) -> int:
+    """An upper bound, in practice, of the tokens that a provider counts for a prompt."""
+    texts = (prompt.instructions, prompt.content, _json(prompt.schema))
+    attached = sum(ATTACHMENT_TOKENS[attachment.kind] for attachment in prompt.attachments)
+    return math.ceil(TOKENIZER_MARGIN * sum(map(count_tokens, texts))) + FRAME_TOKENS + attached
+
+
+def _digest(task: ModelTask, model: str, prompt: Prompt) -> str:
+    attached = [[attachment.kind, attachment.url] for attachment in prompt.attachments]
+    asked = [task, model, prompt.instructions, prompt.content, prompt.schema, prompt.max_output_tokens, attached]
+    return hashlib.blake2b(_json(asked).encode(), digest_size=_DIGEST_BYTES).hexdigest()
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, default=dict)
+
+
+def _outcome(error: ModelError) -> CallOutcome:
+    return "unusable" if isinstance(error, ModelAnswerError) else "failed"
+
+
+def _usage(error: ModelError) -> Usage | None:
+    """What a failed call cost; None when nobody knows."""
+    if error.input_tokens is None or error.output_tokens is None:
+        return None
+    return Usage(input_tokens=error.input_tokens, output_tokens=error.output_tokens)
