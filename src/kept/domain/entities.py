@@ -26,6 +26,8 @@ __all__ = [
     "NameMention",
     "entities",
     "entity_refs",
+    "is_common",
+    "name_key",
     "names_in",
     "without_names",
 ]
@@ -193,7 +195,8 @@ _SHOUTED_WORDS: Final = 3
 """This many words in capitals in a row are a shout or a heading, not a name."""
 
 
-def _key(name: str) -> str:
+def name_key(name: str) -> str:
+    """The form by which names are joined: NFKC, lower case, single spaces, no possessive."""
     folded = name if name.isascii() else unicodedata.normalize("NFKC", name)
     return _POSSESSIVE.sub("", " ".join(folded.casefold().split()))
 
@@ -236,7 +239,7 @@ class _Scan:
         return self._taken.find(1, start, end) < 0
 
     def add(self, start: int, end: int, kind: EntityKind, name: str, key: str | None = None) -> None:
-        key = _key(name) if key is None else key
+        key = name_key(name) if key is None else key
         if key and self.is_free(start, end):
             self._taken[start:end] = b"\1" * (end - start)
             self._found.append((start, Entity(name=name, kind=kind, key=key)))
@@ -331,7 +334,7 @@ def _add_symbol(scan: _Scan, m: re.Match[str]) -> None:
     if _DOMAIN.fullmatch(name.lower()):
         scan.add(*m.span(), "url", name)
     elif _IDENTIFIER.fullmatch(name) and not _SHORT_DOTTED.fullmatch(name):
-        scan.add(*m.span(), "identifier", name, _key(name.removesuffix("()")))
+        scan.add(*m.span(), "identifier", name, name_key(name.removesuffix("()")))
 
 
 def _find_quoted(scan: _Scan) -> None:
@@ -341,7 +344,7 @@ def _find_quoted(scan: _Scan) -> None:
             name = m[1].strip()
             if scan.is_free(*m.span()) and name:
                 kind: EntityKind = "quoted" if " " in name else "identifier"
-                scan.add(*m.span(), kind, name, _key(name.removesuffix("()")))
+                scan.add(*m.span(), kind, name, name_key(name.removesuffix("()")))
     if '"' in text or "'" in text or "\u201c" in text:
         for m in _QUOTED.finditer(text):
             name = m[m.lastindex or 0].strip(" .,!?;:")
@@ -384,7 +387,7 @@ def _trimmed(m: re.Match[str]) -> tuple[int, list[str]]:
     """A run of capitalised words without the common words at its ends, and where it then begins."""
     words = m[0].split(" ")
     start = m.start()
-    while words and _is_common(words[0]) and (len(words) == 1 or words[0] != "New"):  # New York
+    while words and is_common(words[0]) and (len(words) == 1 or words[0] != "New"):  # New York
         start += len(words[0]) + 1
         del words[0]
     while words and words[0] in ("of", "the", "de", "la"):
@@ -395,7 +398,8 @@ def _trimmed(m: re.Match[str]) -> tuple[int, list[str]]:
     return start, words
 
 
-def _is_common(word: str) -> bool:
+def is_common(word: str) -> bool:
+    """Whether a word is no name although it may be written with a capital: `The`, `Monday`, `API`, `Thanks`."""
     lower = word.casefold()
     return lower in _COMMON or _POSSESSIVE.sub("", lower) in _COMMON
 
@@ -478,7 +482,7 @@ class KnownNames:
         self._by_key: dict[str, str] = {}
         by_first: dict[str, set[str]] = {}
         for name in names:
-            key = _key(name)
+            key = name_key(name)
             if not key:
                 continue
             self._by_key.setdefault(key, name)
@@ -532,7 +536,7 @@ def names_in(query: str, known: KnownNames | Iterable[str]) -> list[NameMention]
         for m in _TOKEN.finditer(query)
         if (token := m[0].rstrip(_MARKS_AFTER))
     ]
-    keys = [_key(token) for _, _, token in tokens]
+    keys = [name_key(token) for _, _, token in tokens]
     found: list[NameMention] = []
     i = 0
     while i < len(tokens):
