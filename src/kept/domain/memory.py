@@ -50,6 +50,15 @@ class Attachment:
     kind: AttachmentKind
     url: str
 
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Attachment:
+        """As `to_json` wrote it."""
+        return cls(kind=value["kind"], url=value["url"])
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON, for the job that reads it."""
+        return {"kind": self.kind, "url": self.url}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EntityRef:
@@ -84,6 +93,7 @@ class Message:
         name: The speaker's own name, when the caller gave one.
         at: When it was said, when the caller knew.
         source_id: The caller's or the importer's id of the message, by which a second import is recognised.
+        attachments: Images and documents that came with it; the content refers to them. Never part of a stored episode.
     """
 
     role: str
@@ -91,6 +101,7 @@ class Message:
     name: str | None = None
     at: datetime | None = None
     source_id: str | None = None
+    attachments: tuple[Attachment, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -235,6 +246,7 @@ class Draft:
     Attributes:
         episode_id: The source, where it is an episode that was stored before.
         repeats: An existing memory that says the same: it is reinforced, and nothing new is stored.
+        superseded_by: An existing memory that has replaced it already: it is stored as closed.
         why: How it was decided what becomes of it, for the log; plain JSON, without anybody's words.
     """
 
@@ -258,4 +270,5 @@ class Draft:
     positions: tuple[int, ...] = ()
     episode_id: str | None = None
     repeats: str | None = None
+    superseded_by: str | None = None
     why: Mapping[str, Any] = field(default_factory=dict)
