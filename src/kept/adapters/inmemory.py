@@ -68,6 +68,15 @@ class Contents:
             calls=dict(self.calls),
         )
 
+    def blank_jobs(self, jobs: Collection[Job]) -> None:
+        """Forget what jobs hold, and what models were asked for them."""
+        self.jobs.update({job.id: blanked(job) for job in jobs})
+        self.forget_digests({job.id for job in jobs})
+
+    def forget_digests(self, job_ids: Collection[str]) -> None:
+        asked = [call for call in self.calls.values() if call.job_id in job_ids]
+        self.calls.update({call.id: replace(call, digest=None) for call in asked})
+
 
 class InMemoryReader:
     """Reads of one state of the contents."""
@@ -327,15 +336,14 @@ class InMemoryTransaction(InMemoryReader):
                 for known in self._contents.revisions
             ]
             self._contents.entries.pop(record.key, None)
-            self._contents.jobs.update({job.id: blanked(job) for job in self._jobs_of(record)})
+            self._contents.blank_jobs(self._jobs_of(record))
             self._append_log([revision], [record])
 
     def forget_sources(self, scope: Scope) -> int:
         inside = [episode for episode in self._contents.episodes.values() if scope.admits(episode.scope)]
         for episode in inside:
             self._blank(episode, None)
-        jobs = [job for job in self._contents.jobs.values() if scope.admits(job.scope)]
-        self._contents.jobs.update({job.id: blanked(job) for job in jobs})
+        self._contents.blank_jobs([job for job in self._contents.jobs.values() if scope.admits(job.scope)])
         return sum(1 for episode in inside for message in episode.messages if message.content)
 
     def _append_log(self, revisions: Sequence[Revision], records: Sequence[MemoryRecord]) -> None:

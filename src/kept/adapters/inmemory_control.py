@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from kept.adapters.inmemory import Contents, InMemoryLog
-from kept.domain.jobs import DELETIONS, DONE, Job, JobKind, blanked
+from kept.domain.jobs import DELETIONS, DONE, Job, JobKind
 from kept.domain.scope import ENTITY_IDS, Scope
 from kept.errors import ConflictError
 from kept.ports import AuditEntry, AuditListing, Backlog, Entry, JobListing
@@ -111,8 +111,8 @@ class InMemoryJobs:
     def blank(self, scope: Scope) -> int:
         with self._log.changing() as contents:
             inside = [job for job in contents.jobs.values() if scope.admits(job.scope)]
-            blank = [blanked(job) for job in inside if job.status in DONE or job.kind not in DELETIONS]
-            contents.jobs.update({job.id: job for job in blank})
+            blank = [job for job in inside if job.status in DONE or job.kind not in DELETIONS]
+            contents.blank_jobs(blank)
             return len(blank)
 
     def purge(self, before: datetime, kinds: Collection[JobKind] | None = None) -> int:
@@ -122,6 +122,7 @@ class InMemoryJobs:
                 for job in contents.jobs.values()
                 if job.completed_at is not None and job.completed_at < before and (kinds is None or job.kind in kinds)
             ]
+            contents.forget_digests(old)
             for job_id in old:
                 del contents.jobs[job_id]
             return len(old)
@@ -180,7 +181,9 @@ def _keep(contents: Contents, job: Job) -> Job:
         for memory in contents.memories.values()
         if memory.project == job.scope.project and memory.state == "erased"
     }
-    contents.jobs[job.id] = blanked(kept) if erased.intersection(kept.memory_ids) else kept
+    contents.jobs[job.id] = kept
+    if erased.intersection(kept.memory_ids):
+        contents.blank_jobs([kept])
     return contents.jobs[job.id]
 
 

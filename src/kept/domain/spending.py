@@ -149,7 +149,7 @@ class SpendingLimit:
     """How much may be spent: by one job, or by one project or the whole store in a day (UTC).
 
     Attributes:
-        name: As in errors, such as `llm_daily`.
+        name: As in errors, such as `llm_daily_tokens`.
         per: What it bounds.
         tokens: Read and written together; None for no bound.
         micros: Micro-dollars; None for no bound. Calls without a known price count nothing here.

@@ -23,7 +23,7 @@ from kept.errors import ConflictError
 from kept.ports import AuditEntry, AuditListing, Backlog, Entry, JobListing
 
 
-class _OnLog:
+class OnLog:
     """Reads and writes over a log's connections."""
 
     def __init__(self, pool: Pool, path: Path, commits: GroupCommit) -> None:
@@ -44,7 +44,7 @@ class _OnLog:
         return self._commits.run(lambda connection: connection.execute(queries()[name], parameters).rowcount)
 
 
-class SqliteRegistry(_OnLog):
+class SqliteRegistry(OnLog):
     """The registry port."""
 
     def add(self, entry: Entry) -> None:
@@ -82,7 +82,7 @@ class SqliteRegistry(_OnLog):
         return self._write("remove_entry_of_registry", {"kind": kind, "id": entry_id}) > 0
 
 
-class SqliteJobs(_OnLog):
+class SqliteJobs(OnLog):
     """The jobs port."""
 
     def put(self, job: Job) -> Job:
@@ -135,6 +135,7 @@ class SqliteJobs(_OnLog):
         which = {"before": to_microseconds(before), "kinds": None if kinds is None else _json(list(kinds))}
 
         def remove(connection: sqlite3.Connection) -> int:
+            connection.execute(queries()["purge_digests"], which)
             connection.execute(queries()["purge_job_memories"], which)
             return connection.execute(queries()["purge_jobs"], which).rowcount
 
@@ -145,7 +146,7 @@ class SqliteJobs(_OnLog):
         return Backlog(waiting=row["waiting"], oldest=_moment(row["oldest"]))
 
 
-class SqliteAudit(_OnLog):
+class SqliteAudit(OnLog):
     """The audit port."""
 
     def append(self, entries: Sequence[AuditEntry]) -> None:
@@ -212,6 +213,7 @@ def blank_jobs_of(connection: sqlite3.Connection, project: str, memory_id: str) 
 
 
 def _blank_jobs(connection: sqlite3.Connection, which: str, parameters: Mapping[str, Any]) -> int:
+    connection.execute(f"{queries()['forget_digests']} (SELECT id FROM job WHERE {which})", parameters)
     rule = {"erased": ERASED, "deletions": _json(sorted(DELETIONS))}
     return connection.execute(f"{queries()['blank_jobs']} AND {which}", {**parameters, **rule}).rowcount
 

@@ -10,7 +10,7 @@ CREATE INDEX memory_by_episode ON memory (episode_id) WHERE episode_id IS NOT NU
 -- Days that the text speaks of: pairs of first and last proleptic day number, int32 little-endian.
 ALTER TABLE index_entry ADD COLUMN dates BLOB;
 
--- Calls of language models. Money is in micro-dollars.
+-- Calls of language models. Money is in micro-dollars; `digest` tells what was asked without holding it.
 CREATE TABLE model_call (
     key              INTEGER PRIMARY KEY AUTOINCREMENT,
     id               TEXT NOT NULL UNIQUE,
@@ -19,6 +19,7 @@ CREATE TABLE model_call (
     task             TEXT NOT NULL,
     model            TEXT NOT NULL,
     job_id           TEXT,
+    digest           TEXT,
     reserved_input   INTEGER NOT NULL,
     reserved_output  INTEGER NOT NULL,
     reserved_micros  INTEGER,
@@ -31,3 +32,4 @@ CREATE TABLE model_call (
 CREATE INDEX model_call_by_time ON model_call (at);
 CREATE INDEX model_call_by_project ON model_call (project, at);
 CREATE INDEX model_call_by_job ON model_call (job_id) WHERE job_id IS NOT NULL;
+CREATE INDEX model_call_by_digest ON model_call (project, digest) WHERE digest IS NOT NULL;
