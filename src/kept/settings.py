@@ -12,6 +12,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final, Literal, Self, get_args
 
 from kept.errors import ConfigurationError
@@ -46,10 +47,72 @@ Address = str
 """Of a server: `http://…` or `https://…`."""
 Networks = tuple[str, ...]
 """Addresses and networks of IP."""
+Temperature = float
+"""Of a language model, from 0 (the likeliest words) to 2."""
 _ANONYMOUS: Final = "me"
 _DEFAULT: Final = "default"
 _ARGUMENT: Final = "argument"
 _BYTES_PER_MB: Final = 1_000_000
+_OUTSIDE: Final = "outside"
+"""Marks a field that is no setting of Kept's own."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderVariables:
+    """Under which variables a provider of models is known everywhere; of each kind the first that is set counts.
+
+    Attributes:
+        keys: Of its key; empty where it finds its credentials by a way of its own.
+        urls: Of its address.
+    """
+
+    keys: tuple[str, ...] = ()
+    urls: tuple[str, ...] = ()
+
+
+_OPENAI: Final = ProviderVariables(keys=("OPENAI_API_KEY",), urls=("OPENAI_BASE_URL",))
+_AZURE: Final = ProviderVariables(keys=("AZURE_OPENAI_API_KEY",), urls=("AZURE_OPENAI_ENDPOINT",))
+PROVIDERS: Final[Mapping[str, ProviderVariables]] = MappingProxyType(
+    {
+        "alibaba": ProviderVariables(keys=("ALIBABA_API_KEY", "DASHSCOPE_API_KEY")),
+        "anthropic": ProviderVariables(keys=("ANTHROPIC_API_KEY",), urls=("ANTHROPIC_BASE_URL",)),
+        "azure": _AZURE,
+        "azure-responses": _AZURE,
+        "bedrock": ProviderVariables(),
+        "bedrock-mantle": ProviderVariables(),
+        "cerebras": ProviderVariables(keys=("CEREBRAS_API_KEY",)),
+        "cohere": ProviderVariables(keys=("CO_API_KEY",)),
+        "crusoe": ProviderVariables(keys=("CRUSOE_API_KEY",)),
+        "deepseek": ProviderVariables(keys=("DEEPSEEK_API_KEY",)),
+        "fireworks": ProviderVariables(keys=("FIREWORKS_API_KEY",)),
+        "github-copilot": ProviderVariables(keys=("GITHUB_COPILOT_API_KEY", "GITHUB_COPILOT_API_TOKEN")),
+        "google": ProviderVariables(keys=("GOOGLE_API_KEY", "GEMINI_API_KEY"), urls=("GOOGLE_GEMINI_BASE_URL",)),
+        "google-cloud": ProviderVariables(),
+        "groq": ProviderVariables(keys=("GROQ_API_KEY",), urls=("GROQ_BASE_URL",)),
+        "heroku": ProviderVariables(keys=("HEROKU_INFERENCE_KEY",), urls=("HEROKU_INFERENCE_URL",)),
+        "huggingface": ProviderVariables(keys=("HF_TOKEN",)),
+        "litellm": ProviderVariables(keys=("LITELLM_API_KEY",), urls=("LITELLM_BASE_URL",)),
+        "meta": ProviderVariables(keys=("META_API_KEY",)),
+        "mistral": ProviderVariables(keys=("MISTRAL_API_KEY",)),
+        "moonshotai": ProviderVariables(keys=("MOONSHOTAI_API_KEY",), urls=("MOONSHOTAI_BASE_URL",)),
+        "nebius": ProviderVariables(keys=("NEBIUS_API_KEY",)),
+        "ollama": ProviderVariables(keys=("OLLAMA_API_KEY",), urls=("OLLAMA_BASE_URL",)),
+        "openai": _OPENAI,
+        "openai-chat": _OPENAI,
+        "openai-responses": _OPENAI,
+        "openrouter": ProviderVariables(keys=("OPENROUTER_API_KEY",)),
+        "ovhcloud": ProviderVariables(keys=("OVHCLOUD_API_KEY",)),
+        "sambanova": ProviderVariables(keys=("SAMBANOVA_API_KEY",), urls=("SAMBANOVA_BASE_URL",)),
+        "snowflake": ProviderVariables(keys=("SNOWFLAKE_TOKEN",)),
+        "together": ProviderVariables(keys=("TOGETHER_API_KEY",)),
+        "vercel": ProviderVariables(keys=("VERCEL_AI_GATEWAY_API_KEY", "VERCEL_OIDC_TOKEN")),
+        "vllm": ProviderVariables(keys=("VLLM_API_KEY",), urls=("VLLM_BASE_URL",)),
+        "voyageai": ProviderVariables(keys=("VOYAGE_API_KEY",)),
+        "xai": ProviderVariables(keys=("XAI_API_KEY",)),
+        "zai": ProviderVariables(keys=("ZAI_API_KEY",)),
+    }
+)
+"""Every provider of models and embeddings, by the name before the colon."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +123,7 @@ class Settings:
         database: URL of the store: `sqlite:///relative/or/absolute.db`, `memory://` (nothing kept), or a plain path.
         project: The project to work in; nothing ever crosses it.
         user_id: Whose memories the command line reads and writes when none is named.
-        embedder: `wordllama`, `minilm`, `onnx:FOLDER` or `fastembed:MODEL`.
+        embedder: `wordllama`, `minilm`, `onnx:FOLDER`, `fastembed:MODEL`, or `PROVIDER:MODEL` of one of `PROVIDERS`.
         busy_timeout_s: How long a write waits for other processes, in seconds.
         cache_mb: Memory for resident partitions, in megabytes.
         prefer_user: Whether, in chats with an assistant, what the user said ranks a little higher.
@@ -97,6 +160,21 @@ class Settings:
         native_memory: What happens to the client's own memory files.
         ignore: Globs of files that no session's memory speaks of.
         instructions: What a repository wants said about its memory when a session starts.
+        llm: The language model that understands what is said, `PROVIDER:MODEL` of one of `PROVIDERS`; None for rules alone.
+        llm_extraction: Another one for taking facts from messages.
+        llm_contradiction: Another one for telling what a new fact does to those before it.
+        llm_categories: Another one for sorting memories into categories.
+        llm_summary: Another one for summaries.
+        llm_consolidation: Another one for proposing merges and generalisations.
+        llm_base_url: Address of a compatible server, for models of the provider that `llm` names.
+        llm_api_key: The key for models of that provider, in place of the provider's own variable.
+        llm_timeout_s: How long an answer may take, in seconds.
+        llm_temperature: How freely it chooses its words; models that allow no choice are not told.
+        anthropic_token: A key or an OAuth token for Anthropic, in place of `ANTHROPIC_API_KEY`.
+        claude_code_sign_in: Whether Claude Code's own sign-in is used for Anthropic's models.
+        embedder_base_url: Address of a compatible server, for an embedder of a provider.
+        embedder_api_key: The key for it, in place of the provider's own variable.
+        provider_variables: Those of the environment that belong to providers (`PROVIDERS`); nothing else can set them.
     """
 
     database: str
@@ -139,6 +217,21 @@ class Settings:
     native_memory: NativeMemory = "mirror"
     ignore: tuple[str, ...] = ()
     instructions: str | None = None
+    llm: str | None = None
+    llm_extraction: str | None = None
+    llm_contradiction: str | None = None
+    llm_categories: str | None = None
+    llm_summary: str | None = None
+    llm_consolidation: str | None = None
+    llm_base_url: Address | None = None
+    llm_api_key: str | None = field(default=None, repr=False)
+    llm_timeout_s: float = 60.0
+    llm_temperature: Temperature = 0.0
+    anthropic_token: str | None = field(default=None, repr=False)
+    claude_code_sign_in: bool = False
+    embedder_base_url: Address | None = None
+    embedder_api_key: str | None = field(default=None, repr=False)
+    provider_variables: Mapping[str, str] = field(default_factory=dict, repr=False, metadata={_OUTSIDE: True})
 
     @classmethod
     def load(
@@ -160,7 +253,8 @@ class Settings:
         Raises:
             ConfigurationError: An unknown or malformed setting, with where it stands.
         """
-        return cls(**{name: value for name, (value, _) in _layered(environ, config, given, team=team).items()})
+        values = {name: value for name, (value, _) in _layered(environ, config, given, team=team).items()}
+        return cls(**values, provider_variables=_provider_variables(os.environ if environ is None else environ))
 
     @property
     def own_url(self) -> str:
@@ -235,6 +329,12 @@ def other_config_folder(program: str) -> Path:
     return Path(platformdirs.user_config_dir(program, appauthor=False, roaming=True))
 
 
+def claude_code_sign_in_file(environ: Mapping[str, str] | None = None) -> Path:
+    """Where Claude Code keeps its sign-in, on platforms where it is a file."""
+    environ = os.environ if environ is None else environ
+    return (_path(environ.get("CLAUDE_CONFIG_DIR")) or Path.home() / ".claude") / ".credentials.json"
+
+
 def claude_code_files(environ: Mapping[str, str] | None = None) -> tuple[Path, Path]:
     """Claude Code's own files: the one that lists a user's servers, and the user's settings."""
     environ = os.environ if environ is None else environ
@@ -280,7 +380,13 @@ def _layered(
 
 
 def _types() -> dict[str, str]:
-    return {field.name: str(field.type) for field in fields(Settings)}
+    return {field.name: str(field.type) for field in fields(Settings) if _OUTSIDE not in field.metadata}
+
+
+def _provider_variables(environ: Mapping[str, str]) -> dict[str, str]:
+    """Those of the environment that `PROVIDERS` names; an empty one counts as not set."""
+    known = (name for provider in PROVIDERS.values() for name in (*provider.keys, *provider.urls))
+    return {name: value for name in known if (value := environ.get(name, "").strip())}
 
 
 def _read_team(path: Path | None) -> dict[str, Any]:
@@ -352,6 +458,11 @@ def _positive_float(value: object) -> float:
     return number if 0 < number < float("inf") else _fail()
 
 
+def _temperature(value: object) -> float:
+    number = float(str(value))
+    return number if 0 <= number <= _HOTTEST else _fail()
+
+
 def _texts(value: object) -> tuple[str, ...]:
     """A list of texts; in a variable they are parted by commas."""
     parts = value.split(",") if isinstance(value, str) else value
@@ -384,6 +495,8 @@ def _native_memory(value: object) -> str:
 
 
 _PORTS: Final = 1 << 16
+_HOTTEST: Final = 2
+"""Highest temperature that any provider takes (OpenAI and Google; Anthropic stops at 1)."""
 _PARSERS: Final = {
     "str": _text,
     "str | None": _text,
@@ -391,6 +504,7 @@ _PARSERS: Final = {
     "int": _positive_int,
     "Port": _port,
     "float": _positive_float,
+    "Temperature": _temperature,
     "tuple[str, ...]": _texts,
     "Networks": _networks,
     "Address | None": _address,
@@ -403,6 +517,7 @@ _KINDS: Final = {
     "int": "a whole number above 0",
     "Port": f"a whole number from 0 to {_PORTS - 1}",
     "float": "a number above 0",
+    "Temperature": f"a number from 0 to {_HOTTEST}",
     "tuple[str, ...]": "a list of texts",
     "Networks": "a list of addresses and networks, such as 172.17.0.0/16",
     "Address | None": "an address such as https://memory.example.org",

@@ -172,9 +172,9 @@ def _settings(invocation: Invocation) -> Check:
     settings = invocation.settings
     sources = setting_sources(database=invocation.database, project=invocation.project)
     values = {item.name: getattr(settings, item.name) for item in fields(settings)}
-    if settings.api_key is not None:  # reports are pasted where others read them
-        values["api_key"] = _HIDDEN
-    shown = {name: {"value": value, "source": sources[name]} for name, value in values.items()}
+    secret = {item.name for item in fields(settings) if not item.repr}  # reports are pasted where others read them
+    values |= {name: _HIDDEN for name in secret if values[name] is not None}
+    shown = {name: {"value": values[name], "source": source} for name, source in sources.items()}
     path = config_file()
     detail = f"{path} {'is read' if path.exists() else 'does not exist, so it sets nothing'}"
     return Check(name="settings", status="ok", detail=detail, more={"settings": shown})
