@@ -13,9 +13,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Final, Literal, Self, get_args
+from typing import TYPE_CHECKING, Any, Final, Literal, Self, get_args
 
 from kept.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from kept.domain.spending import SpendingLimit
 
 PREFIX: Final = "KEPT_"
 CONFIG_FILE: Final = "kept.toml"
@@ -49,6 +52,10 @@ Networks = tuple[str, ...]
 """Addresses and networks of IP."""
 Temperature = float
 """Of a language model, from 0 (the likeliest words) to 2."""
+Tokens = int | None
+"""Of language models, read and written together; None for any number."""
+Dollars = float | None
+"""US dollars; None for any sum."""
 _ANONYMOUS: Final = "me"
 _DEFAULT: Final = "default"
 _ARGUMENT: Final = "argument"
@@ -170,6 +177,11 @@ class Settings:
         llm_api_key: The key for models of that provider, in place of the provider's own variable.
         llm_timeout_s: How long an answer may take, in seconds.
         llm_temperature: How freely it chooses its words; models that allow no choice are not told.
+        llm_daily_tokens: Most tokens that language models may take in a day (UTC), for the whole store; None for no limit.
+        llm_daily_usd: Most US dollars in a day, for the whole store; a model without a known price counts nothing here.
+        llm_project_daily_tokens: Most tokens in a day for one project, which may set less for itself.
+        llm_project_daily_usd: Most US dollars in a day for one project.
+        llm_job_tokens: Most tokens for one job, such as understanding one conversation, however often it is tried.
         anthropic_token: A key or an OAuth token for Anthropic, in place of `ANTHROPIC_API_KEY`.
         claude_code_sign_in: Whether Claude Code's own sign-in is used for Anthropic's models.
         embedder_base_url: Address of a compatible server, for an embedder of a provider.
@@ -227,6 +239,11 @@ class Settings:
     llm_api_key: str | None = field(default=None, repr=False)
     llm_timeout_s: float = 60.0
     llm_temperature: Temperature = 0.0
+    llm_daily_tokens: Tokens = 2_000_000  # what these bound: docs/how-to/bound-what-a-model-costs.md
+    llm_daily_usd: Dollars = 5.0
+    llm_project_daily_tokens: Tokens = None
+    llm_project_daily_usd: Dollars = None
+    llm_job_tokens: Tokens = 200_000
     anthropic_token: str | None = field(default=None, repr=False)
     claude_code_sign_in: bool = False
     embedder_base_url: Address | None = None
@@ -271,6 +288,21 @@ class Settings:
     def max_body_bytes(self) -> int:
         """Longest body of a request."""
         return self.max_body_mb * _BYTES_PER_MB
+
+    @property
+    def spending_limits(self) -> tuple[SpendingLimit, ...]:
+        """What language models may cost, under the names of the settings; the widest last."""
+        from kept.domain.spending import SpendingLimit, to_micros
+
+        return (
+            SpendingLimit(name="llm_job_tokens", per="job", tokens=self.llm_job_tokens),
+            SpendingLimit(name="llm_project_daily_tokens", per="project_day", tokens=self.llm_project_daily_tokens),
+            SpendingLimit(
+                name="llm_project_daily_usd", per="project_day", micros=to_micros(self.llm_project_daily_usd)
+            ),
+            SpendingLimit(name="llm_daily_tokens", per="day", tokens=self.llm_daily_tokens),
+            SpendingLimit(name="llm_daily_usd", per="day", micros=to_micros(self.llm_daily_usd)),
+        )
 
     def with_database(self, database: str) -> Self:
         """The same settings on another store."""
@@ -463,6 +495,26 @@ def _temperature(value: object) -> float:
     return number if 0 <= number <= _HOTTEST else _fail()
 
 
+def _tokens(value: object) -> int | None:
+    """How many tokens; a limit is switched off by saying so, never by zero."""
+    if _says_none(value):
+        return None
+    number = int(str(value))
+    return number if number >= 0 else _fail()
+
+
+def _dollars(value: object) -> float | None:
+    """How many dollars, as `_tokens`."""
+    if _says_none(value):
+        return None
+    number = float(str(value))
+    return number if 0 <= number < float("inf") else _fail()
+
+
+def _says_none(value: object) -> bool:
+    return isinstance(value, str) and value.strip().lower() == _NO_LIMIT
+
+
 def _texts(value: object) -> tuple[str, ...]:
     """A list of texts; in a variable they are parted by commas."""
     parts = value.split(",") if isinstance(value, str) else value
@@ -495,6 +547,7 @@ def _native_memory(value: object) -> str:
 
 
 _PORTS: Final = 1 << 16
+_NO_LIMIT: Final = "none"
 _HOTTEST: Final = 2
 """Highest temperature that any provider takes (OpenAI and Google; Anthropic stops at 1)."""
 _PARSERS: Final = {
@@ -505,6 +558,8 @@ _PARSERS: Final = {
     "Port": _port,
     "float": _positive_float,
     "Temperature": _temperature,
+    "Tokens": _tokens,
+    "Dollars": _dollars,
     "tuple[str, ...]": _texts,
     "Networks": _networks,
     "Address | None": _address,
@@ -518,6 +573,8 @@ _KINDS: Final = {
     "Port": f"a whole number from 0 to {_PORTS - 1}",
     "float": "a number above 0",
     "Temperature": f"a number from 0 to {_HOTTEST}",
+    "Tokens": "a whole number from 0, or none for no limit",
+    "Dollars": "a number from 0, or none for no limit",
     "tuple[str, ...]": "a list of texts",
     "Networks": "a list of addresses and networks, such as 172.17.0.0/16",
     "Address | None": "an address such as https://memory.example.org",

@@ -6,6 +6,7 @@ import getpass
 
 import pytest
 
+from kept.errors import ConfigurationError
 from kept.settings import Settings
 
 
@@ -34,3 +35,41 @@ def test_settings_that_are_printed_hide_the_key():
 )
 def test_a_server_is_reached_at_its_public_url_else_where_it_listens(given, url):
     assert Settings(database="kept.db", user_id="ana", **given).own_url == url
+
+
+DEFAULT_LIMITS = {"llm_job_tokens": 200_000, "llm_daily_tokens": 2_000_000, "llm_daily_usd": 5_000_000}
+
+
+@pytest.mark.parametrize(
+    ("variables", "limits"),
+    [
+        ({}, DEFAULT_LIMITS),
+        ({"KEPT_LLM_DAILY_TOKENS": "none", "KEPT_LLM_DAILY_USD": "None", "KEPT_LLM_JOB_TOKENS": "none"}, {}),
+        (
+            {"KEPT_LLM_DAILY_TOKENS": "0", "KEPT_LLM_DAILY_USD": "0"},
+            DEFAULT_LIMITS | {"llm_daily_tokens": 0, "llm_daily_usd": 0},
+        ),
+        ({"KEPT_LLM_PROJECT_DAILY_USD": "0.1234567"}, DEFAULT_LIMITS | {"llm_project_daily_usd": 123_457}),
+        ({"KEPT_LLM_PROJECT_DAILY_TOKENS": "7"}, DEFAULT_LIMITS | {"llm_project_daily_tokens": 7}),
+    ],
+    ids=str,
+)
+def test_spending_is_limited_unless_the_settings_say_otherwise(tmp_path, variables, limits):
+    """A limit of zero lets nothing be spent; only `none` is no limit."""
+    settings = Settings.load(environ=variables, config=tmp_path / "none.toml")
+    found = {limit.name: limit.micros if limit.tokens is None else limit.tokens for limit in settings.spending_limits}
+    assert {name: most for name, most in found.items() if most is not None} == limits
+
+
+@pytest.mark.parametrize("text", ["-1", "1.5", "many", "inf"])
+def test_a_limit_of_tokens_is_a_whole_number_or_none(tmp_path, text):
+    with pytest.raises(
+        ConfigurationError, match=r"KEPT_LLM_JOB_TOKENS: llm_job_tokens .* whole number from 0, or none"
+    ):
+        Settings.load(environ={"KEPT_LLM_JOB_TOKENS": text}, config=tmp_path / "none.toml")
+
+
+@pytest.mark.parametrize("text", ["-1", "nan", "five", "inf"])
+def test_a_limit_of_dollars_is_a_number_or_none(tmp_path, text):
+    with pytest.raises(ConfigurationError, match=r"KEPT_LLM_DAILY_USD: llm_daily_usd .* a number from 0, or none"):
+        Settings.load(environ={"KEPT_LLM_DAILY_USD": text}, config=tmp_path / "none.toml")

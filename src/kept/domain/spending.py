@@ -192,6 +192,11 @@ class SpendingLimit:
                 )
 
 
+def to_micros(dollars: float | None) -> int | None:
+    """Dollars in micro-dollars, to the nearest; None for None."""
+    return None if dollars is None else round(dollars * MICROS_PER_DOLLAR)
+
+
 def day_around(moment: datetime) -> tuple[datetime, datetime]:
     """The day (UTC) that a moment is in: its midnight and the next one."""
     midnight = moment.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
