@@ -19,9 +19,23 @@ STATUSES: Final[tuple[JobStatus, ...]] = get_args(JobStatus)
 OPEN: Final[frozenset[JobStatus]] = frozenset({"PENDING", "RUNNING"})
 DONE: Final[frozenset[JobStatus]] = frozenset({"SUCCEEDED", "FAILED"})
 
-JobKind = Literal["ADD", "UPDATE", "DELETE", "DELETE_ALL", "DELETE_USER", "FEEDBACK", "EXPORT", "PROFILE", "DELIVERY"]
-EVENT_KINDS: Final[tuple[JobKind, ...]] = ("ADD", "UPDATE", "DELETE", "DELETE_ALL", "DELETE_USER")
-"""Those that callers see as events; exports, profiles and deliveries have resources of their own."""
+JobKind = Literal[
+    "ADD",
+    "UPDATE",
+    "DELETE",
+    "DELETE_ALL",
+    "DELETE_USER",
+    "EXTRACT",
+    "FEEDBACK",
+    "EXPORT",
+    "PROFILE",
+    "PROPOSAL",
+    "SUMMARY",
+    "DELIVERY",
+]
+EVENT_KINDS: Final[tuple[JobKind, ...]] = ("ADD", "UPDATE", "DELETE", "DELETE_ALL", "DELETE_USER", "EXTRACT")
+"""Those that callers see as events; exports, profiles, proposals and deliveries have resources of their own. `EXTRACT` is a language
+model's reading of what an `ADD` brought."""
 READS: Final = ("SEARCH", "GET_ALL", "GET")
 """Kinds of Mem0's events that are no work to wait for: here they are in the audit."""
 _SPELLINGS: Final = {"PROCESSING": "RUNNING", "COMPLETED": "SUCCEEDED"}
@@ -30,6 +44,8 @@ _SPELLINGS: Final = {"PROCESSING": "RUNNING", "COMPLETED": "SUCCEEDED"}
 DELETIONS: Final[frozenset[JobKind]] = frozenset({"DELETE", "DELETE_ALL", "DELETE_USER"})
 """Those that hold no memory's text, and may be what erases it."""
 
+_KEYED_BY_TEXT: Final[frozenset[JobKind]] = frozenset({"EXTRACT", "SUMMARY"})
+"""Their idempotency key is a digest of the text, which an erase takes too."""
 ERASED: Final = "Its content was erased before it was done."
 """The error of a job that cannot be done any more."""
 
@@ -97,7 +113,8 @@ def blanked(job: Job) -> Job:
 
     One that was not done cannot be done without and fails, but for a deletion, which stays as it is.
     """
-    blank = replace(job, payload={}, content=None)
+    key = None if job.kind in _KEYED_BY_TEXT else job.idempotency_key
+    blank = replace(job, payload={}, content=None, idempotency_key=key)
     if job.status in DONE:
         return blank
     if job.kind in DELETIONS:

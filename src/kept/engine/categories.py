@@ -58,6 +58,14 @@ class Categories:
         own = entry.data.get("custom_categories") if entry else None
         return parse_categories_setting(own) if own else DEFAULTS
 
+    def known(self, project: str, own: object = None) -> tuple[Category, ...]:
+        """A call's own categories, or else the project's.
+
+        Raises:
+            InvalidInputError: That list cannot be used.
+        """
+        return parse_categories_setting(own, described=True) if own else self.of_project(project)
+
     def sorter(self, project: str, own: object = None) -> Categorise:
         """What sorts a project's memories.
 
@@ -68,7 +76,7 @@ class Categories:
         Raises:
             InvalidInputError: That list cannot be used.
         """
-        categories = parse_categories_setting(own, described=True) if own else self.of_project(project)
+        categories = self.known(project, own)
         return lambda texts, vectors: self.sort(texts, vectors, categories)
 
     def sort_text(self, project: str, text: str) -> tuple[str, ...]:

@@ -16,7 +16,18 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from kept.domain.entities import entity_refs
 from kept.domain.history import Operation, Revision, apply, difference, permits, to_changes
-from kept.domain.memory import SOURCE_ROLES, Draft, Episode, MemoryRecord, Message, repeat_key, speaker_of, text_hash
+from kept.domain.memory import (
+    CURRENT,
+    HIDDEN_STATES,
+    SOURCE_ROLES,
+    Draft,
+    Episode,
+    MemoryRecord,
+    Message,
+    repeat_key,
+    speaker_of,
+    text_hash,
+)
 from kept.domain.scope import Scope
 from kept.engine.indexing import Indexer
 from kept.errors import ConflictError, InvalidInputError, KeptError, NotFoundError, StoreBusyError
@@ -44,6 +55,7 @@ class AddRequest:
             nothing in it worth keeping. Of a chat, small talk is left out.
         at: When messages without a time of their own were said; None means now.
         categorise: Gives categories to those memories that come without.
+        wishes: What is asked of a language model that reads the messages: `custom_instructions`, `includes`, ….
     """
 
     scope: Scope
@@ -60,6 +72,7 @@ class AddRequest:
     actor: str | None = None
     connector: str = "sdk"
     categorise: Categorise | None = None
+    wishes: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def scoped_key(self) -> str | None:
@@ -83,6 +96,8 @@ class AddResult:
         operation_id: For `undo`; None when there was nothing to write.
         stored: In the order of the drafts.
         superseded: Ids that the facts replaced.
+        episode_id: Under which the messages are kept; None when there were none.
+        extractions: Jobs in which a language model reads the messages.
         skipped_messages: Messages stored by an earlier import.
         replayed: Whether this is the answer of an earlier call with the same idempotency key.
     """
@@ -90,6 +105,8 @@ class AddResult:
     operation_id: str | None
     stored: tuple[Stored, ...] = ()
     superseded: tuple[str, ...] = ()
+    episode_id: str | None = None
+    extractions: tuple[str, ...] = ()
     skipped_messages: int = 0
     replayed: bool = False
 
@@ -193,7 +210,13 @@ class Ingest:
             if revision.op in {"add", "reinforce"}
         )
         superseded = tuple(revision.memory_id for revision in revisions if revision.op == "supersede")
-        return AddResult(operation_id=operation.id, stored=stored, superseded=superseded, replayed=True)
+        return AddResult(
+            operation_id=operation.id,
+            stored=stored,
+            superseded=superseded,
+            episode_id=next((one.memory.episode_id for one in stored), None),
+            replayed=True,
+        )
 
     def _new_messages(self, request: AddRequest) -> list[Message]:
         """Messages that no earlier call brought under the same source id, nor this one twice."""
@@ -268,7 +291,7 @@ class Ingest:
             transaction.put_episode(episode)
         writing = _Writing(transaction, operation, request, episode, self._ids)
         result = writing.store(add.drafts, add.entries or (), identity=self._indexer.identity)
-        return replace(result, skipped_messages=add.skipped)
+        return replace(result, episode_id=episode.id if episode.messages else None, skipped_messages=add.skipped)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -313,6 +336,8 @@ class _Writing:
         known = self._transaction.find_repeat(scope.project, set(keys)) | self._repeated(drafts)
         stored, superseded = [], []
         for draft, entry, written in zip(drafts, entries, keys, strict=True):
+            if draft.episode_id is not None and self._has_lost_its_source(draft, draft.episode_id):
+                continue
             key = draft.repeats or written
             repeated = self._now(known[key]) if key in known else None
             if repeated is not None and repeated.state == "active" and not draft.supersedes:
@@ -324,6 +349,7 @@ class _Writing:
                 continue
             known[written] = self._add(draft, entry)
             superseded += [self._supersede(old, known[written], draft) for old in self._replaced(draft)]
+            self._link_successor(known[written], draft)
             stored.append(Stored(memory=known[written], event="ADD"))
         self._transaction.append(self._revisions, self._records, self._entries, identity=identity)
         return AddResult(operation_id=self._operation.id, stored=tuple(stored), superseded=tuple(superseded))
@@ -335,7 +361,21 @@ class _Writing:
             return {}
         scope = self._request.scope
         found = self._transaction.find_many(scope.project, named)
-        return {memory_id: record for memory_id, record in found.items() if _reaches(scope, record.scope)}
+        return {memory_id: record for memory_id, record in found.items() if reaches(scope, record.scope)}
+
+    def _has_lost_its_source(self, draft: Draft, episode_id: str) -> bool:
+        """Whether what a fact was taken from was erased or deleted since it was read: the fact must not bring it back."""
+        scope = self._request.scope
+        episode = self._transaction.episode(scope.project, episode_id)
+        if episode is None or episode.scope.user_id != scope.user_id:
+            return True
+        places = {*draft.positions, *(() if draft.position is None else (draft.position,))}
+        said = dict(enumerate(episode.messages))
+        if any(place not in said or not said[place].content for place in places):
+            return True
+        made = self._transaction.made_of_episode(scope, episode_id)
+        siblings = [record for record in made if not places.isdisjoint(record.source_positions)]
+        return bool(siblings) and all(record.state in HIDDEN_STATES for record in siblings)
 
     def _add(self, draft: Draft, entry: IndexEntry) -> MemoryRecord:
         seq = self._transaction.next_seq()
@@ -346,6 +386,8 @@ class _Writing:
             key=seq,
             seq=seq,
             scope=self._request.scope,
+            state="superseded" if draft.superseded_by else CURRENT,
+            superseded_by=draft.superseded_by,
             text=draft.text,
             hash=text_hash(draft.text),
             kind=draft.kind,
@@ -379,7 +421,7 @@ class _Writing:
         found = self._transaction.find_many(scope.project, draft.supersedes)
         for memory_id in draft.supersedes:
             old = found.get(memory_id)
-            if old is None or old.state == "erased" or not _reaches(scope, old.scope):
+            if old is None or old.state == "erased" or not reaches(scope, old.scope):
                 raise NotFoundError(f"supersedes names memory {memory_id}, which is not stored in this scope.")
             if not permits(old, "supersede"):
                 raise ConflictError(f"Memory {memory_id} is immutable and cannot be superseded.")
@@ -390,6 +432,15 @@ class _Writing:
         """The record as this transaction left it so far; its own writes are appended at the end."""
         return self._latest.get(record.id, record)
 
+    def _link_successor(self, closed: MemoryRecord, draft: Draft) -> None:
+        """The other end of a fact that was stored as closed."""
+        if draft.superseded_by is None:
+            return
+        found = self._transaction.find_many(closed.project, [draft.superseded_by])
+        if (newer := found.get(draft.superseded_by)) is not None and newer.state not in HIDDEN_STATES:
+            newer = self._now(newer)
+            self._revise(newer, "update", replace(draft, position=None), supersedes=(*newer.supersedes, closed.id))
+
     def _supersede(self, old: MemoryRecord, new: MemoryRecord, draft: Draft) -> str:
         closed_at = new.valid_from or new.created_at
         ends = old.valid_to if old.valid_to and old.valid_to < closed_at else closed_at
@@ -398,7 +449,7 @@ class _Writing:
         return old.id
 
     def _revise(
-        self, record: MemoryRecord, op: Literal["reinforce", "supersede"], draft: Draft, **fields: Any
+        self, record: MemoryRecord, op: Literal["reinforce", "supersede", "update"], draft: Draft, **fields: Any
     ) -> MemoryRecord:
         """Append a change; the draft's `position` is that of the message which repeated the memory."""
         revised = replace(record, updated_at=self._operation.recorded_at, **fields)
@@ -408,7 +459,7 @@ class _Writing:
 
     def _append(
         self,
-        op: Literal["add", "reinforce", "supersede"],
+        op: Literal["add", "reinforce", "supersede", "update"],
         before: MemoryRecord | None,
         after: MemoryRecord,
         changes: Mapping[str, Any],
@@ -454,7 +505,7 @@ def _later(left: date | None, right: date | None) -> date | None:
     return None if left is None or right is None else max(left, right)
 
 
-def _reaches(scope: Scope, other: Scope) -> bool:
+def reaches(scope: Scope, other: Scope) -> bool:
     """Whether a write under `scope` may close a memory under `other`: the same user's; without a user, the same agent's."""
     if scope.user_id is not None or other.user_id is not None:
         return scope.user_id == other.user_id

@@ -58,6 +58,7 @@ def of_job(platform: Platform, request: AddRequest, job: Job) -> AddRequest:
     """The request as the job's. What has no time of its own was said when it was received."""
     return replace(
         request,
+        wishes={name: job.payload[name] for name in KEPT_OPTIONS if name in job.payload},
         categorise=platform.categories.sorter(job.scope.project, job.payload.get("custom_categories")),
         at=request.at or job.created_at,
         idempotency_key=job.id,
@@ -81,7 +82,8 @@ def results_of(result: AddResult) -> Sequence[Mapping[str, Any]]:
     """Ids and events, without text."""
     operation = {"operation_id": result.operation_id} if result.operation_id else {}
     stored = [{"id": one.memory.id, "event": one.event, **operation} for one in result.stored]
-    return [*stored, *({"id": memory_id, "event": "SUPERSEDE", **operation} for memory_id in result.superseded)]
+    superseded = [{"id": memory_id, "event": "SUPERSEDE", **operation} for memory_id in result.superseded]
+    return [*stored, *superseded, *({"event": "EXTRACT", "event_id": job_id} for job_id in result.extractions)]
 
 
 def _written(message: Message) -> dict[str, Any]:

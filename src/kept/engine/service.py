@@ -15,6 +15,7 @@ from typing import Any, Final, TypeAlias
 
 from kept.domain.filters import And, Condition, Filter, Not, Or, parse_filter, positive_entities
 from kept.domain.history import Operation, Revision
+from kept.domain.jobs import Job
 from kept.domain.memory import Draft, MemoryRecord, Message
 from kept.domain.scope import Scope
 from kept.domain.temporal import parse_day, parse_when
@@ -27,6 +28,7 @@ from kept.engine.maintain import ALL_STATES, By, Change, Erasure, Maintain, Step
 from kept.engine.residents import DEFAULT_BUDGET_BYTES, Residents
 from kept.engine.retrieve import Hit, Retrieve, SearchRequest
 from kept.engine.transfer import FORMS, ImportReport, Transfer
+from kept.engine.understanding import Reading, Understanding
 from kept.errors import InvalidInputError, KeptError, NotFoundError, ScopeError, StoreError, StoreReadOnlyError
 from kept.ports import (
     LATEST,
@@ -75,6 +77,7 @@ class Service:
         reranker: Used when a search asks for it.
         cache_bytes: Memory for resident partitions.
         prefer_user: Whether, in chats with an assistant, what the user said ranks a little higher.
+        reading: Lets a language model read what is stored; nothing does without.
     """
 
     def __init__(
@@ -88,6 +91,7 @@ class Service:
         reranker: Reranker | None = None,
         cache_bytes: int = DEFAULT_BUDGET_BYTES,
         prefer_user: bool = True,
+        reading: Reading | None = None,
     ) -> None:
         indexer = Indexer(embedder)
         self._log = log
@@ -97,6 +101,11 @@ class Service:
         self._retrieve = Retrieve(log, self._residents, indexer, clock, reranker=reranker, prefer_user=prefer_user)
         self._maintain = Maintain(log, indexer, clock, ids)
         self._transfer = Transfer(log, self._ingest, indexer, clock, ids)
+        self.understanding: Understanding | None = None
+        if reading is not None:
+            self.understanding = Understanding(
+                log=log, ingest=self._ingest, retrieve=self._retrieve, indexer=indexer, clock=clock, reading=reading
+            )
 
     # --- remember ---
 
@@ -123,6 +132,7 @@ class Service:
         categories: object = None,
         immutable: bool = False,
         idempotency_key: str | None = None,
+        wishes: Mapping[str, Any] | None = None,
         by: By | None = None,
     ) -> AddRequest:
         """An add, checked but not stored, for `add_many`.
@@ -143,6 +153,7 @@ class Service:
             categories=intake.parse_categories(categories),
             immutable=immutable,
             idempotency_key=intake.parse_opaque_id(idempotency_key, "idempotency_key"),
+            wishes=intake.parse_metadata(wishes, "instructions"),
             actor=by.actor,
             connector=by.connector,
         )
@@ -153,11 +164,28 @@ class Service:
         Raises:
             KeptError: See `engine.ingest`; nothing was stored.
         """
-        return self._ingest.add(request, progress)
+        return self._acknowledged(request, self._ingest.add(request, progress))
 
     def add_many(self, requests: Sequence[AddRequest]) -> list[AddResult | KeptError]:
         """Store many adds at once, each as its own operation; for each, in order, what it did or why it stored nothing."""
-        return self._ingest.add_many(requests)
+        answers = self._ingest.add_many(requests)
+        return [
+            answer if isinstance(answer, KeptError) else self._acknowledged(request, answer)
+            for request, answer in zip(requests, answers, strict=True)
+        ]
+
+    def _acknowledged(self, request: AddRequest, result: AddResult) -> AddResult:
+        """The result with the jobs that wait for a language model to read what was added."""
+        if self.understanding is None:
+            return result
+        jobs = self.understanding.acknowledge(request, result)
+        return replace(result, extractions=tuple(job.id for job in jobs))
+
+    def understand(self, scope: Scope, result: AddResult) -> list[Job]:
+        """Have what an add brought read now, as far as the model can; the jobs as they ended."""
+        if self.understanding is None or not result.extractions:
+            return []
+        return self.understanding.settle(scope.project, result.extractions)
 
     def related(self, result: AddResult, *, limit: int = 3) -> dict[str, list[Hit]]:
         """Existing memories close to those that an add stored, by the new one's id: for the agent to settle conflicts."""

@@ -25,6 +25,7 @@ from kept.engine.access import MAX_RESULTS
 from kept.engine.maintain import By
 from kept.engine.pending import boundary_of, done, to_request
 from kept.engine.platform import Platform
+from kept.engine.understanding import EXTRACT
 from kept.engine.webhooks import Deliveries, job_events, relay
 from kept.errors import ConflictError, KeptError, StoreError
 from kept.ports import Backlog, JobListing, Sender
@@ -51,6 +52,8 @@ SUSPECT: Final = 2
 """How often a job may have been begun together with others without an end; from then on it is begun alone."""
 MOST_BEGUN: Final = 10
 """How often a job is begun that nobody ever ended: it ends whoever begins it. More than any job is tried that fails."""
+READING: Final = 4
+"""Parts of conversations that a language model reads at the same time, of different owners: most of it is waiting for answers."""
 DELIVERING: Final = 16
 """Webhooks that are posted to at the same time; one that hangs holds one of them, for its time-out."""
 PURGED_KINDS: Final[tuple[JobKind, ...]] = (
@@ -124,9 +127,11 @@ class Worker:
         self._relayed = -1
         self._upkeep_due = 0.0
         self._heart: threading.Thread | None = None
+        reading = 0 if platform.service.understanding is None else READING
         self._lanes = [
             _Lane("writes", _WRITES, self._write, wake=platform.asked, gather_s=GATHER_S),
             _Lane("making", _MAKING, self._make),
+            *(_Lane(f"reading-{number}", EXTRACT, self._read) for number in range(reading)),
             _Lane("webhooks", (), self._relay),
             _Lane("upkeep", (), self._upkeep),
             *(
@@ -162,11 +167,11 @@ class Worker:
             busy = sum(lane.step() for lane in lanes) > 0
 
     def status(self) -> list[LaneStatus]:
-        """How each lane is doing; the lanes of deliveries as one."""
+        """How each lane is doing; lanes that do the same as one."""
         now, clock = time.monotonic(), self._platform.clock()
         found = []
         for lane in self._lanes:
-            if lane.name.startswith("deliveries-") and not lane.name.endswith("-0"):
+            if lane.kinds in {_DELIVERING, EXTRACT} and not lane.name.endswith("-0"):
                 continue
             backlog = self._platform.jobs.backlog(lane.kinds, clock) if lane.kinds else Backlog()
             alive = lane.thread is not None and lane.thread.is_alive()
@@ -281,6 +286,10 @@ class Worker:
             for job in jobs:
                 self._finish([self._settled(job, lambda job: makers[job.kind](self._platform, job))])
         return bool(jobs)
+
+    def _read(self) -> bool:
+        understanding = self._platform.service.understanding
+        return understanding is not None and bool(understanding.run_due())
 
     def _deliver(self) -> bool:
         with self._claimed(_DELIVERING, 1) as jobs:

@@ -93,6 +93,7 @@ RETURNING key
 -- name: blank_jobs
 -- As `kept.domain.jobs.blanked` says. What follows says which.
 UPDATE job SET payload = '{}', content = NULL,
+    idempotency_key = iif(kind IN ('EXTRACT', 'SUMMARY'), NULL, idempotency_key),
     error = iif(due IS NULL, error, :erased),
     completed_at = iif(due IS NULL, completed_at, updated_at),
     status = iif(due IS NULL, status, 'FAILED'), lease = NULL, lease_until = NULL

@@ -1,0 +1,496 @@
+"""Understanding: distilled facts of what was said, with a language model.
+
+What was said is stored first, as statements; then a job for each part of the episode waits here. A job asks the model once, checks what
+it proposes (`domain.facts`), decides what becomes of it (`domain.resolution`), and stores each fact as an operation of its own, which
+`undo` takes back. Whatever fails, the statements are there, the job says what happened, and it is tried again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import threading
+import uuid
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from kept.domain.jobs import Job, JobKind, pause_before_retry, succeeded
+from kept.domain.memory import HIDDEN_STATES, Attachment, Draft, Episode, MemoryRecord, Message
+from kept.domain.parts import Part, parts
+from kept.domain.resolution import RELATED_SIMILARITY, Claim, Verdict, decide
+from kept.domain.scope import Scope
+from kept.engine.ingest import AddRequest, AddResult, reaches
+from kept.engine.retrieve import SearchRequest
+from kept.errors import ConfigurationError, KeptError, ModelError, NotFoundError, SpendingLimitError, StoreError
+from kept.ports import Listing
+
+if TYPE_CHECKING:
+    from kept.domain.categories import Category
+    from kept.domain.facts import Proposal, Read
+    from kept.engine.categories import Categories
+    from kept.engine.extraction import Wishes
+    from kept.engine.indexing import Indexer
+    from kept.engine.ingest import Ingest
+    from kept.engine.models import Models
+    from kept.engine.retrieve import Retrieve
+    from kept.ports import Clock, Jobs, Log
+
+logger = logging.getLogger("kept.understanding")
+
+EXTRACT: Final[tuple[JobKind, ...]] = ("EXTRACT",)
+LEASE: Final = timedelta(minutes=5)
+"""How long a crash delays a job at most: longer than a slow model takes for its answer."""
+MAX_ATTEMPTS: Final = 9
+"""With pauses of 1 s, 4 s, 16 s, … up to an hour between them: a model that is down for an afternoon is waited for."""
+REFUSED_PAUSE: Final = timedelta(hours=1)
+"""After credentials or a model's name were refused: a person has to do something first."""
+NEAR: Final = 10
+"""Stored memories that a part is shown: some 300 tokens, and nine of ten conflicts of the tests' cases are among them."""
+NEAR_QUERY: Final = 2_000
+"""Characters of a part by which they are found."""
+EARLIER: Final = 4
+"""Earlier turns of a session that a part is shown, so that its pronouns can be resolved."""
+_JOBS: Final = uuid.UUID("5c3a7e0c-6a1e-4e2c-9d57-0f5b1d0a8f41")
+"""The namespace of its jobs' ids: any constant will do."""
+_DIGEST_BYTES: Final = 16
+
+ProjectSettings = Callable[[str], Mapping[str, Any]]
+"""A project's settings, as the registry has them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """What a language model needs to read for a store.
+
+    Attributes:
+        jobs: What waits to be read.
+        models: Who reads.
+        settings_of: A project's wishes.
+        categories: What a project's facts are sorted under; None leaves them unsorted.
+    """
+
+    jobs: Jobs
+    models: Models
+    settings_of: ProjectSettings
+    categories: Categories | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Material:
+    """What one part of an episode is read with."""
+
+    episode: Episode
+    part: Part
+    near: Sequence[MemoryRecord]
+    wishes: Wishes
+    reference: datetime
+
+
+class Understanding:
+    """Reads what was said, part by part. Safe for threads and processes.
+
+    Args:
+        log: The truth.
+        ingest: Stores what comes of it.
+        retrieve: Finds what is near.
+        indexer: Compares texts.
+        clock: The present.
+        reading: Who reads, and what waits.
+    """
+
+    def __init__(
+        self,
+        *,
+        log: Log,
+        ingest: Ingest,
+        retrieve: Retrieve,
+        indexer: Indexer,
+        clock: Clock,
+        reading: Reading,
+    ) -> None:
+        self._log = log
+        self._ingest = ingest
+        self._retrieve = retrieve
+        self._indexer = indexer
+        self._clock = clock
+        self._jobs = reading.jobs
+        self._models = reading.models
+        self._settings_of = reading.settings_of
+        self._categories = reading.categories
+        self._lease = f"understanding-{uuid.uuid4()}"
+        self._mutex = threading.Lock()
+        self._background: threading.Thread | None = None
+
+    # --- what waits ---
+
+    def acknowledge(self, request: AddRequest, result: AddResult) -> list[Job]:
+        """Keep a job for each part of what an add brought; those that were kept before are answered.
+
+        The same words in the same scope are read once: a part that was read before gets the job that read it.
+        """
+        if not request.infer or not request.messages or result.episode_id is None:
+            return []
+        episode = self._log.episode(request.scope.project, result.episode_id)
+        if episode is None:
+            return []
+        found = enumerate(parts(_with_attachments(episode.messages, request.messages)))
+        return [self._kept(request, episode, number, part) for number, part in found]
+
+    def _kept(self, request: AddRequest, episode: Episode, number: int, part: Part) -> Job:
+        now = self._clock()
+        wishes = {name: value for name, value in request.wishes.items() if value is not None}
+        attached = [attachment.to_json() for _, message in part.messages for attachment in message.attachments]
+        payload = {"episode_id": episode.id, "part": number, "wishes": wishes, "attachments": attached}
+        job = Job(
+            id=str(uuid.uuid5(_JOBS, f"{episode.id}/{number}")),
+            scope=episode.scope,
+            kind="EXTRACT",
+            payload={name: value for name, value in payload.items() if value or name == "part"},
+            subject=_subject(episode.scope),
+            actor=request.actor,
+            connector=episode.connector,
+            idempotency_key=_digest(episode.scope, part, wishes, attached),
+            created_at=now,
+            updated_at=now,
+            run_after=now,
+        )
+        earlier = self._jobs.put(job)
+        if earlier.id != job.id and self._is_gone(earlier):
+            return self._jobs.put(replace(job, idempotency_key=None))
+        return earlier
+
+    def _is_gone(self, earlier: Job) -> bool:
+        """Whether what was read before cannot stand for the same words now: it failed, or its facts were deleted."""
+        if earlier.status == "FAILED":
+            return True
+        found = self._log.find_many(earlier.scope.project, earlier.memory_ids)
+        return any(record.state in HIDDEN_STATES for record in found.values())
+
+    # --- doing it ---
+
+    def run_due(self) -> list[Job]:
+        """Do one job that is due, in the caller's thread; the job as it ended, none when nothing was due."""
+        now = self._clock()
+        ended = []
+        for job in self._jobs.claim(EXTRACT, self._lease, now=now, until=now + LEASE, limit=1):
+            done = self._attempted(job)
+            self._jobs.finish([done])
+            ended.append(done)
+        return ended
+
+    def settle(self, project: str, job_ids: Collection[str]) -> list[Job]:
+        """Do these jobs now, if they are due, with whatever is due before them; as they are then."""
+        while any(job.due is not None for job in self._found(project, job_ids)) and (ended := self.run_due()):
+            if {job.id for job in ended if job.status == "PENDING"} & set(job_ids):
+                break  # tried, and to be tried again later
+        return self._found(project, job_ids)
+
+    def _found(self, project: str, job_ids: Collection[str]) -> list[Job]:
+        found = (self._jobs.find(project, job_id) for job_id in job_ids)
+        return [job for job in found if job is not None]
+
+    def begin(self) -> None:
+        """Do what is due in a thread of its own that ends when nothing is; nothing when there is such a thread."""
+        with self._mutex:
+            if self._background is None or not self._background.is_alive():
+                self._background = threading.Thread(target=self._drain, name="kept-understanding", daemon=True)
+                self._background.start()
+
+    def _drain(self) -> None:
+        try:
+            while self.run_due():
+                continue
+        except StoreError as error:  # closed, or busy: what waits is done by whoever comes next
+            logger.warning("understanding stopped", extra={"kept": {"error": error.code}})
+
+    def _attempted(self, job: Job) -> Job:
+        try:
+            return self._done(job)
+        except Exception as error:  # noqa: BLE001 - it is kept with the job, whatever it was
+            return self._failed(job, error)
+
+    def _done(self, job: Job) -> Job:
+        material = self._material(job)
+        now = self._clock()
+        if material is None:
+            return succeeded(job, now, [{"event": "NONE", "reason": "what was said was deleted"}])
+        found = self._read(job, material)
+        drafts = [self._resolved(job, proposal, material) for proposal in found.proposals]
+        answers = self._ingest.add_many(list(self._requests(job, material.episode, drafts)))
+        results: list[dict[str, Any]] = [entry for answer in answers for entry in _results(answer)]
+        if found.dropped:
+            results.append({"event": "DROPPED", "reasons": dict(found.dropped)})
+        stored = [one.memory.id for answer in answers if isinstance(answer, AddResult) for one in answer.stored]
+        return succeeded(job, self._clock(), results, memory_ids=list(dict.fromkeys(stored)))
+
+    def _material(self, job: Job) -> _Material | None:
+        """What the job is to read; None when nothing of it is left."""
+        episode = self._log.episode(job.scope.project, str(job.payload.get("episode_id", "")))
+        if episode is None:
+            raise NotFoundError("What was to be read was erased before it was.")
+        whole = parts(episode.messages, earlier=self._earlier(episode))
+        number = int(job.payload["part"])
+        hidden = self._hidden(episode)
+        kept = [one for one in (whole[number].messages if number < len(whole) else ()) if one[0] not in hidden]
+        if not kept:
+            return None
+        part = replace(whole[number], messages=tuple(kept))
+        return _Material(
+            episode=episode,
+            part=part,
+            near=self._near(episode, part),
+            wishes=self._wishes(job),
+            reference=kept[-1][1].at or self._told(episode),
+        )
+
+    def _hidden(self, episode: Episode) -> set[int]:
+        """Positions whose every statement was deleted: what somebody took away is not brought back as a fact."""
+        states: dict[int, set[bool]] = {}
+        for record in self._log.made_of_episode(episode.scope, episode.id):
+            for position in record.source_positions:
+                states.setdefault(position, set()).add(record.state in HIDDEN_STATES)
+        return {position for position, hidden in states.items() if hidden == {True}}
+
+    def _told(self, episode: Episode) -> datetime:
+        """When the episode was said, as its statements have it: an import tells of the past."""
+        made = self._log.made_of_episode(episode.scope, episode.id)
+        return max((record.created_at for record in made), default=episode.recorded_at)
+
+    def _earlier(self, episode: Episode) -> list[Message]:
+        """The last turns of the episode's session before it."""
+        if episode.scope.run_id is None:
+            return []
+        listing = Listing(scope=episode.scope)
+        made = self._log.page(listing, limit=EARLIER + len(episode.messages))
+        return [
+            Message(role=record.role or "user", content=record.text, name=_name(record), at=record.created_at)
+            for record in reversed(made)
+            if record.episode_id != episode.id and record.recorded_at <= episode.recorded_at
+        ][-EARLIER:]
+
+    def _near(self, episode: Episode, part: Part) -> list[MemoryRecord]:
+        """Stored memories about the same things, of the same owner, without what was made of these very words."""
+        query = "\n".join(message.content for _, message in part.messages)[:NEAR_QUERY].strip()
+        scope = Scope(project=episode.scope.project, user_id=episode.scope.user_id)
+        if scope.user_id is None:
+            scope = replace(scope, agent_id=episode.scope.agent_id, app_id=episode.scope.app_id)
+        hits = self._retrieve.search(
+            SearchRequest(scope=scope, query=query, top_k=4 * NEAR, latest_only=True, explain=False)
+        )
+        found = (hit.memory for hit in hits if hit.memory.episode_id != episode.id)
+        own = [record for record in found if reaches(episode.scope, record.scope)]
+        return _without_echoes(own)[:NEAR]
+
+    def _wishes(self, job: Job) -> Wishes:
+        from kept.engine.extraction import Wishes
+
+        called: Mapping[str, Any] = job.payload.get("wishes", {})
+        project = self._settings_of(job.scope.project)
+
+        def wish(name: str) -> str | None:
+            value = called.get(name, project.get(name))
+            return str(value).strip() or None if value is not None else None
+
+        return Wishes(
+            instructions=wish("custom_instructions"),
+            agent_instructions=wish("agent_custom_instructions"),
+            includes=wish("includes"),
+            excludes=wish("excludes"),
+            categories=self._categories_of(job.scope.project, called.get("custom_categories")),
+        )
+
+    def _categories_of(self, project: str, own: object) -> Sequence[Category]:
+        return () if self._categories is None else self._categories.known(project, own)
+
+    # --- reading ---
+
+    def _read(self, job: Job, material: _Material) -> Read:
+        """What the model proposes, checked against the words."""
+        from kept.engine import extraction
+
+        prompt = extraction.prompt(
+            material.part,
+            near=material.near,
+            wishes=material.wishes,
+            reference=material.reference,
+            attachments=self._attachments(job),
+        )
+        answer = self._models.ask("extraction", prompt, project=job.scope.project, job_id=job.id)
+        return extraction.read(
+            answer.value,
+            material.part,
+            near=material.near,
+            reference=material.reference,
+            wishes=material.wishes,
+        )
+
+    def _attachments(self, job: Job) -> list[Attachment]:
+        model = self._models.for_task("extraction")
+        attached = [Attachment.from_json(one) for one in job.payload.get("attachments", ())]
+        return [one for one in attached if model is not None and model.accepts(one.kind)]
+
+    # --- resolving ---
+
+    def _resolved(self, job: Job, proposal: Proposal, material: _Material) -> Draft:
+        """The fact with what becomes of it."""
+        draft = replace(
+            proposal.draft,
+            episode_id=material.episode.id,
+            created_at=proposal.draft.created_at or material.reference,
+        )
+        claims, by = self._claims(job, draft, proposal, material), self._name("extraction")
+        decided = decide(draft, claims, by=by).draft
+        echoes = self._echoes(decided.supersedes, material.episode.scope)
+        return replace(decided, supersedes=tuple(dict.fromkeys((*decided.supersedes, *echoes))))
+
+    def _claims(self, job: Job, draft: Draft, proposal: Proposal, material: _Material) -> list[Claim]:
+        near = {record.id: record for record in material.near}
+        said: dict[str, Verdict] = {}
+        said |= dict.fromkeys(proposal.contradicts, "contradicts")
+        said |= {proposal.refines: "refines"} if proposal.refines else {}
+        said |= {proposal.same_as: "same"} if proposal.same_as else {}
+        targets = [near[memory_id] for memory_id in said if memory_id in near]
+        similarities = self._similarities(draft.text, [record.text for record in near.values()])
+        alike = dict(zip(near, similarities, strict=True))
+        if self._judge is not None:
+            said |= self._judged(job, draft, [near[one] for one in near if alike[one] >= RELATED_SIMILARITY])
+            targets = [near[memory_id] for memory_id in said if memory_id in near]
+        return [
+            Claim(target=record, verdict=said[record.id], similarity=alike[record.id])
+            for record in targets
+            if record.id in said
+        ]
+
+    @property
+    def _judge(self) -> str | None:
+        """The model that judges contradictions, where it is another than the one that reads."""
+        name = self._name("contradiction")
+        return None if name in {"", self._name("extraction")} else name
+
+    def _judged(self, job: Job, draft: Draft, near: Sequence[MemoryRecord]) -> dict[str, Verdict]:
+        """What the model for contradictions says of a fact and what is near it; in place of what its reader said."""
+        from kept.engine import contradiction
+
+        if not near:
+            return {}
+        prompt = contradiction.prompt(draft, near)
+        answer = self._models.ask("contradiction", prompt, project=job.scope.project, job_id=job.id)
+        return contradiction.read(answer.value, near)
+
+    def _echoes(self, closed: Sequence[str], scope: Scope) -> Iterator[str]:
+        """Ids of what says the same as a closed memory because it was made of the same words: a statement and its fact."""
+        for record in self._log.find_many(scope.project, closed).values():
+            if record.episode_id is None or not record.source_positions:
+                continue
+            places = set(record.source_positions)
+            siblings = [
+                other
+                for other in self._log.made_of_episode(record.scope, record.episode_id)
+                if other.state == "active"
+                and other.id != record.id
+                and other.kind != record.kind
+                and not other.immutable
+                and not places.isdisjoint(other.source_positions)
+            ]
+            alike = self._similarities(record.text, [other.text for other in siblings])
+            yield from (
+                other.id for other, similarity in zip(siblings, alike, strict=True) if similarity >= RELATED_SIMILARITY
+            )
+
+    def _similarities(self, text: str, others: Sequence[str]) -> list[float]:
+        """Cosine similarity of a text with each of some others."""
+        import numpy as np
+
+        if not others:
+            return []
+        vectors = self._indexer.embedder.embed_documents([text, *others]).astype(np.float32)
+        norms = np.linalg.norm(vectors, axis=1)
+        norms[norms == 0] = 1
+        return [float(value) for value in (vectors[1:] @ vectors[0]) / (norms[1:] * norms[0])]
+
+    def _requests(self, job: Job, episode: Episode, drafts: Sequence[Draft]) -> Iterator[AddRequest]:
+        """Each fact as an operation of its own; its key is the job's, so that it is stored once however often the job is run."""
+        for number, draft in enumerate(drafts):
+            yield AddRequest(
+                scope=episode.scope,
+                facts=[draft],
+                idempotency_key=f"{job.id}/{number}",
+                categorise=None if self._categories is None else self._categories.sorter(job.scope.project),
+                actor=job.actor,
+                connector=episode.connector,
+            )
+
+    # --- failing ---
+
+    def _failed(self, job: Job, error: Exception) -> Job:
+        """The job to be tried again later, or failed when that cannot help; what was said is stored in any case."""
+        now = self._clock()
+        said = str(error) if isinstance(error, KeptError) else f"Something went wrong inside ({type(error).__name__})."
+        logger.warning(
+            "understanding failed",
+            extra={"kept": {"job": job.id, "attempts": job.attempts, "error": type(error).__name__}},
+        )
+        if not isinstance(error, KeptError):
+            logger.debug("understanding failed", exc_info=error)
+        if isinstance(error, SpendingLimitError) and error.retry_after_s is not None:
+            pause = timedelta(seconds=error.retry_after_s)
+            return replace(
+                job, status="PENDING", attempts=job.attempts - 1, error=said, updated_at=now, run_after=now + pause
+            )
+        lasting = isinstance(error, KeptError) and not isinstance(error, (StoreError, ModelError, ConfigurationError))
+        over = isinstance(error, SpendingLimitError) or job.attempts >= MAX_ATTEMPTS
+        if lasting or over:
+            return replace(job, status="FAILED", error=said, updated_at=now, completed_at=now)
+        return replace(job, status="PENDING", error=said, updated_at=now, run_after=now + self._pause(job, error))
+
+    def _pause(self, job: Job, error: Exception) -> timedelta:
+        asked = getattr(error, "retry_after_s", None)
+        least = REFUSED_PAUSE if isinstance(error, ConfigurationError) else pause_before_retry(job.attempts)
+        return least if asked is None else max(least, timedelta(seconds=asked))
+
+    def _name(self, task: str) -> str:
+        model = self._models.for_task(task)  # type: ignore[arg-type]
+        return "" if model is None else model.name
+
+
+def _with_attachments(stored: Sequence[Message], given: Sequence[Message]) -> list[Message]:
+    """The messages as they are kept, with the attachments that they came with, which no log keeps."""
+    attached = {(message.role, message.content): message.attachments for message in given if message.attachments}
+    return [replace(message, attachments=attached.get((message.role, message.content), ())) for message in stored]
+
+
+def _subject(scope: Scope) -> str:
+    """Parts of one owner are read one after another, so that what came later finds what came before."""
+    owner = json.dumps([scope.project, scope.user_id, *(() if scope.user_id else (scope.agent_id, scope.app_id))])
+    return f"extract:{hashlib.blake2b(owner.encode(), digest_size=_DIGEST_BYTES).hexdigest()}"
+
+
+def _digest(scope: Scope, part: Part, wishes: Mapping[str, Any], attached: Sequence[Any]) -> str:
+    """The same for the same words of the same speakers in the same scope, read with the same wishes."""
+    said = [[message.role, message.name, message.content] for _, message in part.messages]
+    whole = json.dumps([scope.project, scope.ids, said, wishes, attached], sort_keys=True)
+    return hashlib.blake2b(whole.encode(), digest_size=_DIGEST_BYTES).hexdigest()
+
+
+def _without_echoes(records: Sequence[MemoryRecord]) -> list[MemoryRecord]:
+    """The memories, without statements of which a fact among them was made."""
+    told = {
+        (record.episode_id, place) for record in records if record.kind == "fact" for place in record.source_positions
+    }
+    return [record for record in records if record.kind == "fact" or (record.episode_id, record.position) not in told]
+
+
+def _name(record: MemoryRecord) -> str | None:
+    return record.speaker if record.speaker != record.role else None
+
+
+def _results(answer: AddResult | KeptError) -> list[dict[str, Any]]:
+    """Ids and events of one fact, without text."""
+    if isinstance(answer, KeptError):
+        return [{"event": "REFUSED", "reason": answer.code}]
+    operation = {"operation_id": answer.operation_id} if answer.operation_id else {}
+    stored = [{"id": one.memory.id, "event": one.event, **operation} for one in answer.stored]
+    return [*stored, *({"id": memory_id, "event": "SUPERSEDE", **operation} for memory_id in answer.superseded)]
