@@ -384,3 +384,15 @@ def test_an_administrator_makes_administrators_and_keys_of_any_project(api, tena
         "POST", "/v1/keys/", api.admin, params={"project_id": tenant.id}, json={"name": "x", "read_only": True}
     )
     assert (made["project_id"], made["role"]) == (tenant.id, "READER")
+
+
+def test_a_project_limits_what_language_models_may_cost_it(api, tenant):
+    """An empty object lifts its limits."""
+    for spending in ({"daily_tokens": 100_000, "daily_usd": 1.5}, {"daily_usd": None}, {}):
+        api.answer("PATCH", tenant.path, tenant.key, json={"spending": spending})
+        kept = {name: value for name, value in spending.items() if value is not None} or None
+        assert api.get(tenant.path, tenant.key)["spending"] == kept
+    answer = api.ask("PATCH", tenant.path, key=tenant.key, json={"spending": {"daily_tokens": -1}})
+    assert (answer.status_code, "spending.daily_tokens" in answer.text) == (400, True)
+    answer = api.ask("PATCH", tenant.path, key=tenant.make_key(role="WRITER"), json={"spending": {}})
+    assert answer.status_code == 403

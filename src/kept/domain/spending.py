@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final, Literal, Self, get_args
 
-from kept.errors import SpendingLimitError
+from kept.errors import InvalidInputError, SpendingLimitError
 
 ModelTask = Literal["extraction", "contradiction", "categories", "summary", "consolidation"]
 """What a model is asked for; each may have a model of its own."""
@@ -22,6 +22,14 @@ SpendingGroup = Literal["day", "project", "task", "model", "job"]
 SPENDING_GROUPS: Final[tuple[SpendingGroup, ...]] = get_args(SpendingGroup)
 
 MICROS_PER_DOLLAR: Final = 1_000_000
+_PROJECT_LIMITS: Final[Mapping[str, tuple[tuple[type[float], ...], str]]] = {
+    "daily_tokens": ((int,), "a whole number"),
+    "daily_usd": ((int, float), "a number"),
+}
+"""What a project may limit for itself, and what it is."""
+_PROJECT_LIMITS_NAMED: Final = " and ".join(_PROJECT_LIMITS)
+_SHOWN: Final = 40
+"""Characters of a wrong value that an error repeats."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,15 +186,15 @@ class SpendingLimit:
             SpendingLimitError: With when there is room again, unless only a higher limit makes it.
         """
         bounds = (
-            ("tokens", self.tokens, spent.usage.tokens, call.reserved.tokens),
-            ("micro-dollars", self.micros, spent.micros, call.reserved_micros or 0),
+            (_as_tokens, self.tokens, spent.usage.tokens, call.reserved.tokens),
+            (as_dollars, self.micros, spent.micros, call.reserved_micros or 0),
         )
-        for unit, most, before, more in bounds:
+        for said, most, before, more in bounds:
             if most is not None and before + more > most:
                 until_midnight = (day_around(call.at)[1] - call.at).total_seconds()
                 raise SpendingLimitError(
-                    f"The limit {self.name} is {most:,} {unit}; {before:,} are spent or reserved, and the call could "
-                    f"take {more:,}.",
+                    f"The limit {self.name} is {said(most)}; {said(before)} are spent or reserved, and this call could "
+                    f"take {said(more)}.",
                     limit=self.name,
                     retry_after_s=until_midnight if self.per != "job" and more <= most else None,
                 )
@@ -197,10 +205,50 @@ def to_micros(dollars: float | None) -> int | None:
     return None if dollars is None else round(dollars * MICROS_PER_DOLLAR)
 
 
+def as_dollars(micros: int) -> str:
+    """Micro-dollars for people, as dollars."""
+    return f"{micros / MICROS_PER_DOLLAR:,.4f} USD"
+
+
+def _as_tokens(number: int) -> str:
+    return f"{number:,} tokens"
+
+
 def day_around(moment: datetime) -> tuple[datetime, datetime]:
     """The day (UTC) that a moment is in: its midnight and the next one."""
     midnight = moment.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     return midnight, midnight + timedelta(days=1)
+
+
+def parse_project_limits(given: object) -> dict[str, float]:
+    """What a project may spend in a day, from `{"daily_tokens": 100000, "daily_usd": 1.5}`; what is not named, or null, is no limit.
+
+    Raises:
+        InvalidInputError: Another name, or no number from 0.
+    """
+    if not isinstance(given, Mapping):
+        raise InvalidInputError(f"spending must be an object with {_PROJECT_LIMITS_NAMED}.")
+    if unknown := set(map(str, given)) - _PROJECT_LIMITS.keys():
+        raise InvalidInputError(f"spending has {min(unknown)[:_SHOWN]!r}; it can have {_PROJECT_LIMITS_NAMED}.")
+    return {name: _least_zero(name, value) for name, value in given.items() if value is not None}
+
+
+def _least_zero(name: str, value: object) -> float:
+    numbers, called = _PROJECT_LIMITS[name]
+    if isinstance(value, numbers) and not isinstance(value, bool) and 0 <= value < float("inf"):
+        return value
+    raise InvalidInputError(
+        f"spending.{name} is {str(value)[:_SHOWN]!r}; it must be {called} from 0, or null for no limit."
+    )
+
+
+def project_limits(given: Mapping[str, float]) -> tuple[SpendingLimit, ...]:
+    """The limits that a project has set for itself, as `parse_project_limits` read them."""
+    tokens, dollars = given.get("daily_tokens"), given.get("daily_usd")
+    return (
+        SpendingLimit(name="spending.daily_tokens", per="project_day", tokens=None if tokens is None else int(tokens)),
+        SpendingLimit(name="spending.daily_usd", per="project_day", micros=to_micros(dollars)),
+    )
 
 
 def total(calls: Iterable[ModelCall]) -> SpendingTotal:

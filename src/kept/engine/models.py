@@ -20,6 +20,7 @@ from kept.domain.spending import (
     SpendingListing,
     SpendingTotal,
     Usage,
+    project_limits,
 )
 from kept.domain.text import count_tokens
 from kept.errors import ConfigurationError, ModelAnswerError, ModelError, StoreError
@@ -38,12 +39,12 @@ image together."""
 _DIGEST_BYTES: Final = 16
 """Enough that two prompts of a store never share a digest by accident."""
 
-ProjectLimits = Callable[[str], Sequence[SpendingLimit]]
-"""Gives the limits that a project has set for itself."""
+ProjectSettings = Callable[[str], Mapping[str, Any]]
+"""Gives a project's settings, as the registry has them."""
 
 
-def _none(_: str) -> Sequence[SpendingLimit]:
-    return ()
+def _no_settings(_: str) -> Mapping[str, Any]:
+    return {}
 
 
 class Models:
@@ -55,7 +56,7 @@ class Models:
         clock: The present; a call belongs to its day (UTC).
         ids: Of calls.
         limits: Of the whole store, of each project in a day, of each job.
-        project_limits: A project's own, which hold besides those, so that they can only be narrower.
+        settings_of: A project's settings; its own limits (`spending`) hold besides those, so that they can only be narrower.
     """
 
     def __init__(
@@ -66,14 +67,14 @@ class Models:
         clock: Clock,
         ids: Ids,
         limits: Sequence[SpendingLimit] = (),
-        project_limits: ProjectLimits = _none,
+        settings_of: ProjectSettings = _no_settings,
     ) -> None:
         self._models = dict(models)
         self._ledger = ledger
         self._clock = clock
         self._ids = ids
         self._limits = tuple(limits)
-        self._project_limits = project_limits
+        self._settings_of = settings_of
 
     @property
     def tasks(self) -> tuple[ModelTask, ...]:
@@ -110,7 +111,7 @@ class Models:
         """
         model = self._model(task)
         call = self._call(task, model, prompt, project=project, job_id=job_id)
-        self._ledger.reserve(call, [*limits, *self._project_limits(project), *self._limits])
+        self._ledger.reserve(call, [*limits, *self.limits(project)])
         try:
             answer = model.ask(prompt)
         except ModelError as error:
@@ -125,6 +126,10 @@ class Models:
     def answered(self, task: ModelTask, prompt: Prompt, *, project: str) -> ModelCall | None:
         """The newest call for the project in which the task's model answered this very prompt; None when it never did."""
         return self._ledger.answered(project, _digest(task, self._model(task).name, prompt))
+
+    def limits(self, project: str) -> list[SpendingLimit]:
+        """Those that hold for a project, the narrowest first: its own, then everybody's."""
+        return [*project_limits(self._settings_of(project).get("spending") or {}), *self._limits]
 
     def spent(self, listing: SpendingListing, by: SpendingGroup) -> dict[str, SpendingTotal]:
         """What calls cost together, as `Ledger.totals`."""

@@ -15,6 +15,7 @@ from typing import Any, Final
 from kept.domain.access import MEMBER_ROLES, Principal, Role
 from kept.domain.categories import parse_categories_setting
 from kept.domain.scope import DEFAULT_ORGANISATION, DEFAULT_PROJECT, Scope
+from kept.domain.spending import parse_project_limits
 from kept.engine.access import ENTITY, ProjectAccess
 from kept.engine.categories import PROJECT
 from kept.engine.intake import parse_metadata, parse_text
@@ -504,6 +505,11 @@ def _categories(name: str, value: object) -> object:
     return plain
 
 
+def _limits(_: str, value: object) -> dict[str, float] | None:
+    """What the project may spend on language models; an object without a limit goes back to none."""
+    return parse_project_limits(value) or None
+
+
 SETTINGS: Final[Mapping[str, tuple[Callable[[str, object], Any], Any]]] = {
     "description": (_text, None),
     "custom_instructions": (_text, None),
@@ -515,6 +521,7 @@ SETTINGS: Final[Mapping[str, tuple[Callable[[str, object], Any], Any]]] = {
     "usecase": (_text, None),
     "enable_graph": (_flag, False),
     "version": (_text, "v3"),
+    "spending": (_limits, None),
 }
 """What a project can be told: how it is read, and what holds until it is."""
 _ALIASES: Final = {"usecase_setting": "usecase"}

@@ -41,6 +41,11 @@ class ProjectBody(Body):
     usecase: Any = None
     enable_graph: Any = None
     version: Any = None
+    spending: Any = Field(
+        default=None,
+        description='What language models may cost it in a day: `{"daily_tokens": 100000, "daily_usd": 1.5}`, narrower '
+        "than the server's own limits; an empty object lifts its own.",
+    )
 
 
 @router.get(_PROJECTS, summary="List projects")

@@ -1,0 +1,196 @@
+"""The one place that asks language models: what is reserved before, what is recorded after, what is refused."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from kept.adapters.inmemory_ledger import InMemoryLedger
+from kept.domain.memory import Attachment
+from kept.domain.spending import SpendingLimit, SpendingListing, Usage
+from kept.engine.models import ATTACHMENT_TOKENS, Models, most_input_tokens
+from kept.errors import (
+    ConfigurationError,
+    ModelAnswerError,
+    ModelUnavailableError,
+    SpendingLimitError,
+    StoreBusyError,
+)
+from kept.ports import Prompt
+from kept.testing.fakes import FixedClock, SequentialIds
+from kept.testing.models import ScriptedModel
+
+PROMPT = Prompt(instructions="Say what it is.", content="Tea.", schema={"type": "object"}, max_output_tokens=50)
+EVERYTHING = SpendingListing()
+
+
+class Desk:
+    """Models over a ledger in memory, and what was recorded."""
+
+    def __init__(self, *answers, limits=(), spending=None, price=2.0):
+        self.ledger = InMemoryLedger()
+        self.clock = FixedClock()
+        self.model = ScriptedModel(list(answers), price_per_million=price)
+        self.models = Models(
+            {"extraction": self.model},
+            self.ledger,
+            clock=self.clock,
+            ids=SequentialIds(),
+            limits=limits,
+            settings_of=lambda project: {"spending": spending} if project == "default" else {},
+        )
+
+    def ask(self, prompt=PROMPT, **options):
+        return self.models.ask("extraction", prompt, **({"project": "default"} | options))
+
+    @property
+    def calls(self):
+        return self.ledger.page(EVERYTHING, limit=100)[::-1]
+
+
+def limit(tokens, per="day"):
+    return SpendingLimit(name=f"most_{per}", per=per, tokens=tokens)
+
+
+def test_an_answer_is_recorded_with_what_it_cost():
+    desk = Desk({"it": "tea"})
+    answer = desk.ask(job_id="job-1")
+    assert answer.value == {"it": "tea"}
+    (call,) = desk.calls
+    assert (call.project, call.task, call.model, call.job_id) == ("default", "extraction", "scripted:model", "job-1")
+    assert (call.outcome, call.usage, call.micros) == ("answered", answer.usage, 2 * answer.usage.tokens)
+    assert call.reserved == Usage(input_tokens=most_input_tokens(PROMPT), output_tokens=50)
+    assert call.reserved_micros == 2 * call.reserved.tokens
+
+
+@pytest.mark.parametrize(
+    ("error", "outcome", "usage"),
+    [
+        (ModelUnavailableError("Down."), "failed", Usage()),
+        (ModelUnavailableError("Late.", input_tokens=None, output_tokens=None), "failed", None),
+        (ModelUnavailableError("Cut.", input_tokens=9, output_tokens=None), "failed", None),
+        (
+            ModelAnswerError("Half.", input_tokens=9, output_tokens=2),
+            "unusable",
+            Usage(input_tokens=9, output_tokens=2),
+        ),
+        (ConfigurationError("No such model."), "failed", Usage()),
+        (KeyError("what nobody foresaw"), "reserved", None),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_a_failure_is_recorded_with_what_it_cost_as_far_as_that_is_known(error, outcome, usage):
+    """It is raised as it came. What nobody knows counts as all that was reserved."""
+    desk = Desk(error)
+    with pytest.raises(type(error)) as caught:
+        desk.ask()
+    assert caught.value is error
+    (call,) = desk.calls
+    assert (call.outcome, call.usage) == (outcome, usage)
+    assert call.spent == (call.reserved if usage is None else usage)
+
+
+def test_nothing_is_asked_when_a_limit_is_reached():
+    desk = Desk({}, {}, limits=[limit(most_input_tokens(PROMPT) + 50)])
+    desk.ask()
+    with pytest.raises(SpendingLimitError, match="most_day"):
+        desk.ask()
+    assert (len(desk.model.prompts), len(desk.calls)) == (1, 1)
+
+
+def test_the_next_day_there_is_room_again():
+    """The refusal says when: at midnight in UTC."""
+    desk = Desk({}, {}, limits=[limit(most_input_tokens(PROMPT) + 50)])
+    desk.ask()
+    with pytest.raises(SpendingLimitError) as caught:
+        desk.ask()
+    desk.clock.advance(timedelta(seconds=caught.value.retry_after_s))
+    desk.ask()
+
+
+def test_a_project_can_limit_itself_and_no_other():
+    desk = Desk({}, spending={"daily_tokens": 1})
+    with pytest.raises(SpendingLimitError, match=r"spending\.daily_tokens"):
+        desk.ask()
+    desk.ask(project="other")
+
+
+def test_a_project_cannot_widen_what_holds_for_all():
+    desk = Desk({}, limits=[limit(1)], spending={"daily_tokens": 10**9})
+    with pytest.raises(SpendingLimitError, match="most_day"):
+        desk.ask()
+
+
+def test_a_call_can_be_limited_further():
+    desk = Desk({}, {})
+    desk.ask(job_id="job-1", limits=[limit(10**6, "job")])
+    with pytest.raises(SpendingLimitError, match="most_job"):
+        desk.ask(job_id="job-1", limits=[limit(1, "job")])
+
+
+def test_a_task_without_a_model_is_not_done():
+    desk = Desk()
+    assert desk.models.tasks == ("extraction",)
+    assert desk.models.for_task("extraction") is desk.model
+    assert desk.models.for_task("summary") is None
+    with pytest.raises(ConfigurationError, match="llm_summary"):
+        desk.models.ask("summary", PROMPT, project="default")
+    assert desk.calls == []
+
+
+def test_a_prompt_that_was_answered_is_known_again():
+    """The very same one, in the same project; not one that failed."""
+    desk = Desk(ModelUnavailableError("Down."), {"it": "tea"})
+
+    def answered(prompt=PROMPT, project="default"):
+        return desk.models.answered("extraction", prompt, project=project)
+
+    with pytest.raises(ModelUnavailableError):
+        desk.ask()
+    assert answered() is None
+    desk.ask()
+    assert answered() == desk.calls[1]
+    assert answered(project="other") is None
+    for other in (
+        replace(PROMPT, content="Cake."),
+        replace(PROMPT, instructions="Another."),
+        replace(PROMPT, schema={}),
+        replace(PROMPT, attachments=[Attachment(kind="image", url="https://example.org/tea.png")]),
+    ):
+        assert answered(other) is None
+
+
+def test_nothing_of_a_text_is_recorded():
+    desk = Desk({"it": "tea"})
+    desk.ask()
+    assert "Tea" not in repr(desk.calls)
+
+
+def test_an_attachment_takes_a_fixed_room():
+    attached = [Attachment(kind=kind, url="data:,x") for kind in ("image", "document", "image")]
+    more = most_input_tokens(replace(PROMPT, attachments=attached)) - most_input_tokens(PROMPT)
+    assert more == 2 * ATTACHMENT_TOKENS["image"] + ATTACHMENT_TOKENS["document"]
+
+
+def test_an_answer_that_is_paid_for_is_not_lost_when_it_cannot_be_recorded(caplog):
+    """What was reserved counts then; the log says which call."""
+
+    class Held(InMemoryLedger):
+        def settle(self, call):
+            raise StoreBusyError(f"Call {call.id} waits.")
+
+    ledger, model = Held(), ScriptedModel([{"it": "tea"}])
+    models = Models({"summary": model}, ledger, clock=FixedClock(), ids=SequentialIds())
+    assert models.ask("summary", PROMPT, project="default").value == {"it": "tea"}
+    assert [call.outcome for call in ledger.page(EVERYTHING, limit=9)] == ["reserved"]
+    assert [record.message for record in caplog.records] == ["call not settled"]
+
+
+def test_without_a_price_tokens_are_counted_all_the_same():
+    desk = Desk({}, price=None)
+    desk.ask()
+    (spent,) = desk.models.spent(EVERYTHING, "model").values()
+    assert (spent.calls, spent.unpriced, spent.micros) == (1, 1, 0)
+    assert spent.usage.tokens > 0
