@@ -1,15 +1,53 @@
-"""What may become a memory of what a language model answered. Pure.
+"""What a language model must answer when it reads a conversation, and what may become a memory of it. Pure.
 
 The model proposes; nothing of its answer is believed that the turns it cites do not say.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, Literal
 
-from kept.domain.memory import Draft
+from kept.domain.entities import entity_refs, name_key
+from kept.domain.memory import (
+    FACT_TYPES,
+    SOURCE_ROLES,
+    Draft,
+    EntityRef,
+    FactType,
+    MemoryRecord,
+    Message,
+    Relation,
+    speaker_of,
+)
+from kept.domain.parts import Part
+from kept.domain.redaction import redact
+from kept.domain.relations import canonical
+from kept.domain.support import Source, Sources, plain
+from kept.domain.temporal import parse_when
+from kept.domain.text import clean, normalise
+from kept.errors import InvalidInputError
+
+MAX_NEAR: Final = 10
+"""Stored memories that a model sees with a part; more are not told apart by it, and cost as much as the part."""
+MAX_FACT_CHARACTERS: Final = 500
+"""A fact is a sentence. What is longer retells a message, which is stored already."""
+MAX_NAME_CHARACTERS: Final = 100
+"""Of an entity or relationship: longer ones are phrases."""
+UNCONFIRMED: Final = 0.5
+"""Most confidence in what no person said, or what a model saw in an image: a guess that somebody has yet to confirm."""
+EARLIEST: Final = datetime(1900, 1, 1, tzinfo=UTC)
+"""Dates before it are slips: nobody's preferences or tasks are as old."""
+UNKNOWN_KIND: Final = "entity"
+_IMPERSONAL: Final = frozenset({"assistant", "tool"})
+"""Roles of machines. Their word counts when a person confirms it."""
+_KIND: Final = re.compile(r"[^\W\d_][^\W_]{1,29}(?: [^\W_]{1,29})?")
+_PARTIAL_DATE: Final = re.compile(r"(\d{4})(?:-(\d{2}))?")
+_DAY: Final = timedelta(days=1)
 
 Reason = Literal[
     "not a fact",
@@ -58,3 +96,306 @@ class Read:
 
     proposals: Sequence[Proposal] = ()
     dropped: Mapping[Reason, int] = field(default_factory=dict)
+
+
+# --- what is asked for ---
+
+
+def schema(*, near: bool, categories: bool) -> dict[str, Any]:
+    """JSON schema of an answer. Its keys are short, since every fact repeats them; the instructions say what they mean.
+
+    Args:
+        near: Whether stored memories are shown, that a fact may refer to.
+        categories: Whether there are categories to choose from.
+    """
+    text = {"type": "string"}
+    texts = {"type": "array", "items": text}
+    fields: dict[str, Any] = {
+        "t": text,
+        "s": {"type": "array", "items": {"type": "integer"}},
+        "k": {"type": "string", "enum": list(FACT_TYPES)},
+        "c": {"type": "number"},
+        "from": text,
+        "to": text,
+        "e": {"type": "array", "items": texts},
+        "r": {"type": "array", "items": texts},
+    }
+    fields |= {"g": texts} if categories else {}
+    fields |= {"same": text, "refines": text, "contradicts": texts} if near else {}
+    fact = {"type": "object", "properties": fields, "required": ["t", "s", "k", "c"]}
+    return {"type": "object", "properties": {"f": {"type": "array", "items": fact}}, "required": ["f"]}
+
+
+# --- what is taken ---
+
+
+class _DroppedError(Exception):
+    """A fact is not taken."""
+
+    def __init__(self, reason: Reason) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+def read(
+    value: Mapping[str, Any],
+    part: Part,
+    *,
+    near: Sequence[MemoryRecord],
+    reference: datetime,
+    categories: Sequence[str],
+) -> Read:
+    """What may be taken from an answer; never an error, whatever it holds.
+
+    Args:
+        value: The answer, in the form of `schema`.
+        part: What was read, its turns numbered from 1.
+        near: The memories that were shown as m1, m2, ….
+        reference: When turns without a time of their own were said.
+        categories: Names that may be chosen.
+    """
+    reading = _Reading(part, near[:MAX_NEAR], reference, categories)
+    facts = value.get("f") if isinstance(value, Mapping) else None
+    proposals: dict[str, Proposal] = {}
+    for item in facts if isinstance(facts, list) else ():
+        try:
+            proposal = reading.proposal(item)
+        except _DroppedError as error:
+            reading.dropped[error.reason] += 1
+            continue
+        first = proposals.setdefault(plain(proposal.draft.text), proposal)
+        reading.dropped["duplicate"] += first is not proposal
+    return Read(proposals=tuple(proposals.values()), dropped=dict(+reading.dropped))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Turn:
+    """A turn that a fact cites.
+
+    Attributes:
+        seen: Whether an image or document came with it, in which the model may have read what the text does not say.
+    """
+
+    position: int
+    message: Message
+    source: Source
+
+    @property
+    def is_personal(self) -> bool:
+        return self.message.role not in _IMPERSONAL
+
+    @property
+    def is_seen(self) -> bool:
+        """Whether something came with it in which a model may read what its text does not say."""
+        return bool(self.message.attachments)
+
+
+class _Reading:
+    """The taking of one answer."""
+
+    def __init__(
+        self, part: Part, near: Sequence[MemoryRecord], reference: datetime, categories: Sequence[str]
+    ) -> None:
+        self.dropped: Counter[Reason] = Counter()
+        self._near = {f"m{number}": record.id for number, record in enumerate(near, start=1)}
+        self._categories = {plain(name): name for name in categories}
+        self._turns = {
+            number: _Turn(
+                position=position,
+                message=message,
+                source=Source(text=message.content, speaker=message.name, at=message.at or reference),
+            )
+            for number, (position, message) in enumerate(part.messages, start=1)
+        }
+
+    def proposal(self, item: object) -> Proposal:
+        """A fact of the answer; _DroppedError when it is not taken."""
+        if not isinstance(item, Mapping):
+            raise _DroppedError("not a fact")
+        text, type_, cited = _text(item.get("t")), _type(item.get("k")), self._cited(item.get("s"))
+        sources = Sources([turn.source for turn in cited])
+        seen = any(turn.is_seen for turn in cited)
+        if not seen and not sources.support(text):
+            raise _DroppedError("not in the text")
+        said = _said_by(cited, text)
+        is_sure = said.is_personal and not (seen and not sources.support(text))
+        entities = self._entities(item.get("e"), text)
+        valid_from, valid_to = self._validity(item, None if seen else sources)
+        positions = tuple(sorted({turn.position for turn in cited}))
+        draft = Draft(
+            text=text,
+            kind="fact",
+            role=said.message.role,
+            speaker=speaker_of(said.message.role, said.message.name),
+            created_at=said.source.at,
+            valid_from=valid_from,
+            valid_to=valid_to,
+            categories=self._chosen(item.get("g")),
+            entity_refs=entities,
+            relations=self._relations(item.get("r"), text),
+            position=positions[0],
+            positions=positions if len(positions) > 1 else (),
+            type=type_,
+            confidence=self._confidence(item.get("c"), most=1.0 if is_sure else UNCONFIRMED),
+        )
+        return self._related(draft, item)
+
+    def _cited(self, value: object) -> list[_Turn]:
+        """The turns that a fact comes from, as they were said; those that are none are left out."""
+        numbers = {number for number in _list(value) if isinstance(number, int) and not isinstance(number, bool)}
+        found = [self._turns[number] for number in sorted(numbers) if number in self._turns]
+        if not found:
+            raise _DroppedError("no source turn")
+        if any(turn.message.role in SOURCE_ROLES for turn in found):
+            raise _DroppedError("system turn")
+        self._drop("invented id", len(numbers) - len(found))
+        return found
+
+    def _confidence(self, value: object, *, most: float) -> float | None:
+        if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= 1:
+            return min(float(value), most)
+        self._drop("bad confidence")
+        return None if most == 1 else most
+
+    def _validity(self, item: Mapping[str, Any], sources: Sources | None) -> tuple[datetime | None, datetime | None]:
+        """From when until when a fact holds, where its sources say so (None: they cannot be asked)."""
+        begins, ends = self._day(item.get("from"), sources), self._day(item.get("to"), sources)
+        if begins and ends and ends <= begins:
+            self._drop("bad date")
+            return begins, None
+        return begins, ends
+
+    def _day(self, value: object, sources: Sources | None) -> datetime | None:
+        if value in (None, ""):
+            return None
+        day = _when(value)
+        if day is None or (
+            sources and not (sources.date_follows(day.date()) or sources.date_follows((day - _DAY).date()))
+        ):
+            self._drop("bad date")
+            return None
+        return day
+
+    def _entities(self, value: object, text: str) -> tuple[EntityRef, ...]:
+        """What the model names, then what the rules find besides."""
+        found: dict[str, EntityRef] = {}
+        for item in _list(value):
+            words = [word for word in _list(item) if isinstance(word, str)]
+            name = normalise(clean(words[0])) if words else ""
+            if not _occurs(name, text):
+                self._drop("entity not in the text")
+                continue
+            kind = normalise(words[1]).casefold() if len(words) > 1 else ""
+            known = EntityRef(name=name, kind=kind if _KIND.fullmatch(kind) else UNKNOWN_KIND, key=name_key(name))
+            found.setdefault(known.key, known)
+        for ref in entity_refs(text):
+            found.setdefault(ref.key, ref)
+        return tuple(found.values())
+
+    def _relations(self, value: object, text: str) -> tuple[Relation, ...]:
+        found: dict[tuple[str, str, str], Relation] = {}
+        for item in _list(value):
+            words = [normalise(clean(word)) for word in _list(item) if isinstance(word, str)]
+            if len(words) != 3 or not _is_relation(*words, text=text):  # noqa: PLR2004 - source, relationship, target
+                self._drop("relation not in the text")
+                continue
+            relation = Relation(source=words[0], relationship=canonical(words[1]), target=words[2])
+            found.setdefault((name_key(relation.source), relation.relationship, name_key(relation.target)), relation)
+        return tuple(found.values())
+
+    def _chosen(self, value: object) -> tuple[str, ...]:
+        """Categories of the list; what is not on it is left out."""
+        names = [plain(name) if isinstance(name, str) else "" for name in _list(value)]
+        found = dict.fromkeys(self._categories[name] for name in names if name in self._categories)
+        self._drop("unknown category", sum(name not in self._categories for name in names))
+        return tuple(found)
+
+    def _related(self, draft: Draft, item: Mapping[str, Any]) -> Proposal:
+        """The fact with the memories that it refers to; each stands to it in one way."""
+        same = self._referred([item.get("same")])
+        refines = [found for found in self._referred([item.get("refines")]) if found not in same]
+        contradicts = self._referred(_list(item.get("contradicts")))
+        return Proposal(
+            draft=draft,
+            same_as=same[0] if same else None,
+            refines=refines[0] if refines else None,
+            contradicts=tuple(found for found in contradicts if found not in (*same, *refines)),
+        )
+
+    def _referred(self, numbers: Iterable[object]) -> list[str]:
+        named = [number for number in numbers if number not in (None, "")]
+        found = [self._near[number] for number in named if isinstance(number, str) and number in self._near]
+        self._drop("invented id", len(named) - len(found))
+        return list(dict.fromkeys(found))
+
+    def _drop(self, reason: Reason, times: int = 1) -> None:
+        if times:
+            self.dropped[reason] += times
+
+
+def _said_by(cited: Sequence[_Turn], text: str) -> _Turn:
+    """The turn whose speaker says a fact: a person's, unless only a machine says it and nobody confirms it afterwards.
+
+    Of several persons, one whose name is in the fact, and whose words alone support it; else the last.
+    """
+    persons = [turn for turn in cited if turn.is_personal]
+    machines = [turn for turn in cited if not turn.is_personal]
+    confirmed = persons and machines and persons[-1].position > machines[-1].position
+    alone = Sources([turn.source for turn in persons]).support(text)
+    if not persons or (machines and not confirmed and not alone):
+        return machines[-1] if machines else cited[-1]
+    named = [turn for turn in persons if turn.message.name and _occurs(turn.message.name, text)] or persons
+    return next((turn for turn in reversed(named) if Sources([turn.source]).support(text)), named[-1])
+
+
+def _is_relation(source: str, relationship: str, target: str, *, text: str) -> bool:
+    """Whether two different things of a text stand in a relation that has a name."""
+    return (
+        _occurs(source, text)
+        and _occurs(target, text)
+        and name_key(source) != name_key(target)
+        and bool(canonical(relationship))
+        and len(relationship) <= MAX_NAME_CHARACTERS
+    )
+
+
+def _text(value: object) -> str:
+    text = normalise(redact(clean(value)).text) if isinstance(value, str) else ""
+    if not text:
+        raise _DroppedError("blank")
+    if len(text) > MAX_FACT_CHARACTERS:
+        raise _DroppedError("too long")
+    return text
+
+
+def _type(value: object) -> FactType:
+    found = next((known for known in FACT_TYPES if known == value), None)
+    if found is None:
+        raise _DroppedError("unknown type")
+    return found
+
+
+def _when(value: object) -> datetime | None:
+    """An instant, of a day, month or year its first; None for what is none, or absurd."""
+    if not isinstance(value, str):
+        return None
+    partial = _PARTIAL_DATE.fullmatch(value.strip())
+    try:
+        found = parse_when(f"{partial[1]}-{partial[2] or '01'}-01" if partial else value)
+    except InvalidInputError:
+        return None
+    return found if found >= EARLIEST else None
+
+
+def _occurs(name: str, text: str) -> bool:
+    """Whether a name is in a text as a whole, in any case; in scripts without spaces, as part of one."""
+    sought = plain(name)
+    if not sought or len(name) > MAX_NAME_CHARACTERS:
+        return False
+    before = r"(?<![^\W_])" if sought[0].isascii() else ""
+    after = r"(?![^\W_])" if sought[-1].isascii() else ""
+    return re.search(before + re.escape(sought) + after, plain(text)) is not None
+
+
+def _list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []
