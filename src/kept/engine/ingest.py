@@ -96,7 +96,7 @@ class AddResult:
         operation_id: For `undo`; None when there was nothing to write.
         stored: In the order of the drafts.
         superseded: Ids that the facts replaced.
-        episode_id: Under which the messages are kept; None when there were none.
+        episode_id: Under which its messages are kept, if there were any; None when nothing was written.
         extractions: Jobs in which a language model reads the messages.
         skipped_messages: Messages stored by an earlier import.
         replayed: Whether this is the answer of an earlier call with the same idempotency key.
@@ -214,7 +214,7 @@ class Ingest:
             operation_id=operation.id,
             stored=stored,
             superseded=superseded,
-            episode_id=next((one.memory.episode_id for one in stored), None),
+            episode_id=next(filter(None, map(_episode_of, revisions)), None),
             replayed=True,
         )
 
@@ -291,7 +291,7 @@ class Ingest:
             transaction.put_episode(episode)
         writing = _Writing(transaction, operation, request, episode, self._ids)
         result = writing.store(add.drafts, add.entries or (), identity=self._indexer.identity)
-        return replace(result, episode_id=episode.id if episode.messages else None, skipped_messages=add.skipped)
+        return replace(result, episode_id=episode.id, skipped_messages=add.skipped)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -478,6 +478,13 @@ class _Writing:
         self._records.append(record)
         self._entries.append(entry)
         return record
+
+
+def _episode_of(revision: Revision) -> str | None:
+    """The episode that a revision names as its source."""
+    source = revision.changes.get("source")
+    found = source[0] if source else revision.changes.get("episode_id")
+    return None if found is None else str(found)
 
 
 def _categorised(drafts: Sequence[Draft], entries: Sequence[IndexEntry], categorise: Categorise) -> list[Draft]:

@@ -15,7 +15,6 @@ from typing import Any, Final, TypeAlias
 
 from kept.domain.filters import And, Condition, Filter, Not, Or, parse_filter, positive_entities
 from kept.domain.history import Operation, Revision
-from kept.domain.jobs import Job
 from kept.domain.memory import Draft, MemoryRecord, Message
 from kept.domain.scope import Scope
 from kept.domain.temporal import parse_day, parse_when
@@ -28,7 +27,7 @@ from kept.engine.maintain import ALL_STATES, By, Change, Erasure, Maintain, Step
 from kept.engine.residents import DEFAULT_BUDGET_BYTES, Residents
 from kept.engine.retrieve import Hit, Retrieve, SearchRequest
 from kept.engine.transfer import FORMS, ImportReport, Transfer
-from kept.engine.understanding import Reading, Understanding
+from kept.engine.understanding import Reading, Understanding, Understood
 from kept.errors import InvalidInputError, KeptError, NotFoundError, ScopeError, StoreError, StoreReadOnlyError
 from kept.ports import (
     LATEST,
@@ -181,11 +180,13 @@ class Service:
         jobs = self.understanding.acknowledge(request, result)
         return replace(result, extractions=tuple(job.id for job in jobs))
 
-    def understand(self, scope: Scope, result: AddResult) -> list[Job]:
-        """Have what an add brought read now, as far as the model can; the jobs as they ended."""
+    def understand(self, scope: Scope, result: AddResult) -> list[Understood]:
+        """Have what an add brought read now, as far as the model can: each job as it ended, with the facts that came of it."""
         if self.understanding is None or not result.extractions:
             return []
-        return self.understanding.settle(scope.project, result.extractions)
+        jobs = self.understanding.settle(scope.project, result.extractions)
+        found = self._log.find_many(scope.project, [memory_id for job in jobs for memory_id in job.memory_ids])
+        return [Understood(job, [found[one] for one in job.memory_ids if one in found]) for job in jobs]
 
     def related(self, result: AddResult, *, limit: int = 3) -> dict[str, list[Hit]]:
         """Existing memories close to those that an add stored, by the new one's id: for the agent to settle conflicts."""

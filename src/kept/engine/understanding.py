@@ -15,7 +15,7 @@ import uuid
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from kept.domain.jobs import Job, JobKind, pause_before_retry, succeeded
 from kept.domain.memory import HIDDEN_STATES, Attachment, Draft, Episode, MemoryRecord, Message
@@ -76,6 +76,13 @@ class Reading:
     models: Models
     settings_of: ProjectSettings
     categories: Categories | None = None
+
+
+class Understood(NamedTuple):
+    """One part of what was said, after it was read: the job, and the facts as they are now."""
+
+    job: Job
+    facts: Sequence[MemoryRecord]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

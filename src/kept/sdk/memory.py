@@ -107,6 +107,8 @@ class Memory:
         related: int = 3,
         memory_type: str | None = None,
         prompt: str | None = None,
+        includes: str | None = None,
+        excludes: str | None = None,
     ) -> dict[str, Any]:
         """Remember messages or finished facts. When this returns, they are on disk and the next search finds them.
 
@@ -129,16 +131,18 @@ class Memory:
             related: How many existing memories close to each new one to return, so that the agent can settle
                 conflicts.
             memory_type: `procedural_memory` stores the messages whole; for Mem0's callers.
-            prompt: Mem0's instruction to its LLM; without an LLM it has nothing to instruct and is ignored.
+            prompt: What a language model that reads the messages should keep to, besides the project's instructions.
+            includes: What it should look for.
+            excludes: What it should leave out.
 
         Returns:
             `{"results": [{"id", "memory", "event": "ADD" | "REINFORCE", "related": […]}], "superseded": […],
-            "operation_id"}`.
+            "operation_id"}`. With a language model the facts that it found follow the statements, and `extractions` says
+            how its reading went: what fails is tried again later, and is no error of this call.
 
         Raises:
             KeptError: What was wrong, and where; nothing was stored.
         """
-        del prompt
         if isinstance(related, bool) or not isinstance(related, int):
             raise InvalidInputError(f"related is {related!r}; it must be a whole number.")
         if memory_type not in (None, "procedural_memory"):
@@ -147,8 +151,9 @@ class Memory:
             if not isinstance(messages, str) or facts:
                 raise InvalidInputError("supersedes goes with a single text; put it into each of facts otherwise.")
             messages, facts = (), [{"text": messages, "supersedes": supersedes}]
+        scope = self._scope(user_id, agent_id, app_id, run_id)
         result = self._service.add(
-            self._scope(user_id, agent_id, app_id, run_id),
+            scope,
             messages,
             facts=facts,
             infer=infer and memory_type is None,
@@ -158,10 +163,12 @@ class Memory:
             categories=categories,
             immutable=immutable,
             idempotency_key=idempotency_key,
+            wishes={"custom_instructions": prompt, "includes": includes, "excludes": excludes},
             by=self._by,
         )
         wanted = related if len(result.stored) <= RELATED_UP_TO else 0
-        return shapes.added(result, self._service.related(result, limit=wanted) if wanted else {})
+        close = self._service.related(result, limit=wanted) if wanted else {}
+        return shapes.added(result, close, self._service.understand(scope, result))
 
     # --- recall ---
 

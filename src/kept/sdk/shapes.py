@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -11,6 +11,7 @@ from kept.domain.memory import MemoryRecord
 from kept.engine.ingest import AddResult
 from kept.engine.maintain import Change, Erasure, Step
 from kept.engine.retrieve import Hit
+from kept.engine.understanding import Understood
 from kept.ports import EntitySummary, Statistics
 
 _HISTORY_EVENTS: Final = {"add": "ADD", "update": "UPDATE", "delete": "DELETE"}
@@ -72,26 +73,37 @@ def hit(found: Hit, *, explain: bool) -> dict[str, Any]:
     return shape
 
 
-def added(result: AddResult, related: dict[str, list[Hit]]) -> dict[str, Any]:
-    """What an add stored, each with the existing memories close to it."""
-    return {
-        "results": [
-            {
-                "id": stored.memory.id,
-                "memory": stored.memory.text,
-                "event": stored.event,
-                **({"role": stored.memory.role} if stored.memory.role else {}),
-                **({"actor_id": stored.memory.speaker} if stored.memory.speaker != stored.memory.role else {}),
-                "related": [
-                    {"id": close.memory.id, "memory": close.memory.text, "score": close.score}
-                    for close in related.get(stored.memory.id, ())
-                ],
-            }
-            for stored in result.stored
-        ],
+def added(result: AddResult, related: dict[str, list[Hit]], understood: Sequence[Understood] = ()) -> dict[str, Any]:
+    """What an add stored, each with the existing memories close to it; then the facts that a language model found in it."""
+    shape: dict[str, Any] = {
+        "results": [_stored(stored.memory, stored.event, related) for stored in result.stored],
         "superseded": list(result.superseded),
         "skipped_messages": result.skipped_messages,
         "operation_id": result.operation_id,
+    }
+    for part in understood:
+        events = {str(entry.get("id")): str(entry["event"]) for entry in part.job.results}
+        shape["results"] += [_stored(fact, events.get(fact.id, "ADD"), {}) for fact in part.facts]
+        shape["superseded"] += [memory_id for memory_id, event in events.items() if event == "SUPERSEDE"]
+    if understood:
+        shape["extractions"] = [
+            {"event_id": part.job.id, "status": part.job.status, "error": part.job.error} for part in understood
+        ]
+    return shape
+
+
+def _stored(record: MemoryRecord, event: str, related: Mapping[str, list[Hit]]) -> dict[str, Any]:
+    return {
+        "id": record.id,
+        "memory": record.text,
+        "event": event,
+        **({"role": record.role} if record.role else {}),
+        **({"actor_id": record.speaker} if record.speaker != record.role else {}),
+        **({"kind": record.kind, "type": record.type} if record.type else {}),
+        "related": [
+            {"id": close.memory.id, "memory": close.memory.text, "score": close.score}
+            for close in related.get(record.id, ())
+        ],
     }
 
 

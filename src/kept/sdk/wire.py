@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 _WEEKEND: Final = 6
 """ISO weekday of Saturday."""
+_ABOUT_READING: Final = ("EXTRACT", "DROPPED", "REFUSED", "NONE")
+"""Results that are no memories."""
 _EVENTS: Final = {"ADD": "ADD", "REINFORCE": "NOOP"}
 """Mem0's word for what changed no text is `NOOP`."""
 
@@ -123,7 +125,18 @@ def stored(job: Job, result: AddResult | None, memories: Mapping[str, MemoryReco
 
 def results(job: Job, memories: Mapping[str, MemoryRecord]) -> list[dict[str, Any]]:
     """What came of a job. Texts are read from the memories as they are now, so that an erase reaches them."""
-    return [_result(result, memories.get(str(result.get("id")))) for result in job.results]
+    told = (result for result in job.results if result.get("event") not in _ABOUT_READING)
+    return [_result(result, memories.get(str(result.get("id")))) for result in told]
+
+
+def reading(job: Job) -> dict[str, Any]:
+    """What is known of a language model's reading: the events in which an add is read; what one did not take, and why."""
+    found = {kind: [one for one in job.results if one.get("event") == kind] for kind in _ABOUT_READING}
+    return {
+        "extractions": [one["event_id"] for one in found["EXTRACT"]],
+        "dropped": {reason: count for one in found["DROPPED"] for reason, count in one["reasons"].items()},
+        "refused": [one["reason"] for one in (*found["REFUSED"], *found["NONE"])],
+    }
 
 
 def _result(result: Mapping[str, Any], record: MemoryRecord | None) -> dict[str, Any]:
@@ -154,7 +167,7 @@ def event(job: Job, memories: Mapping[str, MemoryRecord] | None = None) -> dict[
         "id": job.id,
         "event_type": job.kind,
         "status": job.status,
-        "payload": dict(job.payload),
+        "payload": {name: value for name, value in job.payload.items() if name != "attachments"},
         "metadata": job.payload.get("metadata"),
         "actor": job.actor,
         "attempts": job.attempts,
@@ -166,7 +179,7 @@ def event(job: Job, memories: Mapping[str, MemoryRecord] | None = None) -> dict[
         "graph_status": None,
         "error": job.error,
     }
-    return shape | {"results": results(job, memories or {})}
+    return shape | {"results": results(job, memories or {})} | {name: value for name, value in reading(job).items() if value}
 
 
 def entity(found: Entity) -> dict[str, Any]:
