@@ -410,7 +410,7 @@ class Transaction(LogReader, Protocol):
         """Record the call that the following revisions belong to. A used idempotency key is a `ConflictError`."""
 
     def put_episode(self, episode: Episode) -> None:
-        """Keep the source."""
+        """Keep the source, without the attachments of its messages."""
 
     def append(
         self,

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kept.domain.memory import EntityRef, Message, Relation
+from kept.domain.memory import Attachment, EntityRef, Message, Relation
 from kept.engine import intake
 from kept.errors import InvalidInputError
 
@@ -66,6 +66,47 @@ def test_a_message_may_say_who_when_and_under_which_id():
     )
     assert (message.name, message.source_id) == ("Zoë", "7")
     assert message.at == datetime(2026, 1, 2, 2, 4, 5, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("type_", "address", "kind"),
+    [
+        ("image_url", "https://x.test/a.png", "image"),
+        ("image_url", "data:image/png;base64,iVBORw0KGgo=", "image"),
+        ("pdf_url", "https://x.test/a.pdf", "document"),
+        ("txt_url", "https://x.test/a.txt", "document"),
+        ("mdx_url", "data:text/markdown;base64,IyBB", "document"),
+    ],
+)
+def test_images_and_documents_are_attached(type_, address, kind):
+    """Beside the text that refers to them; the address is here in an object, there alone."""
+    for reference in ({"url": address}, address):
+        parts = [{"type": "text", "text": "Look."}, {"type": type_, type_: reference}]
+        (message,) = intake.parse_messages({"role": "user", "content": parts})
+        assert message.content.startswith(f"Look.\n[{type_.removesuffix('_url')}")
+        assert message.attachments == (Attachment(kind=kind, url=address),)
+        assert [Attachment.from_json(one.to_json()) for one in message.attachments] == list(message.attachments)
+    assert intake.parse_messages([message])[0].attachments == message.attachments
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"type": "image_url", "image_url": {"url": "http://x.test/a.png"}},
+        {"type": "image_url", "image_url": {"url": "file:///etc/passwd"}},
+        {"type": "image_url", "image_url": {"url": "data:image/png,raw"}},
+        {"type": "image_url", "image_url": {"url": "data:image/png;base64," + "A" * intake.MAX_ATTACHMENT_CHARACTERS}},
+        {"type": "image_url", "image_url": {"url": None}},
+        {"type": "video_url", "video_url": {"url": "https://x.test/a.mp4"}},
+        {"type": "image_url"},
+        {"type": "text", "text": "https://x.test/a.png"},
+    ],
+)
+def test_what_no_model_could_be_shown_stays_a_reference(part):
+    """Without encryption, from the machine itself, too large, of another sort."""
+    (message,) = intake.parse_messages({"role": "user", "content": part})
+    assert message.content.startswith(("[image", "[video", "https:"))
+    assert message.attachments == ()
 
 
 @pytest.mark.parametrize(

@@ -292,7 +292,8 @@ class InMemoryTransaction(InMemoryReader):
         if episode.id in self._contents.episodes:
             raise ConflictError(f"The episode {episode.id} is stored already.")
         self._partition(episode.scope)
-        self._contents.episodes[episode.id] = episode
+        messages = tuple(replace(message, attachments=()) for message in episode.messages)
+        self._contents.episodes[episode.id] = replace(episode, messages=messages)
 
     def append(
         self,

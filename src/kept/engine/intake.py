@@ -9,12 +9,13 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, Final
 
 from kept.domain.filters import MAX_INTEGER_BITS
-from kept.domain.memory import FACT_TYPES, Draft, EntityRef, FactType, Message, Relation
+from kept.domain.memory import FACT_TYPES, Attachment, AttachmentKind, Draft, EntityRef, FactType, Message, Relation
 from kept.domain.redaction import redact, redact_value
 from kept.domain.temporal import parse_day, parse_when
 from kept.domain.text import clean
@@ -29,6 +30,15 @@ MAX_METADATA_CHARACTERS: Final = 65_536
 MAX_METADATA_DEPTH: Final = 32
 _EXPORT_LEVELS: Final = 1
 """A memory's metadata lies one level below the memory in export form."""
+MAX_ATTACHMENT_CHARACTERS: Final = 7_000_000
+"""Of an address with its content: 5 MB in base64, what the providers of language models take as one image."""
+_ATTACHMENT_KINDS: Final[Mapping[str, AttachmentKind]] = {
+    "image_url": "image",
+    "pdf_url": "document",
+    "txt_url": "document",
+    "mdx_url": "document",
+}
+_ATTACHED: Final = re.compile(r"https://[^\s/]\S*|data:[\w.+-]+/[\w.+-]+;base64,[A-Za-z0-9+/]+=*", re.ASCII)
 _DIGEST_BYTES: Final = 16
 """128 bits: no two of a store's ids meet by accident."""
 
@@ -82,6 +92,7 @@ def _message(item: object, where: str) -> Message:
             name=parse_optional_text(item.name, f"{where}.name"),
             at=item.at,
             source_id=parse_opaque_id(item.source_id, f"{where}.id"),
+            attachments=item.attachments,
         )
     if isinstance(item, str):
         return Message(role="user", content=parse_text(item, where))
@@ -99,6 +110,7 @@ def _message(item: object, where: str) -> Message:
         name=parse_optional_text(item.get("name"), f"{where}.name"),
         at=None if at is None else parse_when(at),
         source_id=parse_opaque_id(item.get("id"), f"{where}.id"),
+        attachments=_attachments(item["content"]),
     )
 
 
@@ -118,12 +130,29 @@ def _part(item: object, where: str) -> str:
         raise InvalidInputError(f"{where}.content holds {_kind(item)}; its parts must be texts or mappings.")
     if isinstance(item.get("text"), str):
         return str(item["text"])
+    kind, address = _referred(item)
+    if address and not address.startswith("data:"):
+        return f"[{kind.removesuffix('_url')}: {address}]"
+    return f"[{kind.removesuffix('_url')}]"
+
+
+def _referred(item: Mapping[Any, Any]) -> tuple[str, str]:
+    """The type of a content's part, and the address that it names; empty when there is none."""
     kind = str(item.get("type", "part"))
     reference = item.get(kind)
     address = reference.get("url") if isinstance(reference, Mapping) else reference
-    if isinstance(address, str) and not address.startswith("data:"):
-        return f"[{kind.removesuffix('_url')}: {address}]"
-    return f"[{kind.removesuffix('_url')}]"
+    return kind, address if isinstance(address, str) else ""
+
+
+def _attachments(content: object) -> tuple[Attachment, ...]:
+    """Images and documents that a language model may be shown: at `https:`, or given whole. Others stay references."""
+    listed = content if isinstance(content, list) else [content]
+    referred = [_referred(item) for item in listed if isinstance(item, Mapping)]
+    return tuple(
+        Attachment(kind=_ATTACHMENT_KINDS[kind], url=address)
+        for kind, address in referred
+        if kind in _ATTACHMENT_KINDS and len(address) <= MAX_ATTACHMENT_CHARACTERS and _ATTACHED.fullmatch(address)
+    )
 
 
 def parse_text(value: object, where: str) -> str:

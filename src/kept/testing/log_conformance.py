@@ -26,7 +26,7 @@ import pytest
 
 from kept.domain.filters import matches, parse_filter
 from kept.domain.history import apply, fold, to_microseconds
-from kept.domain.memory import EntityRef, Episode, MemoryRecord, Message, Relation, repeat_key
+from kept.domain.memory import Attachment, EntityRef, Episode, MemoryRecord, Message, Relation, repeat_key
 from kept.domain.scope import Scope
 from kept.errors import ConflictError, KeptError, NotFoundError, StoreError
 from kept.ports import Listing
@@ -1032,6 +1032,15 @@ class LogConformance:
         with log.write() as transaction:
             transaction.put_episode(episode)
         assert log.episode("default", "episode-1") == episode
+
+    def test_an_episode_is_kept_without_attachments(self, log: Log) -> None:
+        """Of an image or document only what the text says of it stays."""
+        message = Message(role="user", content="[image]")
+        attached = replace(message, attachments=(Attachment(kind="image", url="data:image/png;base64,AAAA"),))
+        episode = Episode(id="episode-1", scope=SCOPE, connector="sdk", recorded_at=START, messages=(attached,))
+        with log.write() as transaction:
+            transaction.put_episode(episode)
+        assert log.episode("default", "episode-1") == replace(episode, messages=(message,))
 
     def test_a_source_is_known_to_its_project_and_user(self, log: Log, scribe: Scribe) -> None:
         """Whatever the agent, app or run; to no other user or project."""
