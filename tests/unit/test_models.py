@@ -194,3 +194,19 @@ def test_without_a_price_tokens_are_counted_all_the_same():
     (spent,) = desk.models.spent(EVERYTHING, "model").values()
     assert (spent.calls, spent.unpriced, spent.micros) == (1, 1, 0)
     assert spent.usage.tokens > 0
+
+
+def test_how_much_of_each_limit_is_left_is_told():
+    """Of the project's own first; of the day of now; a limit of jobs has nothing spent, since each job has its own."""
+    limits = [limit(200, "job"), limit(None, "project_day"), limit(900)]
+    desk = Desk({}, limits=limits, spending={"daily_usd": 1})
+    spent = desk.ask().usage
+    found = desk.models.standings("default")
+    assert [(one.limit.name, one.spent and one.spent.usage.tokens) for one in found] == [
+        ("spending.daily_usd", spent.tokens),
+        ("most_job", None),
+        ("most_day", spent.tokens),
+    ]
+    assert (found[0].left.micros, found[2].left.tokens) == (1_000_000 - 2 * spent.tokens, 900 - spent.tokens)
+    desk.clock.advance(timedelta(days=1))
+    assert [one.spent.calls for one in desk.models.standings("other") if one.spent] == [0]

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kept.domain.spending import (
+    Standing,
     Usage,
     as_dollars,
     parse_project_limits,
@@ -15,7 +16,7 @@ from kept.domain.spending import (
     total,
 )
 from kept.errors import InvalidInputError
-from kept.testing.ledger_conformance import call, settled
+from kept.testing.ledger_conformance import call, most, settled
 
 
 def test_a_call_counts_as_what_was_reserved_until_it_is_known_what_it_cost():
@@ -78,3 +79,18 @@ def test_what_is_no_limit_is_refused(spending, said):
     with pytest.raises(InvalidInputError) as caught:
         parse_project_limits(spending)
     assert said in str(caught.value)
+
+
+@given(
+    st.lists(st.sampled_from([call(), settled(call()), settled(call(), micros=None, outcome="failed")])),
+    st.integers(0, 9),
+)
+def test_totals_of_parts_add_up_to_that_of_the_whole(calls, place):
+    assert total(calls[:place]) + total(calls[place:]) == total(calls)
+
+
+def test_what_is_left_of_a_limit_is_never_below_zero():
+    limits = [most(150, micros=90), most(60, micros=None), most(micros=70)]
+    left = [Standing(limit=limit, spent=total([call()])).left for limit in limits]
+    assert [(one.tokens, one.micros) for one in left] == [(50, 0), (0, None), (None, 0)]
+    assert Standing(limit=limits[0], spent=None).left == limits[0]

@@ -43,7 +43,7 @@ class InMemoryLedger:
             if call.id in contents.calls:
                 raise ConflictError(f"There is already a call {call.id}.")
             for limit in limits:
-                if (bounded := limit.counts(call)) is not None:
+                if (bounded := limit.counts(call.project, call.at, call.job_id)) is not None:
                     limit.require_room(total(filter(bounded.admits, contents.calls.values())), call)
             contents.calls[call.id] = call
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final, Literal, Self, get_args
 
@@ -113,21 +113,23 @@ class SpendingListing:
     """Which calls: all conditions hold; one that is None does not constrain.
 
     Attributes:
+        job_ids: For one of these jobs.
         after: At or after.
         before: Before.
     """
 
     project: str | None = None
     task: ModelTask | None = None
-    job_id: str | None = None
+    job_ids: Collection[str] | None = None
     after: datetime | None = None
     before: datetime | None = None
 
     def admits(self, call: ModelCall) -> bool:
         """Whether the call is one of them."""
-        exact = {"project": self.project, "task": self.task, "job_id": self.job_id}
         return (
-            all(value in {None, getattr(call, name)} for name, value in exact.items())
+            self.project in {None, call.project}
+            and self.task in {None, call.task}
+            and (self.job_ids is None or call.job_id in self.job_ids)
             and (self.after is None or call.at >= self.after)
             and (self.before is None or call.at < self.before)
         )
@@ -151,6 +153,17 @@ class SpendingTotal:
     unsettled: int = 0
     failed: int = 0
 
+    def __add__(self, other: Self) -> SpendingTotal:
+        """Of different calls, both together."""
+        return SpendingTotal(
+            calls=self.calls + other.calls,
+            usage=self.usage + other.usage,
+            micros=self.micros + other.micros,
+            unpriced=self.unpriced + other.unpriced,
+            unsettled=self.unsettled + other.unsettled,
+            failed=self.failed + other.failed,
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpendingLimit:
@@ -168,12 +181,12 @@ class SpendingLimit:
     tokens: int | None = None
     micros: int | None = None
 
-    def counts(self, call: ModelCall) -> SpendingListing | None:
-        """The calls that it bounds together with this one; None when it does not bound this one."""
+    def counts(self, project: str, at: datetime, job_id: str | None = None) -> SpendingListing | None:
+        """The calls that it bounds together, for one of a project at a time for a job; None when it does not bound that one."""
         if self.per == "job":
-            return None if call.job_id is None else SpendingListing(project=call.project, job_id=call.job_id)
-        after, before = day_around(call.at)
-        return SpendingListing(project=call.project if self.per == "project_day" else None, after=after, before=before)
+            return None if job_id is None else SpendingListing(project=project, job_ids=[job_id])
+        after, before = day_around(at)
+        return SpendingListing(project=project if self.per == "project_day" else None, after=after, before=before)
 
     def require_room(self, spent: SpendingTotal, call: ModelCall) -> None:
         """Refuse a call that is about to be made when with it more than this would be spent.
@@ -193,11 +206,32 @@ class SpendingLimit:
             if most is not None and before + more > most:
                 until_midnight = (day_around(call.at)[1] - call.at).total_seconds()
                 raise SpendingLimitError(
-                    f"The limit {self.name} is {said(most)}; {said(before)} are spent or reserved, and this call could "
-                    f"take {said(more)}.",
+                    f"The limit {self.name} of {said(most)} has no room left for a call that could take {said(more)}.",
                     limit=self.name,
                     retry_after_s=until_midnight if self.per != "job" and more <= most else None,
                 )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """How much of a limit is spent.
+
+    Attributes:
+        spent: Or reserved, in the day of now; None of a limit of jobs, each of which has its own.
+    """
+
+    limit: SpendingLimit
+    spent: SpendingTotal | None
+
+    @property
+    def left(self) -> SpendingLimit:
+        """What is left of it, never below zero."""
+        used = self.spent or SpendingTotal()
+        return replace(
+            self.limit,
+            tokens=None if self.limit.tokens is None else max(self.limit.tokens - used.usage.tokens, 0),
+            micros=None if self.limit.micros is None else max(self.limit.micros - used.micros, 0),
+        )
 
 
 def to_micros(dollars: float | None) -> int | None:

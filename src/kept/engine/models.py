@@ -19,6 +19,7 @@ from kept.domain.spending import (
     SpendingLimit,
     SpendingListing,
     SpendingTotal,
+    Standing,
     Usage,
     project_limits,
 )
@@ -130,6 +131,15 @@ class Models:
     def limits(self, project: str) -> list[SpendingLimit]:
         """Those that hold for a project, the narrowest first: its own, then everybody's."""
         return [*project_limits(self._settings_of(project).get("spending") or {}), *self._limits]
+
+    def standings(self, project: str) -> list[Standing]:
+        """How much of each limit that is set is spent today, the narrowest first."""
+        set_ = [limit for limit in self.limits(project) if (limit.tokens, limit.micros) != (None, None)]
+        now = self._clock()
+        return [Standing(limit=limit, spent=self._spent_of(limit.counts(project, now))) for limit in set_]
+
+    def _spent_of(self, calls: SpendingListing | None) -> SpendingTotal | None:
+        return None if calls is None else sum(self.spent(calls, "day").values(), SpendingTotal())
 
     def spent(self, listing: SpendingListing, by: SpendingGroup) -> dict[str, SpendingTotal]:
         """What calls cost together, as `Ledger.totals`."""

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -26,16 +27,23 @@ _NAMES: Final[Mapping[SpendingGroup, str]] = {
     "job": "coalesce(job_id, '')",
 }
 """What gives a call's name in a group; `at` is in microseconds."""
+_CONDITIONS: Final[Mapping[str, str]] = {
+    "project": "project = :project",
+    "task": "task = :task",
+    "job_ids": "job_id IN (SELECT value FROM json_each(:job_ids))",
+    "after": "at >= :after",
+    "before": "at < :before",
+}
 
 
 class SqliteLedger(OnLog):
     """The ledger port."""
 
     def reserve(self, call: ModelCall, limits: Sequence[SpendingLimit]) -> None:
-        bounds = [(limit, bounded) for limit in limits if (bounded := limit.counts(call)) is not None]
-
         def take(connection: sqlite3.Connection) -> None:
-            for limit, bounded in bounds:
+            for limit in limits:
+                if (bounded := limit.counts(call.project, call.at, call.job_id)) is None:
+                    continue
                 sql, parameters = _where(bounded)
                 found = connection.execute(f"SELECT {queries()['spending']} WHERE {sql}", parameters).fetchone()
                 limit.require_room(_to_total(found), call)
@@ -76,16 +84,15 @@ def open_ledger(pool: Pool, path: Path) -> SqliteLedger:
 
 
 def _where(listing: SpendingListing) -> tuple[str, dict[str, Any]]:
-    conditions = {
-        "project = :project": listing.project,
-        "task = :task": listing.task,
-        "job_id = :job_id": listing.job_id,
-        "at >= :after": None if listing.after is None else to_microseconds(listing.after),
-        "at < :before": None if listing.before is None else to_microseconds(listing.before),
+    values: dict[str, Any] = {
+        "project": listing.project,
+        "task": listing.task,
+        "job_ids": None if listing.job_ids is None else json.dumps(list(listing.job_ids)),
+        "after": None if listing.after is None else to_microseconds(listing.after),
+        "before": None if listing.before is None else to_microseconds(listing.before),
     }
-    asked = {condition: value for condition, value in conditions.items() if value is not None}
-    parameters = {condition.partition(":")[2]: value for condition, value in asked.items()}
-    return " AND ".join(asked) or "TRUE", parameters
+    parameters = {name: value for name, value in values.items() if value is not None}
+    return " AND ".join(_CONDITIONS[name] for name in parameters) or "TRUE", parameters
 
 
 def _row(call: ModelCall) -> dict[str, Any]:
