@@ -5,15 +5,18 @@ from __future__ import annotations
 import uuid
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from kept.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from kept.engine.models import Models
     from kept.engine.platform import Platform
     from kept.engine.service import Service
     from kept.engine.worker import Worker
-    from kept.ports import Embedder, Log, Sender
+    from kept.ports import Embedder, Ledger, Log, Registry, Sender
     from kept.settings import Settings
 
 _SQLITE: Final = "sqlite:///"
@@ -50,6 +53,7 @@ def build_platform(settings: Settings) -> Platform:
             "memory:// keeps nothing when the process ends, keys included. Give a file: --database sqlite:///kept.db."
         )
     from kept.adapters.sqlite.control import open_control
+    from kept.adapters.sqlite.ledger import open_ledger
     from kept.adapters.sqlite.log import SqliteLog
 
     path = sqlite_path(_checked(settings.database))
@@ -59,12 +63,25 @@ def build_platform(settings: Settings) -> Platform:
     return Platform(
         service=_service(settings, log, embedder),
         categories=Categories(embedder, registry),
+        models=_models(settings, open_ledger(log.pool, path), registry),
         registry=registry,
         jobs=jobs,
         trail=AuditTrail(audit),
         clock=_now,
         ids=_new_id,
     )
+
+
+def _models(settings: Settings, ledger: Ledger, registry: Registry) -> Models:
+    """The language models, within what the settings and each project let them cost."""
+    from kept.engine.categories import PROJECT
+    from kept.engine.models import Models
+
+    def settings_of(project: str) -> Mapping[str, Any]:
+        entry = registry.find(PROJECT, project)
+        return entry.data if entry is not None else {}
+
+    return Models({}, ledger, clock=_now, ids=_new_id, limits=settings.spending_limits, settings_of=settings_of)
 
 
 def build_sender(settings: Settings) -> Sender:

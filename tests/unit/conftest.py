@@ -11,14 +11,16 @@ import pytest
 from kept.adapters.extractors.rules import RuleExtractor
 from kept.adapters.inmemory import InMemoryLog
 from kept.adapters.inmemory_control import InMemoryAudit, InMemoryJobs, InMemoryRegistry
+from kept.adapters.inmemory_ledger import InMemoryLedger
 from kept.domain.access import Principal
 from kept.domain.scope import Scope
 from kept.engine.access import ProjectAccess
 from kept.engine.categories import Categories
+from kept.engine.models import Models
 from kept.engine.platform import Platform
 from kept.engine.service import Service
 from kept.engine.trail import AuditTrail
-from kept.testing.fakes import FakeEmbedder, FixedClock
+from kept.testing.fakes import FakeEmbedder, FixedClock, SequentialIds
 
 if TYPE_CHECKING:
     from kept.domain.memory import MemoryRecord
@@ -85,6 +87,7 @@ def platform():
         jobs=InMemoryJobs(log),
         trail=AuditTrail(InMemoryAudit()),
         categories=Categories(embedder, registry),
+        models=Models({}, InMemoryLedger(log), clock=engine.clock, ids=SequentialIds()),
         clock=engine.clock,
         ids=lambda: str(uuid.uuid5(uuid.NAMESPACE_OID, f"platform:{next(numbers)}")),
     )

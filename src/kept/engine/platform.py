@@ -15,6 +15,7 @@ from kept.ports import Clock, Entry, Ids, Jobs, Registry
 if TYPE_CHECKING:
     from kept.engine.access import ProjectAccess
     from kept.engine.categories import Categories
+    from kept.engine.models import Models
     from kept.engine.trail import AuditTrail
 
 
@@ -28,6 +29,7 @@ class Platform:
         jobs: What was acknowledged and is done afterwards.
         trail: Who read or changed what.
         categories: What memories are sorted under.
+        models: The language models, and what they cost; none need be set up.
         storing: Held while acknowledged adds are stored, and while an erase runs: what an erase forgot is not stored after it.
         asked: Set when a write is acknowledged, so that a worker in this process need not look for it.
     """
@@ -37,6 +39,7 @@ class Platform:
     jobs: Jobs
     trail: AuditTrail
     categories: Categories
+    models: Models
     clock: Clock
     ids: Ids
     storing: threading.Lock = field(default_factory=threading.Lock)
