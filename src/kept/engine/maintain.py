@@ -26,10 +26,11 @@ from kept.domain.history import (
 from kept.domain.lexicon import is_finite, layout_fault
 from kept.domain.memory import CLOSED_STATES, MemoryRecord, State, text_hash
 from kept.domain.scope import Scope
+from kept.domain.text import hashed_terms
 from kept.engine.indexing import Indexer
 from kept.engine.intake import parse_metadata
 from kept.errors import ConflictError, InvalidInputError, NotFoundError
-from kept.ports import Clock, Finding, Ids, IndexEntry, Listing, Log, PartitionRow, Progress, Transaction
+from kept.ports import Clock, Finding, Ids, IndexEntry, Listing, Log, LogReader, PartitionRow, Progress, Transaction
 
 ALL_STATES: Final[tuple[State, ...]] = get_args(State)
 BATCH_RECORDS: Final = 1_000
@@ -87,6 +88,20 @@ class By:
 
     actor: str | None = None
     connector: str = "sdk"
+
+
+def _echoes(log: LogReader, record: MemoryRecord) -> list[str]:
+    """Ids of what was made of the same words: of a fact the statements, of a statement the facts, that share a word with it."""
+    places, words = set(record.source_positions), set(hashed_terms(record.text))
+    if record.episode_id is None or not places:
+        return []
+    return [
+        other.id
+        for other in log.made_of_episode(record.scope, record.episode_id)
+        if (other.kind == "fact") != (record.kind == "fact")
+        and not places.isdisjoint(other.source_positions)
+        and not words.isdisjoint(hashed_terms(other.text))
+    ]
 
 
 class _Indexed(NamedTuple):
@@ -335,12 +350,21 @@ class Maintain:
     def erase(self, project: str, memory_ids: Sequence[str], by: By) -> Erasure:
         """Remove the content of memories for good: from the log, the index, the sources and the files' free space.
 
-        The message that a memory was taken from is blanked whole. Memories made of other sentences of it stay.
+        The message that a memory was taken from is blanked whole. Memories made of other sentences of it stay; a fact and the
+        statements of the same words go together.
 
         Raises:
             NotFoundError: One of them does not exist; nothing was erased.
         """
-        return self._erase(project, lambda _: dict.fromkeys(memory_ids), None, by)
+
+        def chosen(transaction: Transaction) -> Iterator[str]:
+            for memory_id in dict.fromkeys(memory_ids):
+                record = transaction.find(project, memory_id)
+                echoes = () if record is None else _echoes(transaction, record)
+                yield memory_id
+                yield from echoes
+
+        return self._erase(project, chosen, None, by)
 
     def erase_all(self, listing: Listing, by: By, *, sources: Scope | None = None) -> Erasure:
         """Erase all that a listing holds and, given `sources`, every message of that scope's episodes."""

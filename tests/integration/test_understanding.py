@@ -1,0 +1,384 @@
+"""Understanding: what becomes of what was said when a language model reads it, and of all that can go wrong with that."""
+
+from __future__ import annotations
+
+import itertools
+import uuid
+from datetime import timedelta
+
+import pytest
+
+from kept.adapters.embedders.wordllama import WordLlamaEmbedder
+from kept.adapters.extractors.rules import RuleExtractor
+from kept.adapters.inmemory import InMemoryLog
+from kept.adapters.inmemory_control import InMemoryJobs
+from kept.adapters.inmemory_ledger import InMemoryLedger
+from kept.domain.scope import Scope
+from kept.domain.spending import SpendingLimit
+from kept.engine.models import Models
+from kept.engine.service import Service
+from kept.engine.understanding import MAX_ATTEMPTS, Reading
+from kept.errors import ConfigurationError, ModelAnswerError, ModelUnavailableError
+from kept.testing.fakes import FixedClock
+from kept.testing.models import ScriptedModel
+
+ANA = Scope(user_id="ana", run_id="monday")
+HOME = {"t": "Ana lives in Berlin.", "s": [1], "k": "profile", "c": 0.9}
+MOVED = {"t": "Ana lives in Hamburg.", "s": [1], "k": "profile", "c": 0.9}
+
+
+class Store:
+    """A store whose language model follows a script."""
+
+    def __init__(self, answers=(), *, contradiction=None, limits=(), settings=None):
+        numbers = itertools.count()
+        ids = lambda: str(uuid.uuid5(uuid.NAMESPACE_OID, f"{next(numbers)}"))  # noqa: E731
+        self.log, self.clock = InMemoryLog(), FixedClock()
+        self.jobs = InMemoryJobs(self.log)
+        self.model = ScriptedModel(answers)
+        self.judge = contradiction and ScriptedModel(contradiction, name="scripted:judge")
+        self.ledger = InMemoryLedger()
+        models = {"extraction": self.model, "contradiction": self.judge or self.model}
+        self.service = Service(
+            log=self.log,
+            embedder=WordLlamaEmbedder(),
+            extractor=RuleExtractor(),
+            clock=self.clock,
+            ids=ids,
+            reading=Reading(
+                jobs=self.jobs,
+                models=Models(models, self.ledger, clock=self.clock, ids=ids, limits=limits),
+                settings_of=lambda _: settings or {},
+            ),
+        )
+
+    def say(self, *turns, scope=ANA, **options):
+        """Add turns, `"text"` or `(role, text)`, and have them read: the add's result and the jobs as they ended."""
+        messages = [
+            {"role": "user", "name": "Ana", "content": turn}
+            if isinstance(turn, str)
+            else dict(zip(("role", "content"), turn, strict=True))
+            for turn in turns
+        ]
+        result = self.service.add(scope, messages, **options)
+        self.clock.advance(timedelta(minutes=1))
+        return result, [part.job for part in self.service.understand(scope, result)]
+
+    def facts(self, **options):
+        records, _ = self.service.list(Scope(user_id="*"), newest_first=False, **options)
+        return [record for record in records if record.kind == "fact"]
+
+    def texts(self, **options):
+        return [record.text for record in self.service.list(Scope(user_id="*"), newest_first=False, **options)[0]]
+
+
+def answer(*facts):
+    return {"f": list(facts)}
+
+
+def test_a_conversation_becomes_facts_that_point_at_their_words():
+    store = Store([answer(HOME)])
+    result, [job] = store.say("I live in Berlin, near the river.")
+    [fact] = store.facts()
+    assert (fact.text, fact.type, fact.confidence, fact.speaker) == ("Ana lives in Berlin.", "profile", 0.9, "Ana")
+    assert (fact.episode_id, fact.position) == (result.stored[0].memory.episode_id, 0)
+    assert fact.scope == ANA
+    assert job.status == "SUCCEEDED"
+    assert [entry["event"] for entry in job.results] == ["ADD"]
+    assert store.service.source("default", fact.id).content == "I live in Berlin, near the river."
+
+
+def test_statements_stay_beside_the_facts():
+    store = Store([answer(HOME)])
+    store.say("I live in Berlin, near the river.")
+    assert store.texts() == ["I live in Berlin, near the river.", "Ana lives in Berlin."]
+
+
+def test_each_fact_is_an_operation_that_undo_takes_back():
+    store = Store([answer(HOME, {"t": "Ana likes rowing.", "s": [1], "k": "preference", "c": 0.9})])
+    _, [job] = store.say("I live in Berlin, near the river, and I like rowing.")
+    operations = [entry["operation_id"] for entry in job.results]
+    assert len(set(operations)) == 2
+    store.service.undo(ANA, operations[0])
+    assert [fact.text for fact in store.facts()] == ["Ana likes rowing."]
+
+
+# --- resolution ---
+
+
+def test_a_contradiction_closes_what_it_contradicts_and_links_both():
+    store = Store([answer(HOME), answer(MOVED | {"contradicts": ["m1"]})])
+    store.say("I live in Berlin, near the river.")
+    _, [job] = store.say("I live in Hamburg now.")
+    old, new = store.facts()
+    assert (old.state, old.superseded_by, old.valid_to) == ("superseded", new.id, new.created_at)
+    assert new.supersedes[0] == old.id
+    assert "SUPERSEDE" in [entry["event"] for entry in job.results]
+    found = [
+        hit.memory.text for hit in store.service.search(Scope(user_id="ana"), "Where does Ana live?", latest_only=True)
+    ]
+    assert "Ana lives in Hamburg." in found
+    assert "Ana lives in Berlin." not in found
+
+
+def test_a_closed_fact_takes_the_statement_of_the_same_words_with_it():
+    """Else the sentence it was made of would go on saying it."""
+    store = Store([answer(HOME), answer(MOVED | {"contradicts": ["m1"]})])
+    store.say("I live in Berlin.")
+    store.say("I live in Hamburg now.")
+    assert store.texts(latest_only=True) == ["I live in Hamburg now.", "Ana lives in Hamburg."]
+
+
+def test_a_resolution_is_undone_as_a_whole():
+    store = Store([answer(HOME), answer(MOVED | {"contradicts": ["m1"]})])
+    store.say("I live in Berlin.")
+    _, [job] = store.say("I live in Hamburg now.")
+    store.service.undo(ANA, job.results[0]["operation_id"])
+    assert store.texts(latest_only=True) == ["I live in Berlin.", "Ana lives in Berlin.", "I live in Hamburg now."]
+
+
+def test_the_log_says_why():
+    store = Store([answer(HOME), answer(MOVED | {"contradicts": ["m1"]})])
+    store.say("I live in Berlin.")
+    store.say("I live in Hamburg now.")
+    old, new = store.facts()
+    why = store.service.history("default", new.id)[0].revision.changes["why"]
+    assert why["by"] == "scripted:model"
+    assert [(entry["memory_id"], entry["verdict"]) for entry in why["supersedes"]] == [(old.id, "contradicts")]
+    assert "Berlin" not in str(why)
+
+
+def test_a_fact_that_is_known_is_reinforced():
+    store = Store([answer(HOME), answer(HOME | {"same": "m1"})])
+    store.say("I live in Berlin.")
+    store.say("As I said: I live in Berlin.")
+    [fact] = store.facts()
+    assert fact.reinforced == 1
+
+
+def test_what_was_true_before_is_stored_as_closed():
+    """Told later, true earlier: it closes nothing."""
+    earlier = {"t": "Ana lived in Bonn since 2019-01-01.", "s": [1], "k": "profile", "c": 0.9, "from": "2019-01-01"}
+    store = Store([answer(HOME), answer(earlier | {"contradicts": ["m1"]})])
+    store.say("I live in Berlin.")
+    store.say("Since 2019-01-01 I lived in Bonn.")
+    home, before = store.facts()
+    assert home.state == "active"
+    assert (before.state, before.superseded_by, before.valid_to) == ("superseded", home.id, home.created_at)
+    assert before.id in home.supersedes
+
+
+@pytest.mark.parametrize(
+    ("turn", "fact"),
+    [
+        (("assistant", "Ana lives in Hamburg."), MOVED | {"t": "Ana lives in the city of Hamburg."}),
+        ("Maybe I live in Hamburg soon.", MOVED | {"c": 0.3}),
+        (
+            "Postgres listens on port 5432.",
+            {"t": "The Postgres listens on port 5432.", "s": [1], "k": "profile", "c": 1},
+        ),
+    ],
+    ids=["an assistant's word", "a guess", "another subject"],
+)
+def test_a_model_cannot_have_a_memory_closed_by(turn, fact):
+    """It only proposes. The fact itself is kept, and the log says why it closed nothing."""
+    store = Store([answer(HOME), answer(fact | {"contradicts": ["m1"]})])
+    store.say("I live in Berlin.")
+    store.say(turn)
+    old, new = store.facts()
+    assert old.state == "active"
+    assert store.service.history("default", new.id)[0].revision.changes["why"]["refused"][0]["memory_id"] == old.id
+
+
+def test_another_model_may_judge_contradictions():
+    """Where one is configured, its word stands in place of the reader's."""
+    store = Store([answer(HOME), answer(MOVED)], contradiction=[{"v": [{"m": 1, "is": "contradicts"}]}])
+    store.say("I live in Berlin.")
+    store.say("I live in Hamburg now.")
+    old, _ = store.facts()
+    assert old.state == "superseded"
+    assert len(store.judge.prompts) == 1
+
+
+# --- failure ---
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (ModelUnavailableError("The model is down."), "down"),
+        (ModelAnswerError("Half a JSON."), "Half"),
+        (ConfigurationError("The key was refused."), "refused"),
+        (RuntimeError("secret detail"), "RuntimeError"),
+    ],
+    ids=["down", "nonsense", "refused", "a fault of ours"],
+)
+def test_a_model_that_fails_costs_nothing_but_time(error, words):
+    """What was said is stored and found; the job says what happened and is tried again."""
+    store = Store([error, answer(HOME)])
+    result, [job] = store.say("I live in Berlin.")
+    assert (job.status, job.attempts) == ("PENDING", 1)
+    assert words in job.error
+    assert "secret" not in job.error
+    assert store.texts() == ["I live in Berlin."]
+    store.clock.advance(timedelta(hours=2))
+    [part] = store.service.understand(ANA, result)
+    assert (part.job.status, part.job.error) == ("SUCCEEDED", None)
+    assert [fact.text for fact in part.facts] == ["Ana lives in Berlin."]
+
+
+def test_a_job_is_given_up_after_some_attempts():
+    store = Store([ModelUnavailableError("down")] * MAX_ATTEMPTS)
+    result, [job] = store.say("I live in Berlin.")
+    while job.status == "PENDING":
+        store.clock.advance(timedelta(hours=2))
+        [(job, _)] = store.service.understand(ANA, result)
+    assert (job.status, job.attempts) == ("FAILED", MAX_ATTEMPTS)
+
+
+def test_a_model_that_asks_for_patience_gets_it():
+    store = Store([ModelUnavailableError("busy", retry_after_s=90), answer(HOME)])
+    _, [job] = store.say("I live in Berlin.")
+    assert job.run_after - job.updated_at == timedelta(seconds=90)
+
+
+def test_where_a_limit_is_reached_reading_waits():
+    """Nothing is asked, and the waiting counts as no attempt."""
+    store = Store([answer(HOME)], limits=[SpendingLimit(name="llm_daily_tokens", per="day", tokens=3_200)])
+    store.say("I live in Berlin.")
+    _, [job] = store.say("My sister Mia visits Rome.")
+    assert (job.status, job.attempts) == ("PENDING", 0)
+    assert "llm_daily_tokens" in job.error
+    assert job.run_after.date() > store.clock().date()
+    assert len(store.model.prompts) == 1
+    assert "My sister Mia visits Rome." in store.texts()
+
+
+# --- nothing twice, and nothing that was taken away ---
+
+
+def test_the_same_words_are_read_once():
+    store = Store([answer(HOME)])
+    first, _ = store.say("I live in Berlin.")
+    second, [job] = store.say("I live in Berlin.")
+    assert second.extractions == first.extractions
+    assert job.status == "SUCCEEDED"
+    assert len(store.model.prompts) == 1
+
+
+def test_the_same_words_of_another_person_are_read_for_them():
+    store = Store([answer(HOME), answer(HOME)])
+    store.say("I live in Berlin.")
+    store.say("I live in Berlin.", scope=Scope(user_id="bob"))
+    assert [fact.user_id for fact in store.facts()] == ["ana", "bob"]
+
+
+def test_words_whose_facts_were_deleted_are_read_anew():
+    store = Store([answer(HOME), answer(HOME)])
+    store.say("I live in Berlin.")
+    store.service.delete_all(Scope(user_id="ana"))
+    store.say("I live in Berlin.")
+    assert [fact.text for fact in store.facts()] == ["Ana lives in Berlin."]
+
+
+def test_an_add_that_is_repeated_with_its_key_is_read_once():
+    store = Store([answer(HOME)])
+    store.say("I live in Berlin.", idempotency_key="once")
+    store.say("I live in Berlin.", idempotency_key="once")
+    assert len(store.model.prompts) == 1
+    assert len(store.facts()) == 1
+
+
+@pytest.mark.parametrize("take", ["delete", "erase"])
+def test_what_was_taken_away_before_it_was_read_is_not_brought_back(take):
+    """Neither sent to a model nor stored as a fact."""
+    store = Store([ModelUnavailableError("down")])
+    result, _ = store.say("I live in Berlin.")
+    memory = result.stored[0].memory
+    store.service.delete("default", [memory.id]) if take == "delete" else store.service.erase("default", [memory.id])
+    store.clock.advance(timedelta(hours=1))
+    store.service.understand(ANA, result)
+    assert len(store.model.prompts) == 1
+    assert store.facts() == []
+
+
+@pytest.mark.parametrize("take", ["delete", "erase"])
+def test_what_is_taken_away_while_the_model_reads_is_not_brought_back(take):
+    store = Store()
+
+    def read(_prompt):
+        [record] = store.service.list(Scope(user_id="ana"))[0]
+        store.service.delete("default", [record.id]) if take == "delete" else store.service.erase(
+            "default", [record.id]
+        )
+        return answer(HOME)
+
+    store.model._answer = read
+    store.say("I live in Berlin.")
+    assert store.facts() == []
+
+
+def test_an_erase_reaches_the_facts_made_of_the_same_words():
+    """And the statement, when the fact is erased: of either nothing is left anywhere. What says something else stays."""
+    store = Store([answer(HOME), answer(HOME)])
+    for kind in ("statement", "fact"):
+        store.say("I live in Berlin. Tea is my favourite drink.")
+        chosen = next(
+            record
+            for record in store.service.list(Scope(user_id="ana"))[0]
+            if "Berlin" in record.text and record.kind == kind
+        )
+        store.service.erase("default", [chosen.id])
+        assert store.texts() == ["Tea is my favourite drink."]
+        assert "Berlin" not in repr(vars(store.log))
+
+
+# --- what it is asked ---
+
+
+def test_a_project_says_what_it_wants():
+    store = Store([answer()], settings={"custom_instructions": "Only what concerns tea."})
+    store.say("I live in Berlin.")
+    assert "Only what concerns tea." in store.model.prompts[0].instructions
+
+
+def test_a_call_says_what_it_wants_in_place_of_the_project():
+    store = Store([answer()], settings={"custom_instructions": "Only what concerns tea."})
+    store.say("I live in Berlin.", wishes={"custom_instructions": "Homes.", "excludes": "Health."})
+    instructions = store.model.prompts[0].instructions
+    assert "Homes." in instructions
+    assert "Health." in instructions
+    assert "concerns tea" not in instructions
+
+
+def test_earlier_turns_of_the_session_come_along():
+    store = Store([answer(), answer()])
+    store.say("My sister Mia visits Rome.")
+    store.say("She arrives on Friday.")
+    assert "Mia" in store.model.prompts[1].content
+
+
+def test_nobody_elses_memories_come_along():
+    store = Store([answer(), answer()])
+    store.say("I live in Berlin.", scope=Scope(user_id="bob"))
+    store.say("I live in Berlin too.")
+    assert "bob" not in store.model.prompts[1].content
+    assert "memories" not in store.model.prompts[1].content
+
+
+def test_verbatim_adds_and_finished_facts_are_not_read():
+    store = Store()
+    _, jobs = store.say("I live in Berlin.", infer=False)
+    store.service.add(ANA, facts=["Ana lives in Berlin."])
+    assert jobs == []
+    assert store.model.prompts == []
+
+
+def test_a_long_conversation_is_read_in_parts():
+    store = Store(lambda _: answer())
+    _, jobs = store.say(
+        *(f"On day {day} I walked {day} miles along the river and wrote about it." for day in range(400))
+    )
+    assert len(jobs) > 1
+    assert {job.status for job in jobs} == {"SUCCEEDED"}
+    assert len(store.model.prompts) == len(jobs)
