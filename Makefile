@@ -78,7 +78,7 @@ $(VENV)/dev.stamp: pyproject.toml $(VENV)/run.stamp
 		echo "$$($(BIN)/python -m pip --version) is older than 25.1 and could not be upgraded; it knows no dependency groups." >&2; \
 		exit 1; \
 	}
-	@$(BIN)/python -m pip install --quiet --editable '.[server]' --group dev
+	@$(BIN)/python -m pip install --quiet --editable '.[server,llm]' --group dev
 	@touch $@
 
 # The released npm clients that the acceptance tests run; without npm those are skipped, and say so.

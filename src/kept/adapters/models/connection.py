@@ -1,0 +1,181 @@
+"""Providers through pydantic-ai: each connected with what it is given, its failures told in the words of Kept's errors.
+
+Everything here imports pydantic-ai when it is called, never before: that takes a second, and most commands ask no model.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+from urllib.parse import urlsplit
+
+from kept.adapters.models.access import OAUTH_PREFIX, Access
+from kept.domain.spending import Usage
+from kept.errors import ConfigurationError, KeptError, ModelAnswerError, ModelUnavailableError
+
+if TYPE_CHECKING:
+    from pydantic_ai.exceptions import ModelAPIError
+    from pydantic_ai.providers import Provider
+
+_T = TypeVar("_T")
+
+__all__ = ["check_extra", "complete", "connect", "told"]
+
+OLLAMA_URL: Final = "http://127.0.0.1:11434/v1"
+"""Where Ollama listens unless told otherwise, with the path of its OpenAI-compatible side."""
+
+OAUTH_BETA: Final = "oauth-2025-04-20"
+"""The header by which Anthropic accepts an OAuth token in place of a key."""
+
+_TOO_LARGE: Final = 413
+"""The status of HTTP for a request that is too large; pydantic-ai has no kind of its own for it."""
+_KEY_PARAMETERS: Final = ("api_key", "token")
+_URL_PARAMETERS: Final = ("base_url", "azure_endpoint", "api_base")
+
+
+def check_extra(spec: str) -> None:
+    """Refuse a provider's model while the extra is missing.
+
+    Raises:
+        ConfigurationError: `kept[llm]` is not installed.
+    """
+    if find_spec("pydantic_ai") is None:
+        raise ConfigurationError(
+            f"{spec!r} needs an extra that is not installed; install it with: pip install 'kept[llm]'"
+        )
+
+
+def complete(work: Callable[[], Coroutine[Any, Any, _T]]) -> _T:
+    """Do asynchronous work to its end, whether or not the caller's thread runs an event loop of its own."""
+    from anyio.from_thread import start_blocking_portal
+
+    async def quietly() -> _T:
+        # What a broken stream leaves behind is closed with this loop; asyncio would print that it was.
+        asyncio.get_running_loop().set_exception_handler(lambda *_: None)
+        return await work()
+
+    with start_blocking_portal() as portal:
+        done: _T = portal.call(quietly)
+        return done
+
+
+@asynccontextmanager
+async def connect(name: str, access: Access) -> AsyncIterator[Provider[Any]]:
+    """A provider, with connections of its own that are closed at the end.
+
+    Raises:
+        ConfigurationError: It lacks its credentials or its package, or takes no address.
+    """
+    key = None if access.key is None else access.key()
+    if name == "anthropic" and key is not None:
+        async with _connect_anthropic(key, access.base_url) as anthropic:
+            yield anthropic
+        return
+    async with _made(name, key, access) as provider:
+        client: Any = provider.client
+        if hasattr(client, "max_retries"):
+            client.max_retries = 0
+        yield provider
+
+
+def _made(name: str, key: str | None, access: Access) -> Provider[Any]:
+    from pydantic_ai.exceptions import UserError
+    from pydantic_ai.providers import infer_provider_class
+
+    try:
+        made = infer_provider_class(name)
+        parameters = inspect.signature(made).parameters
+        given = {}
+        if key is not None:
+            given[_first(_KEY_PARAMETERS, parameters, f"The provider {name!r} takes no key.")] = key
+        if url := _address(name, access.base_url):
+            fixed = f"The provider {name!r} has a fixed address; name a compatible server as openai:MODEL."
+            given[_first(_URL_PARAMETERS, parameters, fixed)] = url
+        return made(**given)
+    except (ImportError, UserError, ValueError) as error:
+        raise ConfigurationError(f"The provider {name!r} cannot be used: {error}") from None
+
+
+def _first(wanted: tuple[str, ...], parameters: Any, otherwise: str) -> str:
+    for name in wanted:
+        if name in parameters:
+            return name
+    raise ConfigurationError(otherwise)
+
+
+def _address(name: str, base_url: str | None) -> str | None:
+    if name != "ollama":
+        return base_url
+    url = (base_url or OLLAMA_URL).rstrip("/")
+    return url if urlsplit(url).path else f"{url}/v1"
+
+
+@asynccontextmanager
+async def _connect_anthropic(key: str, base_url: str | None) -> AsyncIterator[Provider[Any]]:
+    """Anthropic with a key or an OAuth token; its form says which it is."""
+    try:
+        from anthropic import AsyncAnthropic
+        from pydantic_ai.providers.anthropic import AnthropicProvider
+    except ImportError as error:
+        raise ConfigurationError(f"The provider 'anthropic' cannot be used: {error}") from None
+
+    if key.startswith(OAUTH_PREFIX):
+        headers = {"anthropic-beta": OAUTH_BETA}
+        client = AsyncAnthropic(auth_token=key, default_headers=headers, base_url=base_url, max_retries=0)
+    else:
+        client = AsyncAnthropic(api_key=key, base_url=base_url, max_retries=0)
+    async with client:
+        yield AnthropicProvider(anthropic_client=client)
+
+
+def told(error: Exception, model: str, access: Access, usage: Usage) -> KeptError | None:
+    """A failure of the provider, or of the way to it, as one of Kept's errors; None for what is neither.
+
+    The provider's own words are left out: they may quote what it was sent.
+
+    Args:
+        error: What was raised.
+        model: Provider and model.
+        access: Whose advice helps when the credentials are refused.
+        usage: What the call cost, as far as the provider said.
+    """
+    from pydantic_ai import exceptions
+
+    if isinstance(error, KeptError):
+        return error
+    if isinstance(error, exceptions.UserError):
+        return ConfigurationError(f"{model} cannot be asked: {error}")
+    spent = {"input_tokens": usage.input_tokens, "output_tokens": usage.output_tokens}
+    if isinstance(error, exceptions.ModelAPIError):
+        return _refused(error, model, access, spent)
+    if isinstance(error, exceptions.UnexpectedModelBehavior):
+        return ModelAnswerError(f"{model} gave an answer that cannot be used ({type(error).__name__}).", **spent)
+    if isinstance(error, TimeoutError):
+        return ModelUnavailableError(f"{model} fell silent.", **spent)
+    return None
+
+
+def _refused(error: ModelAPIError, model: str, access: Access, spent: dict[str, int]) -> KeptError:
+    from pydantic_ai import exceptions
+
+    if isinstance(error, exceptions.ModelAuthenticationError):
+        return ConfigurationError(f"{model} refuses the credentials ({_said(error)}): {access.advice}.")
+    if isinstance(error, exceptions.ModelNotFoundError):
+        return ConfigurationError(f"{model} is not known to its provider ({_said(error)}): check its name and address.")
+    rejected = isinstance(error, exceptions.ModelRequestRejectedError)
+    if rejected or getattr(error, "status_code", None) == _TOO_LARGE:
+        return ModelAnswerError(f"{model} refuses the request ({_said(error)}).", **spent)
+    return ModelUnavailableError(
+        f"{model} is not available ({_said(error)}).", retry_after_s=error.retry_after, **spent
+    )
+
+
+def _said(error: ModelAPIError) -> str:
+    """Status and code of a failure, which are fixed words; else its kind."""
+    status = getattr(error, "status_code", None)
+    parts = (status, error.provider_error_code or error.provider_error_type)
+    return " ".join(str(part) for part in parts if part) or type(error).__name__

@@ -1,0 +1,285 @@
+"""Language models of every provider that pydantic-ai knows; the extra is `kept[llm]`.
+
+An answer is streamed: a provider that falls silent is noticed before the time is over, and what a broken answer cost is
+known. It comes as the call of a tool whose parameters are the schema, or as JSON where the model holds to a schema by
+itself; either way it is held against the schema here.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from kept.adapters.models.access import Access
+from kept.adapters.models.connection import complete, connect, told
+from kept.domain.memory import Attachment, AttachmentKind
+from kept.domain.spending import MICROS_PER_DOLLAR, Usage
+from kept.errors import ModelAnswerError
+from kept.ports import ModelAnswer, Prompt
+
+if TYPE_CHECKING:
+    from pydantic_ai.messages import ModelRequest, ModelResponse, UserContent
+    from pydantic_ai.models import Model, ModelRequestParameters
+    from pydantic_ai.settings import ModelSettings
+
+__all__ = ["PydanticAIModel"]
+
+STALL_S: Final = 30.0
+"""Longest silence within an answer that has begun. Providers write many times a second, and thinking is switched off."""
+
+ANSWER: Final = "answer"
+"""Name of the tool whose call is the answer."""
+
+_LOCAL: Final = frozenset({"ollama", "vllm"})
+"""What runs on machines of one's own: it costs nothing, and holds its output to a schema by grammar."""
+_HOSTED: Final = "-cloud"
+"""Ends the names of models that Ollama passes on to its paid service."""
+
+_READS: Final[Mapping[str, Mapping[AttachmentKind, bool]]] = {
+    "anthropic": {"image": True, "document": True},
+    "openai": {"image": True, "document": True},
+    "openai-responses": {"image": True, "document": True},
+    "openai-chat": {"image": True},
+    "google": {"image": False, "document": False},
+    "google-cloud": {"image": True, "document": True},
+}
+"""What a provider's models can read, and whether the provider itself fetches an address of it. Where pydantic-ai would
+fetch it, from this machine, the content must be there: an address from a message is never opened here."""
+_PDF: Final = "application/pdf"
+_MEDIA: Final[Mapping[AttachmentKind, tuple[str, ...]]] = {"image": ("image/",), "document": (_PDF, "text/plain")}
+"""How the media types of each kind begin, as far as all of these providers read them."""
+
+_UNSEEN: Final[Mapping[AttachmentKind, str]] = {
+    "image": "(An image was attached here that you cannot see.)",
+    "document": "(A document was attached here that you cannot see.)",
+}
+
+_FENCED: Final = re.compile(r"\s*```(?:json)?\s*\n(.*?)\n?\s*```\s*", re.DOTALL)
+
+
+class PydanticAIModel:
+    """One model of one provider. Each `ask` has connections of its own, so that any thread may ask."""
+
+    def __init__(
+        self, provider: str, model: str, access: Access, *, timeout_s: float, temperature: float = 0.0
+    ) -> None:
+        """Nothing is imported or connected yet.
+
+        Args:
+            provider: As pydantic-ai calls it.
+            model: As the provider calls it.
+            access: How it is reached.
+            timeout_s: How long an answer may take, in seconds.
+            temperature: For models that take one.
+        """
+        self._provider = provider
+        self._model = model
+        self._access = access
+        self._timeout_s = timeout_s
+        self._temperature = temperature
+
+    @property
+    def name(self) -> str:
+        return f"{self._provider}:{self._model}"
+
+    def accepts(self, kind: AttachmentKind) -> bool:
+        return kind in _READS.get(self._provider, {})
+
+    def price(self, usage: Usage) -> int | None:
+        if self._provider in _LOCAL and not self._model.endswith(_HOSTED):
+            return 0
+        from decimal import ROUND_CEILING
+
+        from genai_prices import Usage as Priced
+        from genai_prices import calc_price
+
+        priced = Priced(
+            input_tokens=usage.input_tokens,
+            cache_read_tokens=usage.cached_tokens,
+            output_tokens=usage.output_tokens,
+        )
+        try:
+            dollars = calc_price(priced, self._model, provider_id=self._provider).total_price
+        except (LookupError, ValueError):
+            return None
+        return int((dollars * MICROS_PER_DOLLAR).to_integral_value(ROUND_CEILING))
+
+    def ask(self, prompt: Prompt) -> ModelAnswer:
+        async def ask() -> ModelAnswer:
+            return await self._ask(prompt)
+
+        return complete(ask)
+
+    async def _ask(self, prompt: Prompt) -> ModelAnswer:
+        from pydantic_ai.direct import model_request_stream
+        from pydantic_ai.models import infer_model
+
+        usage = Usage()
+        try:
+            async with connect(self._provider, self._access) as provider:
+                model = infer_model(self.name, lambda _: provider)
+                async with model_request_stream(
+                    model,
+                    [_request(prompt, self._provider)],
+                    model_settings=self._settings(model, prompt),
+                    model_request_parameters=_parameters(model, prompt, by_grammar=self._provider in _LOCAL),
+                    instrument=False,
+                ) as stream:
+                    try:
+                        await _read_out(aiter(stream))
+                    finally:
+                        usage = _usage(stream.get())
+                    response = stream.get()
+        except Exception as error:
+            known = told(error, self.name, self._access, usage)
+            if known is None:
+                raise
+            raise known from None
+        return ModelAnswer(value=self._value(response, prompt, usage), usage=usage)
+
+    def _settings(self, model: Model, prompt: Prompt) -> ModelSettings:
+        """What the model can take of: a short answer, in time, without thinking, in the likeliest words, asked once."""
+        from pydantic_ai.settings import ModelSettings
+
+        profile: Mapping[str, Any] = model.profile
+        thinks = profile.get("openai_supports_reasoning") and not profile.get("openai_supports_reasoning_effort_none")
+        settings = ModelSettings(
+            max_tokens=prompt.max_output_tokens, request_timeout=self._timeout_s, timeout=self._timeout_s, max_retries=0
+        )
+        settings["thinking"] = False
+        if not thinks and not profile.get("anthropic_disallows_sampling_settings"):
+            settings["temperature"] = self._temperature
+        for ignored in model.unsupported_settings & settings.keys():
+            del settings[ignored]
+        return settings
+
+    def _value(self, response: ModelResponse, prompt: Prompt, usage: Usage) -> Mapping[str, Any]:
+        """The object that was answered.
+
+        Raises:
+            ModelAnswerError: There is none that fits the schema.
+        """
+        value, fault = _parsed(response)
+        fault = fault or _misfit(value, prompt.schema)
+        if fault:
+            spent = {"input_tokens": usage.input_tokens, "output_tokens": usage.output_tokens}
+            raise ModelAnswerError(f"{self.name} {fault}.", **spent)
+        found: Mapping[str, Any] = value
+        return found
+
+
+# --- what is asked -----------------------------------------------------------------------------------------------
+
+
+def _request(prompt: Prompt, provider: str) -> ModelRequest:
+    from pydantic_ai.messages import ModelRequest, UserPromptPart
+
+    content: list[UserContent] = [prompt.content]
+    content += [_sendable(attachment, provider) for attachment in prompt.attachments]
+    parts = [UserPromptPart(content=content if prompt.attachments else prompt.content)]
+    return ModelRequest(parts=parts, instructions=prompt.instructions)
+
+
+def _sendable(attachment: Attachment, provider: str) -> UserContent:
+    """An attachment as the provider takes it; what it cannot take is said to be missing."""
+    import mimetypes
+
+    from pydantic_ai.messages import BinaryContent, DocumentUrl, ImageUrl
+
+    kind, url = attachment.kind, attachment.url
+    reads = _READS.get(provider, {})
+    if kind in reads and url.startswith("data:"):
+        try:
+            content = BinaryContent.from_data_uri(url)
+        except ValueError:
+            content = None
+        if content is not None and content.media_type.startswith(_MEDIA[kind]):
+            return content
+    elif reads.get(kind) and url.startswith("https://"):
+        media, _ = mimetypes.guess_type(url.partition("?")[0])
+        if kind == "image":
+            return ImageUrl(url=url, media_type=media or "image/jpeg")
+        if media in {None, _PDF}:
+            return DocumentUrl(url=url, media_type=_PDF)
+    return _UNSEEN[kind]
+
+
+def _parameters(model: Model, prompt: Prompt, *, by_grammar: bool) -> ModelRequestParameters:
+    """The schema, to be held to in the way that suits the model."""
+    from pydantic_ai.models import ModelRequestParameters
+    from pydantic_ai.output import OutputMode, OutputObjectDefinition
+    from pydantic_ai.tools import ToolDefinition
+
+    profile: Mapping[str, Any] = model.profile
+    schema = dict(prompt.schema)
+    by_schema = profile.get("supports_json_schema_output", False)
+    by_tool = profile.get("supports_tools", True)
+    mode: OutputMode = "auto" if by_tool else "prompted"
+    if by_schema and (by_grammar or not by_tool):
+        mode = "native"
+    return ModelRequestParameters(
+        output_mode=mode,
+        output_tools=[ToolDefinition(name=ANSWER, parameters_json_schema=schema, kind="output")],
+        output_object=OutputObjectDefinition(json_schema=schema, name=ANSWER),
+        allow_text_output=mode != "auto",
+    )
+
+
+# --- what is answered --------------------------------------------------------------------------------------------
+
+
+async def _read_out(events: AsyncIterator[object]) -> None:
+    """Take in the whole answer; once it has begun it may not fall silent for long."""
+    from anyio import fail_after
+
+    silence: float | None = None
+    while True:
+        with fail_after(silence):
+            if await anext(events, None) is None:
+                return
+        silence = STALL_S
+
+
+def _usage(response: ModelResponse) -> Usage:
+    used = response.usage
+    return Usage(input_tokens=used.input_tokens, output_tokens=used.output_tokens, cached_tokens=used.cache_read_tokens)
+
+
+def _parsed(response: ModelResponse) -> tuple[Any, str]:
+    """The answered value, and what is wrong with the answer; empty if nothing is."""
+    if response.finish_reason == "content_filter":
+        return None, "declined to answer"
+    if response.finish_reason == "length":
+        return None, "was cut off at its longest answer"
+    calls = response.tool_calls
+    if len(calls) > 1 or any(call.tool_name != ANSWER for call in calls):
+        return None, "called a tool that it was not given, or more than one"
+    written = calls[0].args if calls else _unfenced(response.text or "")
+    if not isinstance(written, str):
+        return written, ""
+    try:
+        return json.loads(written), ""
+    except (ValueError, RecursionError):
+        return None, "answered what is no JSON"
+
+
+def _unfenced(text: str) -> str:
+    """Without the fence that models put around code."""
+    fenced = _FENCED.fullmatch(text)
+    return fenced.group(1) if fenced else text
+
+
+def _misfit(value: Any, schema: Mapping[str, Any]) -> str:
+    """Where a value does not fit its schema; empty if it does."""
+    import jsonschema_rs
+
+    error = next(jsonschema_rs.validator_for(dict(schema)).iter_errors(value), None)
+    if error is None:
+        return "" if isinstance(value, dict) else "answered with something other than an object"
+    return f"answered what does not fit the schema at /{_path(error.instance_path)} ({_path(error.schema_path[-1:])})"
+
+
+def _path(steps: Sequence[str | int]) -> str:
+    return "/".join(map(str, steps))
