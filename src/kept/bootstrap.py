@@ -7,16 +7,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from kept.domain.spending import MODEL_TASKS, ModelTask
 from kept.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from kept.engine.models import Models
     from kept.engine.platform import Platform
     from kept.engine.service import Service
+    from kept.engine.understanding import Reading
     from kept.engine.worker import Worker
-    from kept.ports import Embedder, Ledger, Log, Registry, Sender
+    from kept.ports import Embedder, Jobs, LanguageModel, Ledger, Log, Registry, Sender
     from kept.settings import Settings
 
 _SQLITE: Final = "sqlite:///"
@@ -33,7 +35,34 @@ def build(settings: Settings) -> Service:
     from kept.adapters.embedders import open_embedder
 
     embedder = open_embedder(settings.embedder)
-    return _service(settings, open_log(settings.database, busy_timeout_s=settings.busy_timeout_s), embedder)
+    log = open_log(settings.database, busy_timeout_s=settings.busy_timeout_s)
+    return _service(settings, log, embedder, _reading(settings, log) if has_models(settings) else None)
+
+
+def has_models(settings: Settings) -> bool:
+    """Whether a language model is configured for anything."""
+    return any(getattr(settings, name) for name in ("llm", *(f"llm_{task}" for task in MODEL_TASKS)))
+
+
+def _reading(settings: Settings, log: Log) -> Reading:
+    """What a language model needs to read for a store on its own."""
+    from kept.engine.understanding import Reading
+
+    if settings.database == _MEMORY:
+        from kept.adapters.inmemory_control import InMemoryJobs, InMemoryRegistry
+        from kept.adapters.inmemory_ledger import InMemoryLedger
+
+        jobs: Jobs = InMemoryJobs(log)  # type: ignore[arg-type]
+        registry: Registry = InMemoryRegistry()
+        ledger: Ledger = InMemoryLedger()
+    else:
+        from kept.adapters.sqlite.control import open_control
+        from kept.adapters.sqlite.ledger import open_ledger
+
+        path = sqlite_path(settings.database)
+        registry, jobs, _ = open_control(log.pool, path)  # type: ignore[attr-defined]
+        ledger = open_ledger(log.pool, path)  # type: ignore[attr-defined]
+    return Reading(jobs=jobs, models=_models(settings, ledger, registry), settings_of=_settings_of(registry))
 
 
 def build_platform(settings: Settings) -> Platform:
@@ -47,6 +76,7 @@ def build_platform(settings: Settings) -> Platform:
     from kept.engine.categories import Categories
     from kept.engine.platform import Platform
     from kept.engine.trail import AuditTrail
+    from kept.engine.understanding import Reading
 
     if settings.database == _MEMORY:
         raise ConfigurationError(
@@ -60,10 +90,13 @@ def build_platform(settings: Settings) -> Platform:
     log = SqliteLog(path, busy_timeout_s=settings.busy_timeout_s)
     registry, jobs, audit = open_control(log.pool, path)
     embedder = open_embedder(settings.embedder)
+    categories = Categories(embedder, registry)
+    models = _models(settings, open_ledger(log.pool, path), registry)
+    reading = Reading(jobs=jobs, models=models, settings_of=_settings_of(registry), categories=categories)
     return Platform(
-        service=_service(settings, log, embedder),
-        categories=Categories(embedder, registry),
-        models=_models(settings, open_ledger(log.pool, path), registry),
+        service=_service(settings, log, embedder, reading if has_models(settings) else None),
+        categories=categories,
+        models=models,
         registry=registry,
         jobs=jobs,
         trail=AuditTrail(audit),
@@ -74,14 +107,43 @@ def build_platform(settings: Settings) -> Platform:
 
 def _models(settings: Settings, ledger: Ledger, registry: Registry) -> Models:
     """The language models, within what the settings and each project let them cost."""
-    from kept.engine.categories import PROJECT
     from kept.engine.models import Models
+
+    return Models(
+        build_models(settings),
+        ledger,
+        clock=_now,
+        ids=_new_id,
+        limits=settings.spending_limits,
+        settings_of=_settings_of(registry),
+    )
+
+
+def build_models(settings: Settings) -> dict[ModelTask, LanguageModel]:
+    """The language model of each task, as far as one is configured; nothing is imported for none.
+
+    Raises:
+        ConfigurationError: A name that is none, or the extra is not installed.
+    """
+    if not has_models(settings):
+        return {}
+    from kept.adapters.models import Access, open_model
+
+    named = {task: getattr(settings, f"llm_{task}") or settings.llm for task in MODEL_TASKS}
+    key = settings.llm_api_key
+    access = Access(key=None if key is None else lambda: key, base_url=settings.llm_base_url)
+    return {task: open_model(spec, access, timeout_s=settings.llm_timeout_s) for task, spec in named.items() if spec}
+
+
+def _settings_of(registry: Registry) -> Callable[[str], Mapping[str, Any]]:
+    """Gives a project's settings."""
+    from kept.engine.categories import PROJECT
 
     def settings_of(project: str) -> Mapping[str, Any]:
         entry = registry.find(PROJECT, project)
         return entry.data if entry is not None else {}
 
-    return Models({}, ledger, clock=_now, ids=_new_id, limits=settings.spending_limits, settings_of=settings_of)
+    return settings_of
 
 
 def build_sender(settings: Settings) -> Sender:
@@ -98,7 +160,7 @@ def build_worker(settings: Settings, platform: Platform) -> Worker:
     return Worker(platform, build_sender(settings), event_days=settings.event_days, audit_days=settings.audit_days)
 
 
-def _service(settings: Settings, log: Log, embedder: Embedder) -> Service:
+def _service(settings: Settings, log: Log, embedder: Embedder, reading: Reading | None) -> Service:
     from kept.adapters.extractors.rules import RuleExtractor
     from kept.engine.service import Service
 
@@ -110,6 +172,7 @@ def _service(settings: Settings, log: Log, embedder: Embedder) -> Service:
         ids=_new_id,
         cache_bytes=settings.cache_bytes,
         prefer_user=settings.prefer_user,
+        reading=reading,
     )
 
 
