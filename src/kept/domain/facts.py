@@ -41,7 +41,8 @@ MAX_NAME_CHARACTERS: Final = 100
 UNCONFIRMED: Final = 0.5
 """Most confidence in what no person said, or what a model saw in an image: a guess that somebody has yet to confirm."""
 EARLIEST: Final = datetime(1900, 1, 1, tzinfo=UTC)
-"""Dates before it are slips: nobody's preferences or tasks are as old."""
+LATEST: Final = datetime(2200, 1, 1, tzinfo=UTC)
+"""Dates outside are slips, or stand for ever (9999): nobody's preferences or tasks are as old, nor as far off."""
 UNKNOWN_KIND: Final = "entity"
 _IMPERSONAL: Final = frozenset({"assistant", "tool"})
 """Roles of machines. Their word counts when a person confirms it."""
@@ -384,7 +385,7 @@ def _when(value: object) -> datetime | None:
         found = parse_when(f"{partial[1]}-{partial[2] or '01'}-01" if partial else value)
     except InvalidInputError:
         return None
-    return found if found >= EARLIEST else None
+    return found if EARLIEST <= found < LATEST else None
 
 
 def _occurs(name: str, text: str) -> bool:

@@ -20,8 +20,6 @@ CONTEXT_MESSAGES: Final = 4
 """Messages before a part that are given with it: two turns of each side."""
 CONTEXT_CHARACTERS: Final = 240
 """The end of a message that is kept of it as context: some two sentences."""
-_CHARACTERS_PER_TOKEN: Final = 3
-"""Of English text by the cautious count, rounded down."""
 _MESSAGE_TOKENS: Final = 8
 """What a message's number, speaker and line end cost."""
 
@@ -45,7 +43,7 @@ def parts(messages: Sequence[Message], *, earlier: Sequence[Message] = (), token
     Args:
         messages: All of the episode's, so that their indexes are its positions.
         earlier: What was said in the same conversation before the episode.
-        tokens: What a part may hold; one message's piece may exceed it where its text is dense.
+        tokens: What a part may hold; a piece of one long message may exceed it by what is denser there than elsewhere.
     """
     context = [message for message in earlier if _is_read(message)]
     found: list[Part] = []
@@ -64,9 +62,9 @@ def _pieces(messages: Sequence[Message], tokens: int) -> Iterator[tuple[int, Mes
     for position, message in enumerate(messages):
         if not _is_read(message):
             continue
-        pieces = [message.content]
-        if count_tokens(message.content) > tokens:
-            pieces = chunks(message.content, tokens * _CHARACTERS_PER_TOKEN)
+        pieces, cost = [message.content], count_tokens(message.content)
+        if cost > tokens:
+            pieces = chunks(message.content, len(message.content) * tokens // cost)
         for number, piece in enumerate(pieces):
             yield position, replace(message, content=piece, attachments=() if number else message.attachments)
 

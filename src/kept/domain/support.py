@@ -113,7 +113,7 @@ class Sources:
         )
 
     def date_follows(self, day: date) -> bool:
-        """Whether a day is one that they speak of, or on which they were said."""
+        """Whether a day (before the last there is) is one that they speak of, or on which they were said."""
         span = DateSpan(start=day, end=day + timedelta(days=1), text=day.isoformat(), granularity="day")
         return any(known.start <= day < known.end for known in self._dates) or self._has_date(span)
 

@@ -1,0 +1,120 @@
+"""A long conversation in parts that a language model can read one at a time."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kept.domain.memory import Attachment, Message
+from kept.domain.parts import CONTEXT_CHARACTERS, CONTEXT_MESSAGES, parts
+from kept.domain.text import count_tokens
+
+TOKENS = 60
+IMAGE = Attachment(kind="image", url="https://x.test/a.png")
+ROLES = st.sampled_from(["user", "assistant", "system", "tool"])
+MESSAGES = st.lists(st.builds(Message, role=ROLES, content=st.text(max_size=300)), max_size=12)
+
+
+def turns(*texts, role="user"):
+    return [Message(role=role, content=text) for text in texts]
+
+
+def test_a_short_conversation_is_one_part():
+    """Whole, each message with its position."""
+    messages = turns("I like tea.", "I live in Rome.")
+    (part,) = parts(messages)
+    assert part.messages == tuple(enumerate(messages))
+    assert part.context == ()
+
+
+def test_what_says_nothing_is_in_no_part():
+    """Blank messages and instructions of a system; the positions of the others stay."""
+    messages = [Message(role="system", content="Be brief."), *turns(" ", "I like tea.")]
+    (part,) = parts(messages)
+    assert part.messages == ((2, messages[2]),)
+    assert parts(messages[:2]) == []
+    assert parts([]) == []
+
+
+def test_a_long_conversation_is_cut_between_messages():
+    """As many in each part as fit."""
+    messages = turns(*(f"Message number {number} says this and that." for number in range(12)))
+    found = parts(messages, tokens=TOKENS)
+    assert len(found) > 1
+    assert [message for part in found for message in part.messages] == list(enumerate(messages))
+
+
+def test_a_part_comes_with_what_was_said_before_it():
+    """The last messages of the part before, or of earlier in the conversation."""
+    earlier = [*turns("Where do you live?", role="assistant"), Message(role="system", content="Be brief.")]
+    messages = turns(*(f"Message number {number} says this and that." for number in range(8)))
+    first, second, *_ = parts(messages, earlier=earlier, tokens=TOKENS)
+    assert first.context == (earlier[0],)
+    start = second.messages[0][0]
+    assert second.context == tuple([earlier[0], *messages[:start]][-CONTEXT_MESSAGES:])
+
+
+def test_context_is_cut_at_its_beginning():
+    """What follows answers its end."""
+    (part,) = parts(turns("Yes."), earlier=turns("word " * 200 + "and do you like tea?"))
+    (context,) = part.context
+    assert context.content.startswith("…word")
+    assert context.content.endswith("do you like tea?")
+    assert len(context.content) <= CONTEXT_CHARACTERS + 1
+
+
+def test_a_message_too_long_for_a_part_comes_in_pieces():
+    """Under its own position, at the ends of sentences, with its end as context of the next; attachments once."""
+    text = " ".join(f"The {number}th sentence of this text is as long as the others." for number in range(40))
+    long = Message(
+        role="user", content=text, name="Ann", at=datetime(2026, 3, 2, tzinfo=UTC), source_id="m1", attachments=(IMAGE,)
+    )
+    found = parts([*turns("Before."), long, *turns("After.")], tokens=TOKENS)
+    pieces = [message for part in found for position, message in part.messages if position == 1]
+    assert len(pieces) > 1
+    assert " ".join(piece.content for piece in pieces) == text
+    assert all(piece.content.endswith(".") for piece in pieces)
+    assert {(piece.name, piece.at) for piece in pieces} == {("Ann", long.at)}
+    assert [piece.attachments for piece in pieces] == [(IMAGE,)] + [()] * (len(pieces) - 1)
+    assert found[-1].context[-1].content.endswith(pieces[-2].content[-20:])
+
+
+def test_context_has_no_attachments():
+    """They are read with the part that they belong to."""
+    earlier = [Message(role="user", content="[image]", attachments=(IMAGE,))]
+    assert parts(turns("Nice."), earlier=earlier)[0].context[0].attachments == ()
+
+
+@given(MESSAGES, st.integers(20, 200))
+def test_every_message_is_read_once(messages, tokens):
+    """In order; nothing is lost but white space, whatever the size of a part."""
+    found = [message for part in parts(messages, tokens=tokens) for message in part.messages]
+    positions = [position for position, _ in found]
+    assert positions == sorted(positions)
+    for position, message in enumerate(messages):
+        read = "".join(piece.content for at, piece in found if at == position)
+        said = "" if message.role == "system" else message.content
+        assert "".join(read.split()) == "".join(said.split())
+
+
+@given(MESSAGES, st.integers(20, 200))
+def test_parts_are_not_empty_and_not_larger_than_asked(messages, tokens):
+    """A part with several messages fits; its context is short."""
+    for part in parts(messages, tokens=tokens):
+        cost = sum(count_tokens(message.content) for _, message in part.messages)
+        assert part.messages
+        assert len(part.messages) == 1 or cost <= tokens
+        assert len(part.context) <= CONTEXT_MESSAGES
+
+
+@given(MESSAGES, st.integers(20, 200))
+def test_the_same_messages_give_the_same_parts(messages, tokens):
+    """So that a job that is tried again reads what it read before; times do not matter."""
+    dated = [
+        Message(role=message.role, content=message.content, at=datetime(2026, 3, 2, tzinfo=UTC) + timedelta(hours=n))
+        for n, message in enumerate(messages)
+    ]
+    cuts = [[position for position, _ in part.messages] for part in parts(messages, tokens=tokens)]
+    assert cuts == [[position for position, _ in part.messages] for part in parts(dated, tokens=tokens)]
