@@ -28,6 +28,7 @@ from kept.domain.memory import (
     speaker_of,
     text_hash,
 )
+from kept.domain.relations import first_person, relations
 from kept.domain.scope import Scope
 from kept.engine.indexing import Indexer
 from kept.errors import ConflictError, InvalidInputError, KeptError, NotFoundError, StoreBusyError
@@ -536,12 +537,15 @@ def _verbatim(messages: Sequence[Message]) -> list[Draft]:
 
 
 def _complete(draft: Draft, request: AddRequest) -> Draft:
-    """The draft with what the whole request says of each, and entities by rule where none were handed over."""
+    """The draft with what the whole request says of each; entities and relations by rule where none were handed over."""
+    speaker = first_person(request.scope, draft.role, draft.speaker)
+    stated = draft.relations or (() if draft.kind == "code" else relations(draft.text, speaker=speaker))
     return replace(
         draft,
         metadata={**request.metadata, **draft.metadata} if draft.metadata else request.metadata,
         categories=draft.categories or request.categories,
         entity_refs=entity_refs(draft.text) if draft.entity_refs is None else draft.entity_refs,
+        relations=stated,
         expires_on=draft.expires_on or request.expires_on,
         immutable=draft.immutable or request.immutable,
         created_at=draft.created_at or request.at,

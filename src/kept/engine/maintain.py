@@ -25,6 +25,7 @@ from kept.domain.history import (
 )
 from kept.domain.lexicon import is_finite, layout_fault
 from kept.domain.memory import CLOSED_STATES, MemoryRecord, State, text_hash
+from kept.domain.relations import first_person, relations
 from kept.domain.scope import Scope
 from kept.domain.text import hashed_terms
 from kept.engine.indexing import Indexer
@@ -164,7 +165,7 @@ class Maintain:
     # --- changing ---
 
     def update(self, project: str, memory_id: str, fields: Mapping[str, Any], by: By) -> Change:
-        """Set fields of a memory; a new text is indexed anew and its entities are found again, metadata is merged.
+        """Set fields of a memory; a new text is indexed anew, its entities and relations are found again, metadata is merged.
 
         Raises:
             InvalidInputError: It would end before it begins, or its metadata would be too large.
@@ -181,6 +182,8 @@ class Maintain:
         if "text" in changed:
             changed["hash"] = text_hash(changed["text"])
             changed.setdefault("entity_refs", entity_refs(changed["text"]))
+            speaker = first_person(record.scope, record.role, record.speaker)
+            changed.setdefault("relations", relations(changed["text"], speaker=speaker))
         return self._revise(project, "update", "update", [record], lambda _: changed, by)
 
     def invalidate(self, project: str, memory_id: str, at: datetime | None, by: By) -> Change:
