@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import uuid
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn
 
 from kept.domain.spending import MODEL_TASKS, ModelTask
 from kept.errors import ConfigurationError
+from kept.settings import PROVIDERS, SELF_HOSTED, claude_code_sign_in_file
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
+    from kept.adapters.models.access import Access
     from kept.engine.models import Models
     from kept.engine.platform import Platform
     from kept.engine.service import Service
@@ -32,9 +35,7 @@ def build(settings: Settings) -> Service:
         ConfigurationError: An unknown store or embedder.
         StoreError: The store cannot be used; it was left as it was.
     """
-    from kept.adapters.embedders import open_embedder
-
-    embedder = open_embedder(settings.embedder)
+    embedder = build_embedder(settings)
     log = open_log(settings.database, busy_timeout_s=settings.busy_timeout_s)
     return _service(settings, log, embedder, _reading(settings, log) if has_models(settings) else None)
 
@@ -72,7 +73,6 @@ def build_platform(settings: Settings) -> Platform:
         ConfigurationError: An unknown store or embedder, or a store that keeps nothing.
         StoreError: The store cannot be used; it was left as it was.
     """
-    from kept.adapters.embedders import open_embedder
     from kept.engine.categories import Categories
     from kept.engine.platform import Platform
     from kept.engine.trail import AuditTrail
@@ -89,7 +89,7 @@ def build_platform(settings: Settings) -> Platform:
     path = sqlite_path(_checked(settings.database))
     log = SqliteLog(path, busy_timeout_s=settings.busy_timeout_s)
     registry, jobs, audit = open_control(log.pool, path)
-    embedder = open_embedder(settings.embedder)
+    embedder = build_embedder(settings)
     categories = Categories(embedder, registry)
     models = _models(settings, open_ledger(log.pool, path), registry)
     reading = Reading(jobs=jobs, models=models, settings_of=_settings_of(registry), categories=categories)
@@ -119,22 +119,6 @@ def _models(settings: Settings, ledger: Ledger, registry: Registry) -> Models:
     )
 
 
-def build_models(settings: Settings) -> dict[ModelTask, LanguageModel]:
-    """The language model of each task, as far as one is configured; nothing is imported for none.
-
-    Raises:
-        ConfigurationError: A name that is none, or the extra is not installed.
-    """
-    if not has_models(settings):
-        return {}
-    from kept.adapters.models import Access, open_model
-
-    named = {task: getattr(settings, f"llm_{task}") or settings.llm for task in MODEL_TASKS}
-    key = settings.llm_api_key
-    access = Access(key=None if key is None else lambda: key, base_url=settings.llm_base_url)
-    return {task: open_model(spec, access, timeout_s=settings.llm_timeout_s) for task, spec in named.items() if spec}
-
-
 def _settings_of(registry: Registry) -> Callable[[str], Mapping[str, Any]]:
     """Gives a project's settings."""
     from kept.engine.categories import PROJECT
@@ -144,6 +128,109 @@ def _settings_of(registry: Registry) -> Callable[[str], Mapping[str, Any]]:
         return entry.data if entry is not None else {}
 
     return settings_of
+
+
+def build_embedder(settings: Settings) -> Embedder:
+    """The embedder that the settings name.
+
+    Raises:
+        ConfigurationError: It is unknown, or lacks an extra or a model.
+    """
+    from kept.adapters.embedders import open_embedder
+
+    provider = _provider_of(settings.embedder)
+    if provider not in PROVIDERS:
+        return open_embedder(settings.embedder)
+    given = _Given(settings.embedder_base_url, settings.embedder_api_key, "KEPT_EMBEDDER_API_KEY")
+    return open_embedder(settings.embedder, _access(settings, provider, given))
+
+
+def build_models(settings: Settings) -> Mapping[ModelTask, LanguageModel]:
+    """The language model of each task that has one; empty where none is configured. No library of models is imported.
+
+    Raises:
+        ConfigurationError: An unknown provider, or the extra is not installed.
+    """
+    specs = {task: spec for task in MODEL_TASKS if (spec := getattr(settings, f"llm_{task}") or settings.llm)}
+    opened = {spec: _open_model(settings, spec) for spec in dict.fromkeys(specs.values())}
+    return {task: opened[spec] for task, spec in specs.items()}
+
+
+def model_access(settings: Settings, provider: str) -> Access:
+    """How a provider of language models is reached.
+
+    `llm_base_url` and `llm_api_key` belong to the provider that `llm` names, or to every one if it names none.
+    """
+    variable = "KEPT_LLM_API_KEY"
+    if settings.llm is None or _provider_of(settings.llm) == provider:
+        return _access(settings, provider, _Given(settings.llm_base_url, settings.llm_api_key, variable))
+    return _access(settings, provider, _Given(None, None, variable))
+
+
+def _open_model(settings: Settings, spec: str) -> LanguageModel:
+    from kept.adapters.models import open_model
+
+    if _provider_of(spec) not in PROVIDERS:
+        raise ConfigurationError(
+            f"unknown provider of language models in {spec!r}; write PROVIDER:MODEL with one of: {', '.join(PROVIDERS)}"
+        )
+    access = model_access(settings, _provider_of(spec))
+    return open_model(spec, access, timeout_s=settings.llm_timeout_s, temperature=settings.llm_temperature)
+
+
+def _provider_of(spec: str) -> str:
+    return spec.partition(":")[0]
+
+
+class _Given(NamedTuple):
+    """What the settings themselves say of a provider: its address, its key, and the variable of such a key."""
+
+    base_url: str | None
+    key: str | None
+    variable: str
+
+
+def _access(settings: Settings, provider: str, given: _Given) -> Access:
+    """A provider's address, and the first key there is."""
+    from kept.adapters.models.access import Access
+
+    key, source = next(_keys(settings, provider, given))
+    urls = (settings.provider_variables.get(name) for name in PROVIDERS[provider].urls)
+    address = given.base_url or next(filter(None, urls), None)
+    return Access(key=key, source=source, advice=_advice(provider, given), base_url=address)
+
+
+def _keys(settings: Settings, provider: str, given: _Given) -> Iterator[tuple[Callable[[], str] | None, str]]:
+    """Keys in the order in which they count, each with where it comes from."""
+    from kept.adapters.models.access import KEYLESS, claude_code_token
+
+    if given.key is not None:
+        yield partial(str, given.key), given.variable
+    if given.base_url is not None:  # the provider's own key is nothing for a server that is not the provider's
+        yield partial(str, KEYLESS), "none is sent"
+    if provider == "anthropic" and settings.anthropic_token is not None:
+        yield partial(str, settings.anthropic_token), "KEPT_ANTHROPIC_TOKEN"
+    if provider == "anthropic" and settings.claude_code_sign_in:
+        path = claude_code_sign_in_file()
+        yield partial(claude_code_token, path, _now), f"Claude Code's sign-in ({path})"
+    for name in PROVIDERS[provider].keys:
+        if name in settings.provider_variables:
+            yield partial(str, settings.provider_variables[name]), name
+    if provider in SELF_HOSTED:
+        yield partial(str, KEYLESS), "none is needed"
+    if PROVIDERS[provider].keys:
+        yield partial(_missing, provider, _advice(provider, given)), "nowhere"
+    yield None, "the provider's own ways"
+
+
+def _advice(provider: str, given: _Given) -> str:
+    """What to set when a key is missing or refused."""
+    names = (*PROVIDERS[provider].keys, given.variable)
+    return f"set {' or '.join(('KEPT_ANTHROPIC_TOKEN', *names) if provider == 'anthropic' else names)}"
+
+
+def _missing(provider: str, advice: str) -> NoReturn:
+    raise ConfigurationError(f"There is no key for {provider}: {advice}.")
 
 
 def build_sender(settings: Settings) -> Sender:

@@ -120,6 +120,8 @@ PROVIDERS: Final[Mapping[str, ProviderVariables]] = MappingProxyType(
     }
 )
 """Every provider of models and embeddings, by the name before the colon."""
+SELF_HOSTED: Final = frozenset({"litellm", "ollama", "vllm"})
+"""Those of them that run on machines of one's own, and need no key unless they were told to ask for one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -271,10 +271,10 @@ def _inspected(path: Path) -> tuple[dict[str, Any], str]:
 
 
 def _embedder(settings: Settings) -> Check:
-    from kept.adapters.embedders import open_embedder
+    from kept.bootstrap import build_embedder
 
     started = time.perf_counter()
-    embedder = open_embedder(settings.embedder)
+    embedder = build_embedder(settings)
     embedding = embedder.embed_query(QUESTION)
     took_s = time.perf_counter() - started
     detail = f"{embedder.identity}, ready in {took_s * 1000:.0f} ms"

@@ -33,6 +33,8 @@ OAUTH_BETA: Final = "oauth-2025-04-20"
 
 _TOO_LARGE: Final = 413
 """The status of HTTP for a request that is too large; pydantic-ai has no kind of its own for it."""
+_UNREADABLE: Final = (AssertionError, AttributeError, LookupError, TypeError, ValueError)
+"""What the providers' libraries raise when they are sent something else than they expect."""
 _KEY_PARAMETERS: Final = ("api_key", "token")
 _URL_PARAMETERS: Final = ("base_url", "azure_endpoint", "api_base")
 
@@ -145,18 +147,19 @@ def told(error: Exception, model: str, access: Access, usage: Usage) -> KeptErro
     """
     from pydantic_ai import exceptions
 
-    if isinstance(error, KeptError):
-        return error
-    if isinstance(error, exceptions.UserError):
-        return ConfigurationError(f"{model} cannot be asked: {error}")
     spent = {"input_tokens": usage.input_tokens, "output_tokens": usage.output_tokens}
-    if isinstance(error, exceptions.ModelAPIError):
-        return _refused(error, model, access, spent)
-    if isinstance(error, exceptions.UnexpectedModelBehavior):
-        return ModelAnswerError(f"{model} gave an answer that cannot be used ({type(error).__name__}).", **spent)
-    if isinstance(error, TimeoutError):
-        return ModelUnavailableError(f"{model} fell silent.", **spent)
-    return None
+    known: KeptError | None = None
+    if isinstance(error, KeptError):
+        known = error
+    elif isinstance(error, exceptions.UserError):
+        known = ConfigurationError(f"{model} cannot be asked: {error}")
+    elif isinstance(error, exceptions.ModelAPIError):
+        known = _refused(error, model, access, spent)
+    elif isinstance(error, TimeoutError):
+        known = ModelUnavailableError(f"{model} fell silent.", **spent)
+    elif isinstance(error, (exceptions.UnexpectedModelBehavior, *_UNREADABLE)):
+        known = ModelAnswerError(f"{model} answered in no format of its provider's ({type(error).__name__}).", **spent)
+    return known
 
 
 def _refused(error: ModelAPIError, model: str, access: Access, spent: dict[str, int]) -> KeptError:

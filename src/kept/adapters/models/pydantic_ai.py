@@ -16,6 +16,7 @@ from kept.adapters.models.access import Access
 from kept.adapters.models.connection import complete, connect, told
 from kept.domain.memory import Attachment, AttachmentKind
 from kept.domain.spending import MICROS_PER_DOLLAR, Usage
+from kept.domain.text import count_tokens
 from kept.errors import ModelAnswerError
 from kept.ports import ModelAnswer, Prompt
 
@@ -137,7 +138,8 @@ class PydanticAIModel:
             if known is None:
                 raise
             raise known from None
-        return ModelAnswer(value=self._value(response, prompt, usage), usage=usage)
+        value = self._value(response, prompt, usage)
+        return ModelAnswer(value=value, usage=usage if usage.tokens else _estimate(prompt, value))
 
     def _settings(self, model: Model, prompt: Prompt) -> ModelSettings:
         """What the model can take of: a short answer, in time, without thinking, in the likeliest words, asked once."""
@@ -245,6 +247,12 @@ async def _read_out(events: AsyncIterator[object]) -> None:
 def _usage(response: ModelResponse) -> Usage:
     used = response.usage
     return Usage(input_tokens=used.input_tokens, output_tokens=used.output_tokens, cached_tokens=used.cache_read_tokens)
+
+
+def _estimate(prompt: Prompt, value: Mapping[str, Any]) -> Usage:
+    """What a provider that counts nothing must have read and written, so that limits hold for it as well."""
+    read = (prompt.instructions, prompt.content, json.dumps(prompt.schema))
+    return Usage(input_tokens=sum(map(count_tokens, read)), output_tokens=count_tokens(json.dumps(value)))
 
 
 def _parsed(response: ModelResponse) -> tuple[Any, str]:
