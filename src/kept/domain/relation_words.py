@@ -94,7 +94,7 @@ CUTS: Final = _words(
     "than instead over rather in on at by via per until till into onto through across within under between about against around too "
     "also now today nowadays anymore again very together mostly mainly especially only just every each where not except like unlike "
     "despite thanks inside outside behind really right already currently always whereas hence this last next later yesterday "
-    "recently lately exclusively locally internally extensively heavily daily is are was were weil wenn f\u00fcr mit als seit aber "
+    "recently lately exclusively locally internally extensively heavily daily is are was were these those weil wenn f\u00fcr mit als seit aber "
     "dass damit bei nach um zu am im vom zum porque para con cuando desde como pero en sobre que parce pour avec quand depuis car "
     "dans sur chez mais afin comme \u00e0 statt lieber gegen\u00fcber por al sin the of"
 )
@@ -112,6 +112,9 @@ AND: Final = _words("and & und y e et plus sowie")
 OR: Final = _words("or oder ou vs versus either and/or")
 JOINING: Final = _words("of de del da di von van der den du la le the bin al")
 """Words inside names that are written small."""
+
+TITLES: Final = _words("dr. mr. mrs. ms. st. prof.")
+"""Before a name; their full stop ends nothing."""
 
 # --- kinds of things ---
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Final, Literal
 
@@ -327,6 +327,7 @@ class _Subject:
         is_person: Whether it is the speaker or has a name of its own, so that it can be somebody.
         is_described: Whether it is described (`the staging DB`) rather than named.
         stated: What the subject itself states (`my sister Maria`).
+        speaker: Who says so.
     """
 
     names: tuple[str, ...]
@@ -336,6 +337,7 @@ class _Subject:
     is_person: bool = False
     is_described: bool = False
     stated: tuple[Relation, ...] = ()
+    speaker: str | None = None
 
     @property
     def head(self) -> str:
@@ -358,7 +360,7 @@ def _subject(found: Sequence[str], speaker: str | None) -> _Subject | None:
     if any(word.lower() in words.AND for word in parts):
         return _several(parts, speaker)
     owner_ends = next((at for at, word in enumerate(parts) if word.lower().endswith("'s")), None)
-    if owner_ends is not None and parts[0].lower() not in words.OWN:
+    if owner_ends is not None:
         owner = _subject([*parts[:owner_ends], parts[owner_ends][:-2]], speaker)
         return _owned(owner.names[0], parts[owner_ends + 1 :]) if owner and owner.names else None
     return _single(parts, speaker)
@@ -468,6 +470,7 @@ def _read(clause: Sequence[str], speaker: str | None) -> Iterator[Relation]:
             continue
         subject = _subject(clause[: at - (verb == "llama")], speaker)
         if subject is not None:
+            subject = replace(subject, speaker=speaker)
             yield from subject.stated
             yield from _said(subject, verb, clause[at + 1 :])
             for more in range(at + 2, len(clause) - 1):  # Ana lives in Berlin and works at Acme
@@ -553,6 +556,8 @@ def _relative(subject: _Subject, rest: Sequence[str]) -> Iterator[Relation]:
         owners, what = _objects(after[1:], "name", several=False), parts[1 : at + 1]
     elif at and parts[0].endswith("'s") and _is_name([parts[0][:-2]]) and at + 1 == len(parts):
         owners, what = [parts[0][:-2]], parts[1 : at + 1]
+    elif at and parts[0].lower() in words.OWN and subject.speaker and subject.person != "first":
+        owners, what = [subject.speaker], parts[1 : at + 1]
     else:
         return
     for owner in owners:
@@ -716,6 +721,8 @@ _ENGLISH_ARTICLES: Final = frozenset({"the", "a", "an"})
 
 
 def _core(word: str) -> str:
+    if word.lower() in words.TITLES:
+        return word
     return word.strip(_MARKS) if word[-1:] in _MARKS or word[:1] in _MARKS else word
 
 
@@ -749,7 +756,7 @@ def _extent(found: Sequence[str], wants: _Wants) -> Sequence[str]:
             return ()
         if _ends_object(found, at, wants):
             return () if lower == "of" else found[:at]
-        if word.endswith(_ENDS):
+        if word.endswith(_ENDS) and word.lower() not in words.TITLES:
             return found[: at + 1]
     return found
 
