@@ -60,9 +60,16 @@ class Store:
             else dict(zip(("role", "content"), turn, strict=True))
             for turn in turns
         ]
-        result = self.service.add(scope, messages, **options)
+        result = self.service.add(scope, messages, awaited=True, **options)
         self.clock.advance(timedelta(minutes=1))
         return result, [part.job for part in self.service.understand(scope, result)]
+
+    def read_due(self):
+        """What a worker would do now: the jobs as they ended."""
+        ended = []
+        while more := self.service.understanding.run_due():
+            ended += more
+        return ended
 
     def facts(self, **options):
         records, _ = self.service.list(Scope(user_id="*"), newest_first=False, **options)
@@ -216,23 +223,23 @@ def test_another_model_may_judge_contradictions():
 def test_a_model_that_fails_costs_nothing_but_time(error, words):
     """What was said is stored and found; the job says what happened and is tried again."""
     store = Store([error, answer(HOME)])
-    result, [job] = store.say("I live in Berlin.")
+    _, [job] = store.say("I live in Berlin.")
     assert (job.status, job.attempts) == ("PENDING", 1)
     assert words in job.error
     assert "secret" not in job.error
     assert store.texts() == ["I live in Berlin."]
     store.clock.advance(timedelta(hours=2))
-    [part] = store.service.understand(ANA, result)
-    assert (part.job.status, part.job.error) == ("SUCCEEDED", None)
-    assert [fact.text for fact in part.facts] == ["Ana lives in Berlin."]
+    [job] = store.read_due()
+    assert (job.status, job.error) == ("SUCCEEDED", None)
+    assert [fact.text for fact in store.facts()] == ["Ana lives in Berlin."]
 
 
 def test_a_job_is_given_up_after_some_attempts():
     store = Store([ModelUnavailableError("down")] * MAX_ATTEMPTS)
-    result, [job] = store.say("I live in Berlin.")
+    _, [job] = store.say("I live in Berlin.")
     while job.status == "PENDING":
         store.clock.advance(timedelta(hours=2))
-        [(job, _)] = store.service.understand(ANA, result)
+        [job] = store.read_due()
     assert (job.status, job.attempts) == ("FAILED", MAX_ATTEMPTS)
 
 
@@ -297,7 +304,7 @@ def test_what_was_taken_away_before_it_was_read_is_not_brought_back(take):
     memory = result.stored[0].memory
     store.service.delete("default", [memory.id]) if take == "delete" else store.service.erase("default", [memory.id])
     store.clock.advance(timedelta(hours=1))
-    store.service.understand(ANA, result)
+    store.read_due()
     assert len(store.model.prompts) == 1
     assert store.facts() == []
 
@@ -364,6 +371,15 @@ def test_nobody_elses_memories_come_along():
     store.say("I live in Berlin too.")
     assert "bob" not in store.model.prompts[1].content
     assert "memories" not in store.model.prompts[1].content
+
+
+def test_what_waits_from_before_does_not_hold_up_an_add():
+    """A caller waits for the words it brought, not for an import that is still being read."""
+    store = Store([answer(HOME)])
+    store.service.add(ANA, "My sister Mia visits Rome.")
+    _, [job] = store.say("I live in Berlin.")
+    assert job.status == "SUCCEEDED"
+    assert len(store.model.prompts) == 1
 
 
 def test_verbatim_adds_and_finished_facts_are_not_read():

@@ -94,6 +94,7 @@ class LocalMemories:
             if isinstance(answer, Exception):
                 raise answer
             ids += [stored.memory.id for stored in answer.stored]
+        service.read_in_background()
         return ids
 
     def of_document(self, owner: Owner, document: str) -> list[Remembered]:

@@ -57,6 +57,7 @@ class AddRequest:
         at: When messages without a time of their own were said; None means now.
         categorise: Gives categories to those memories that come without.
         wishes: What is asked of a language model that reads the messages: `custom_instructions`, `includes`, ….
+        awaited: Whether whoever adds has them read itself, at once.
     """
 
     scope: Scope
@@ -74,6 +75,7 @@ class AddRequest:
     connector: str = "sdk"
     categorise: Categorise | None = None
     wishes: Mapping[str, Any] = field(default_factory=dict)
+    awaited: bool = False
 
     @property
     def scoped_key(self) -> str | None:

@@ -132,6 +132,7 @@ class Service:
         immutable: bool = False,
         idempotency_key: str | None = None,
         wishes: Mapping[str, Any] | None = None,
+        awaited: bool = False,
         by: By | None = None,
     ) -> AddRequest:
         """An add, checked but not stored, for `add_many`.
@@ -153,6 +154,7 @@ class Service:
             immutable=immutable,
             idempotency_key=intake.parse_opaque_id(idempotency_key, "idempotency_key"),
             wishes=intake.parse_metadata(wishes, "instructions"),
+            awaited=awaited,
             actor=by.actor,
             connector=by.connector,
         )
@@ -181,7 +183,7 @@ class Service:
         return replace(result, extractions=tuple(job.id for job in jobs))
 
     def understand(self, scope: Scope, result: AddResult) -> list[Understood]:
-        """Have what an add brought read now, as far as the model can: each job as it ended, with the facts that came of it."""
+        """Have what an `awaited` add brought read now, as far as the model can: each job as it ended, with its facts."""
         if self.understanding is None or not result.extractions:
             return []
         jobs = self.understanding.settle(scope.project, result.extractions)
@@ -198,14 +200,30 @@ class Service:
         sessions: Sequence[ReadSession],
         *,
         infer: bool = True,
+        understand: bool = False,
         by: By | None = None,
         progress: Progress | None = None,
     ) -> ImportReport:
-        """Store what a reader found; what an earlier import brought is left out."""
+        """Store what a reader found; what an earlier import brought is left out.
+
+        Args:
+            scope: Where.
+            sessions: What a reader found.
+            infer: Whether statements are taken from messages.
+            understand: Whether a language model reads them too: of years of conversations that costs, so it is asked for.
+            by: Who asks.
+            progress: Told of each session.
+        """
         sessions = list(sessions)
         if any(session.messages for session in sessions) or not scope.is_bare:
             scope.require_writable()  # memories of an export bring their own ids
-        return self._transfer.bring(scope, sessions, infer=infer, by=by or By(), progress=progress)
+        add = self.add_request if understand else None
+        return self._transfer.bring(scope, sessions, infer=infer, by=by or By(), progress=progress, add=add)
+
+    def read_in_background(self) -> None:
+        """Have a language model, where there is one, read what waits, in a thread that ends when nothing does."""
+        if self.understanding is not None:
+            self.understanding.begin()
 
     # --- recall ---
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -12,12 +12,14 @@ from kept.domain.memory import HIDDEN_STATES, MemoryRecord, text_hash
 from kept.domain.scope import Scope
 from kept.engine import intake
 from kept.engine.indexing import Indexer
-from kept.engine.ingest import BATCH_DRAFTS, AddRequest, Ingest
+from kept.engine.ingest import BATCH_DRAFTS, AddRequest, AddResult, Ingest
 from kept.engine.maintain import By
 from kept.errors import InvalidInputError
 from kept.ports import Clock, Ids, IndexEntry, Listing, Log, Progress, ReadSession
 
 FORMS: Final = ("jsonl", "markdown")
+Add = Callable[[AddRequest], AddResult]
+"""Stores a request."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +32,7 @@ class ImportReport:
         reinforced: Statements that were known already.
         skipped: Messages and memories that an earlier import brought.
         operation_ids: For `undo`, in order.
+        extractions: Jobs in which a language model reads what was brought.
     """
 
     sessions: int = 0
@@ -37,6 +40,7 @@ class ImportReport:
     reinforced: int = 0
     skipped: int = 0
     operation_ids: tuple[str, ...] = ()
+    extractions: tuple[str, ...] = ()
 
     def plus(self, other: ImportReport) -> ImportReport:
         """Both together."""
@@ -46,6 +50,7 @@ class ImportReport:
             reinforced=self.reinforced + other.reinforced,
             skipped=self.skipped + other.skipped,
             operation_ids=self.operation_ids + other.operation_ids,
+            extractions=self.extractions + other.extractions,
         )
 
 
@@ -67,11 +72,21 @@ class Transfer:
         infer: bool,
         by: By,
         progress: Progress | None = None,
+        add: Add | None = None,
     ) -> ImportReport:
-        """Store sessions under `scope`; each part of one is its own operation, so an interrupted import can go on."""
-        report = ImportReport()
+        """Store sessions under `scope`; each part of one is its own operation, so an interrupted import can go on.
+
+        Args:
+            scope: Where.
+            sessions: What a reader found.
+            infer: Whether messages are made into statements.
+            by: Who asks.
+            progress: Told of each session.
+            add: Stores a request; None does so without more.
+        """
+        report, add = ImportReport(), add or self._ingest.add
         for number, session in enumerate(sessions):
-            report = report.plus(replace(self._session(scope, session, infer=infer, by=by), sessions=1))
+            report = report.plus(replace(self._session(scope, session, infer=infer, by=by, add=add), sessions=1))
             if progress:
                 progress(number + 1, len(sessions))
         return report
@@ -85,7 +100,7 @@ class Transfer:
         for record in self._log.scan(listing):
             yield export_line(to_export(record)).rstrip("\n")
 
-    def _session(self, scope: Scope, session: ReadSession, *, infer: bool, by: By) -> ImportReport:
+    def _session(self, scope: Scope, session: ReadSession, *, infer: bool, by: By, add: Add) -> ImportReport:
         report = ImportReport()
         for start in range(0, len(session.records), BATCH_DRAFTS):
             report = report.plus(self._records(scope, session.records[start : start + BATCH_DRAFTS], by))
@@ -100,7 +115,7 @@ class Transfer:
                 actor=by.actor,
                 connector=by.connector,
             )
-            result = self._ingest.add(request)
+            result = add(request)
             events = [stored.event for stored in result.stored]
             report = report.plus(
                 ImportReport(
@@ -108,6 +123,7 @@ class Transfer:
                     reinforced=events.count("REINFORCE"),
                     skipped=result.skipped_messages,
                     operation_ids=(result.operation_id,) if result.operation_id else (),
+                    extractions=result.extractions,
                 )
             )
         return report

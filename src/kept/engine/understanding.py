@@ -164,6 +164,9 @@ class Understanding:
             updated_at=now,
             run_after=now,
         )
+        if request.awaited:
+            held = replace(job, status="RUNNING", attempts=1, started_at=now)
+            job = replace(held, lease=self._lease, lease_until=now + LEASE)
         earlier = self._jobs.put(job)
         if earlier.id != job.id and self._is_gone(earlier):
             return self._jobs.put(replace(job, idempotency_key=None))
@@ -189,10 +192,10 @@ class Understanding:
         return ended
 
     def settle(self, project: str, job_ids: Collection[str]) -> list[Job]:
-        """Do these jobs now, if they are due, with whatever is due before them; as they are then."""
-        while any(job.due is not None for job in self._found(project, job_ids)) and (ended := self.run_due()):
-            if {job.id for job in ended if job.status == "PENDING"} & set(job_ids):
-                break  # tried, and to be tried again later
+        """Do those of these jobs that an `awaited` add holds; all of them as they are then. Others that wait go on waiting."""
+        for job in self._found(project, job_ids):
+            if job.status == "RUNNING" and job.lease == self._lease:
+                self._jobs.finish([self._attempted(job)])
         return self._found(project, job_ids)
 
     def _found(self, project: str, job_ids: Collection[str]) -> list[Job]:

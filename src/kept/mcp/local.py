@@ -52,6 +52,8 @@ class LocalBackend:
         """Stored when this returns."""
         del call
         job, result = self.access.add(ids, messages, at_once=True, **options)
+        if self._work is not None:
+            self.access.platform.service.read_in_background()
         named = {one.memory.id: one.memory for one in result.stored} if result else self.access.memories_of([job])
         return wire.stored(job, result, named)
 

@@ -163,6 +163,7 @@ class Memory:
             categories=categories,
             immutable=immutable,
             idempotency_key=idempotency_key,
+            awaited=True,
             wishes={"custom_instructions": prompt, "includes": includes, "excludes": excludes},
             by=self._by,
         )
