@@ -18,7 +18,11 @@ if TYPE_CHECKING:
 
 SECTIONS: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
     {
-        "Remember": {"add": "kept.cli.remember:add", "import": "kept.cli.transfer:import_"},
+        "Remember": {
+            "add": "kept.cli.remember:add",
+            "import": "kept.cli.transfer:import_",
+            "understand": "kept.cli.understand:understand",
+        },
         "Recall": {
             "search": "kept.cli.recall:search",
             "context": "kept.cli.recall:context",
@@ -56,6 +60,7 @@ SECTIONS: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
         },
         "Operate": {
             "stats": "kept.cli.operate:stats",
+            "spend": "kept.cli.spend:spend",
             "verify": "kept.cli.operate:verify",
             "rebuild": "kept.cli.operate:rebuild",
             "doctor": "kept.cli.doctor:doctor",

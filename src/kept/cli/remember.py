@@ -11,6 +11,7 @@ import click
 from kept.cli import render
 from kept.cli.invocation import Invocation, pass_invocation
 from kept.cli.options import TEXT, command, key_values, text_of
+from kept.cli.safe_text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from kept.engine.ingest import AddResult
     from kept.engine.retrieve import Hit
     from kept.engine.service import Service
+    from kept.engine.understanding import Understood
 
 RELATED = 3
 """Close memories shown for each new one; as the SDK."""
@@ -69,8 +71,9 @@ def add(invocation: Invocation, /, **given: Any) -> None:
     several words; a single - reads the standard input.
     """
     with invocation.service() as service:
+        scope = invocation.scope()
         result = service.add(
-            invocation.scope(),
+            scope,
             infer=not given["verbatim"],
             timestamp=given["at"],
             expiration_date=given["expires"],
@@ -78,16 +81,18 @@ def add(invocation: Invocation, /, **given: Any) -> None:
             categories=given["categories"] or None,
             immutable=given["immutable"],
             idempotency_key=given["idempotency_key"],
+            awaited=True,
             by=invocation.by,
             **_content(service, invocation, given),
         )
         related = service.related(result, limit=RELATED)
+        understood = service.understand(scope, result)
     if invocation.as_json:
         from kept.sdk import shapes
 
-        render.emit(shapes.added(result, related))
+        render.emit(shapes.added(result, related, understood))
         return
-    _show(result, related)
+    _show(result, related, understood)
 
 
 def _content(service: Service, invocation: Invocation, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -113,7 +118,7 @@ def _read(path: Path) -> Any:
         raise click.BadParameter(f"{path} is not JSON in UTF-8: {error}.", param_hint="--file") from error
 
 
-def _show(result: AddResult, related: Mapping[str, Sequence[Hit]]) -> None:
+def _show(result: AddResult, related: Mapping[str, Sequence[Hit]], understood: Sequence[Understood]) -> None:
     for stored in result.stored:
         verb = "added" if stored.event == "ADD" else "known"
         rows = render.memory_rows([stored.memory], columns=None)
@@ -121,6 +126,8 @@ def _show(result: AddResult, related: Mapping[str, Sequence[Hit]]) -> None:
         for close in related.get(stored.memory.id, ()):
             row = render.memory_rows([close.memory], scores=[close.score])[0]
             render.say(f"       close to: {row}")
+    for part in understood:
+        _show_understood(part)
     for memory_id in result.superseded:
         render.say(f"closed {render.short(memory_id)}")
     if result.replayed:
@@ -129,3 +136,14 @@ def _show(result: AddResult, related: Mapping[str, Sequence[Hit]]) -> None:
         render.note("Nothing was stored: there is no statement in it (--verbatim stores the text as it is).")
     elif result.operation_id and not result.replayed:
         render.note(f"Take it back with: kept undo {result.operation_id}")
+
+
+def _show_understood(part: Understood) -> None:
+    """The facts that a language model found, and what it closed; or why it did not."""
+    for row in render.memory_rows(part.facts, columns=None):
+        render.say(f"{click.style('fact', bold=True)}   {row}")
+    for entry in part.job.results:
+        if entry["event"] == "SUPERSEDE":
+            render.say(f"closed {render.short(str(entry['id']))}")
+    if part.job.error:
+        render.note(f"Not read by the language model yet: {one_line(part.job.error)}")

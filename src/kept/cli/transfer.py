@@ -19,7 +19,7 @@ from kept.cli.safe_text import one_line, printable
 from kept.errors import KeptError, StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from kept.domain.scope import Scope
     from kept.engine.service import Service
@@ -71,6 +71,9 @@ class FileOutcome:
     help="Read every file as this. Default: by its name and content.",
 )
 @click.option("--verbatim", is_flag=True, help="Store messages whole instead of their statements.")
+@click.option(
+    "--understand", is_flag=True, help="Also put them before the language model; `kept understand` has them read."
+)
 @click.option("--dry-run", is_flag=True, help="Say what would be read, and store nothing.")
 @pass_invocation
 @click.pass_context
@@ -81,6 +84,7 @@ def import_(
     paths: tuple[Path, ...],
     form: str | None,
     verbatim: bool,
+    understand: bool,
     dry_run: bool,
 ) -> None:
     """Import transcripts, chats, notes and exports.
@@ -90,7 +94,8 @@ def import_(
     """
     files, missing, left_out = _files(paths)
     with nullcontext() if dry_run else invocation.service() as service:
-        outcomes = _import_all(invocation, service, files, form=form, infer=not verbatim)
+        how = {"infer": not verbatim, "understand": understand}
+        outcomes = _import_all(invocation, service, files, form=form, how=how)
     outcomes = [*missing, *outcomes]
     if invocation.as_json:
         render.emit(_shape(outcomes, dry_run=dry_run) | {"left_out": [str(path) for path in left_out]})
@@ -118,14 +123,14 @@ def _files(paths: Sequence[Path]) -> tuple[list[Path], list[FileOutcome], list[P
 
 
 def _import_all(
-    invocation: Invocation, service: Service | None, files: Sequence[Path], *, form: str | None, infer: bool
+    invocation: Invocation, service: Service | None, files: Sequence[Path], *, form: str | None, how: Mapping[str, bool]
 ) -> list[FileOutcome]:
     """Import the files one by one; without a service only read them. The bar counts files, or one file's sessions."""
     outcomes = []
     with render.progress("importing") as advance:
         for number, path in enumerate(files):
             inner = advance if len(files) == 1 else None
-            outcomes.append(_import_one(invocation, service, path, form, infer=infer, advance=inner))
+            outcomes.append(_import_one(invocation, service, path, form, how=how, advance=inner))
             if advance and len(files) > 1:
                 advance(number + 1, len(files))
     return outcomes
@@ -137,7 +142,7 @@ def _import_one(
     path: Path,
     form: str | None,
     *,
-    infer: bool,
+    how: Mapping[str, bool],
     advance: Progress | None,
 ) -> FileOutcome:
     from kept.adapters.readers import open_reader
@@ -153,7 +158,7 @@ def _import_one(
         by = By(actor=invocation.settings.user_id, connector=reader.name)
         scope = _owner(invocation, sessions)  # outside: that nobody is named is not the file's fault
         try:
-            report = service.import_sessions(scope, sessions, infer=infer, by=by, progress=advance)
+            report = service.import_sessions(scope, sessions, by=by, progress=advance, **how)
         except _OF_ONE_FILE as error:
             return FileOutcome(path=path, error=error)
     warnings = tuple(getattr(reader, "warnings", ()))
@@ -216,6 +221,10 @@ def _summary(outcomes: Sequence[FileOutcome], *, dry_run: bool) -> None:
         total = _total(read)
         what = f"{render.counted(total['added'], 'new memory')}" if total["added"] else "nothing new"
         render.say(f"{render.counted(len(read), 'file')}: {what}{failed}.")
+        if waiting := sum(len(outcome.report.extractions) for outcome in read if outcome.report):
+            render.note(
+                f"{render.counted(waiting, 'part')} waiting for the language model; have them read: kept understand"
+            )
 
 
 def _reason(outcome: FileOutcome) -> str:

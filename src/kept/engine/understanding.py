@@ -22,6 +22,7 @@ from kept.domain.memory import HIDDEN_STATES, Attachment, Draft, Episode, Memory
 from kept.domain.parts import Part, parts
 from kept.domain.resolution import RELATED_SIMILARITY, Claim, Verdict, decide
 from kept.domain.scope import Scope
+from kept.domain.spending import SpendingListing, as_dollars
 from kept.engine.ingest import AddRequest, AddResult, reaches
 from kept.engine.retrieve import SearchRequest
 from kept.errors import ConfigurationError, KeptError, ModelError, NotFoundError, SpendingLimitError, StoreError
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from kept.engine.ingest import Ingest
     from kept.engine.models import Models
     from kept.engine.retrieve import Retrieve
-    from kept.ports import Clock, Jobs, Log
+    from kept.ports import Backlog, Clock, Jobs, Log
 
 logger = logging.getLogger("kept.understanding")
 
@@ -201,6 +202,17 @@ class Understanding:
     def _found(self, project: str, job_ids: Collection[str]) -> list[Job]:
         found = (self._jobs.find(project, job_id) for job_id in job_ids)
         return [job for job in found if job is not None]
+
+    def waiting(self) -> Backlog:
+        """How much is not read yet, in the whole store."""
+        return self._jobs.backlog(EXTRACT, self._clock())
+
+    def spent(self, *, since: datetime) -> dict[str, Any]:
+        """What models cost the whole store since then: `tokens`, and `usd` in words."""
+        totals = self._models.spent(SpendingListing(after=since), "model").values()
+        micros = sum(total.micros for total in totals)
+        unpriced = " and what has no known price" if any(total.unpriced for total in totals) else ""
+        return {"tokens": sum(total.usage.tokens for total in totals), "usd": as_dollars(micros) + unpriced}
 
     def begin(self) -> None:
         """Do what is due in a thread of its own that ends when nothing is; nothing when there is such a thread."""
