@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 import httpx2
@@ -180,6 +180,8 @@ CALLS = [
     ("update_project", (), {"multilingual": False}, "PATCH", P, {}, {"multilingual": False}),
     ("audit", (), {"action": "memory.search"}, "GET", "/v1/audit/", {"action": ["memory.search"]}, None),
     ("audit", (), {"after": datetime(2026, 3, 2, tzinfo=UTC)}, "GET", "/v1/audit/", {"after": ["2026-03-02T00:00:00+00:00"]}, None),
+    ("spending", (), {}, "GET", "/v1/spending/", {"by": ["day"]}, None),
+    ("spending", ("model",), {"task": "summary", "start_date": date(2026, 3, 2)}, "GET", "/v1/spending/", {"by": ["model"], "task": ["summary"], "start_date": ["2026-03-02"]}, None),
     ("project.get", (["name", "decay"],), {}, "GET", P, {"fields": ["name", "decay"]}, None),
     (
         "project.create",

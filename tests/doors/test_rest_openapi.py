@@ -259,6 +259,7 @@ def webhooks_rules_and_links_are_kept(call: Caller, project: str) -> None:
     call("DELETE", f"/v1/mcp-links/{link}/")
     call("GET", "/v1/audit/")
     call("GET", "/v1/audit/export/")
+    call("GET", "/v1/spending/")
 
 
 def the_tenants_are_managed(call: Caller) -> None:

@@ -239,6 +239,11 @@ def to_micros(dollars: float | None) -> int | None:
     return None if dollars is None else round(dollars * MICROS_PER_DOLLAR)
 
 
+def to_dollars(micros: int | None) -> float | None:
+    """Micro-dollars in dollars; None for None."""
+    return None if micros is None else micros / MICROS_PER_DOLLAR
+
+
 def as_dollars(micros: int) -> str:
     """Micro-dollars for people, as dollars."""
     return f"{micros / MICROS_PER_DOLLAR:,.4f} USD"

@@ -6,6 +6,8 @@ import hashlib
 import json
 import logging
 import math
+import threading
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
@@ -22,9 +24,10 @@ from kept.domain.spending import (
     Standing,
     Usage,
     project_limits,
+    total,
 )
 from kept.domain.text import count_tokens
-from kept.errors import ConfigurationError, ModelAnswerError, ModelError, StoreError
+from kept.errors import ConfigurationError, ModelAnswerError, ModelError, SpendingLimitError, StoreError
 from kept.ports import Clock, Ids, LanguageModel, Ledger, ModelAnswer, Prompt
 
 logger = logging.getLogger("kept.models")
@@ -76,6 +79,9 @@ class Models:
         self._ids = ids
         self._limits = tuple(limits)
         self._settings_of = settings_of
+        self._tallies: dict[tuple[ModelTask, str, CallOutcome], SpendingTotal] = {}
+        self._refusals: Counter[str] = Counter()
+        self._tallying = threading.Lock()
 
     @property
     def tasks(self) -> tuple[ModelTask, ...]:
@@ -112,7 +118,7 @@ class Models:
         """
         model = self._model(task)
         call = self._call(task, model, prompt, project=project, job_id=job_id)
-        self._ledger.reserve(call, [*limits, *self.limits(project)])
+        self._reserve(call, [*limits, *self.limits(project)])
         try:
             answer = model.ask(prompt)
         except ModelError as error:
@@ -121,12 +127,27 @@ class Models:
         except ConfigurationError:  # refused at the door
             self._settle(call, model, "failed", Usage())
             raise
+        except BaseException:  # nobody knows how it ended: it stays reserved
+            self._tally(call)
+            raise
         self._settle(call, model, "answered", answer.usage)
         return answer
 
     def answered(self, task: ModelTask, prompt: Prompt, *, project: str) -> ModelCall | None:
         """The newest call for the project in which the task's model answered this very prompt; None when it never did."""
         return self._ledger.answered(project, _digest(task, self._model(task).name, prompt))
+
+    @property
+    def tallies(self) -> dict[tuple[ModelTask, str, CallOutcome], SpendingTotal]:
+        """What this process asked since it began: by task, model, and how the calls ended."""
+        with self._tallying:
+            return dict(self._tallies)
+
+    @property
+    def refusals(self) -> dict[str, int]:
+        """How often each limit was reached in this process since it began."""
+        with self._tallying:
+            return dict(self._refusals)
 
     def limits(self, project: str) -> list[SpendingLimit]:
         """Those that hold for a project, the narrowest first: its own, then everybody's."""
@@ -167,11 +188,26 @@ class Models:
             reserved_micros=model.price(reserved),
         )
 
+    def _reserve(self, call: ModelCall, limits: Sequence[SpendingLimit]) -> None:
+        try:
+            self._ledger.reserve(call, limits)
+        except SpendingLimitError as error:
+            with self._tallying:
+                self._refusals[error.limit] += 1
+            raise
+
+    def _tally(self, call: ModelCall) -> None:
+        ended = call.task, call.model, call.outcome
+        with self._tallying:
+            self._tallies[ended] = self._tallies.get(ended, SpendingTotal()) + total([call])
+
     def _settle(self, call: ModelCall, model: LanguageModel, outcome: CallOutcome, usage: Usage | None) -> None:
         """Record how a call ended. An answer that is paid for is not lost over it: what was reserved stays counted then."""
         micros = None if usage is None else model.price(usage)
+        ended = replace(call, outcome=outcome, usage=usage, micros=micros)
+        self._tally(ended)
         try:
-            self._ledger.settle(replace(call, outcome=outcome, usage=usage, micros=micros))
+            self._ledger.settle(ended)
         except StoreError as error:
             logger.warning("call not settled", extra={"kept": {"call": call.id, "code": error.code}})
 

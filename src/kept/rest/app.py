@@ -29,6 +29,7 @@ from kept.rest import (
     profiles,
     projects,
     retention,
+    spending,
     webhooks,
 )
 from kept.rest.answers import answer_errors
@@ -67,6 +68,7 @@ ROUTERS = (
     webhooks.router,
     retention.router,
     audit.router,
+    spending.router,
     operate.router,
     links.router,
     oss.router,

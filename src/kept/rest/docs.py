@@ -109,6 +109,18 @@ _BRIEF: Final[Schema] = {
     "expiration_date": _or_null(_TEXT) | {"description": "Last day on which it is found."},
     "state": _TEXT | {"description": "`active`, `superseded`, `invalidated`, `expired` or `deleted`."},
 }
+_MONEY: Final[Schema] = {"type": "number", "description": "In US dollars."}
+_SPENT: Final[Schema] = {
+    "calls": _NUMBER,
+    "input_tokens": _NUMBER,
+    "output_tokens": _NUMBER,
+    "cached_tokens": _NUMBER | {"description": "Of those read, from the provider's cache."},
+    "usd": _MONEY,
+    "unpriced": _NUMBER | {"description": "Calls without a known price."},
+    "unsettled": _NUMBER
+    | {"description": "Calls that are not over, or nobody knows how they ended: counted as reserved."},
+    "failed": _NUMBER | {"description": "Calls that gave nothing that could be used."},
+}
 _SHAPES: Final[Mapping[str, Schema]] = {
     "Error": _object(
         error=_TEXT,
@@ -152,6 +164,7 @@ _SHAPES: Final[Mapping[str, Schema]] = {
         operation_id=_TEXT,
     ),
     "Event": _object(
+        "spending",
         id=_TEXT,
         event_type=_TEXT,
         status=_TEXT | {"description": "`PENDING`, `RUNNING`, `SUCCEEDED` or `FAILED`."},
@@ -161,6 +174,7 @@ _SHAPES: Final[Mapping[str, Schema]] = {
         error=_or_null(_TEXT),
         created_at=_time("When it was asked for."),
         completed_at=_or_null(_time("When it was done.")),
+        spending=_ref("Spent") | {"description": "What language models cost for it, if one was asked."},
     ),
     "Change": _object(
         message=_TEXT,
@@ -208,6 +222,16 @@ _SHAPES: Final[Mapping[str, Schema]] = {
         error=_or_null(_TEXT),
     ),
     "Rule": _object(id=_TEXT, days={"anyOf": [_NUMBER, {"const": "forever"}]}, created_at=_TEXT),
+    "Spent": _object(**_SPENT),
+    "SpentOn": _object(name=_or_null(_TEXT) | {"description": "Of the day, task, …; null for no job."}, **_SPENT),
+    "Limit": _object(
+        name=_TEXT | {"description": "Of the setting that sets it."},
+        per=_TEXT | {"description": "`job`, `project_day` or `day` (of the whole server)."},
+        tokens=_or_null(_NUMBER),
+        usd=_or_null(_MONEY),
+        left_tokens=_or_null(_NUMBER) | {"description": "Today; of a limit of jobs all of it."},
+        left_usd=_or_null(_MONEY),
+    ),
     "Audited": _object(
         at=_time("When."), project_id=_TEXT, actor=_TEXT, key_id=_or_null(_TEXT), action=_TEXT, outcome=_TEXT
     ),
@@ -320,6 +344,7 @@ _ANSWERS: Final[Mapping[str, Schema]] = {
         results={"type": "array", "items": _object(id=_TEXT, memory=_TEXT, score=_SHARE)}
     ),
     "self_hosted_mem0_update": _SAID,
+    "spending_get": _object(by=_TEXT, results=_list("SpentOn"), total=_ref("Spent"), limits=_list("Limit")),
     "webhooks_create": {
         "allOf": [_ref("Webhook"), _object(secret=_TEXT | {"description": "Signs deliveries; shown this once."})]
     },

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query, Request
 
 from kept.domain.jobs import parse_event_kinds, parse_statuses
 from kept.domain.temporal import parse_when
+from kept.engine.spending import spent_on
 from kept.rest.answers import Json
 from kept.rest.asking import Access, Name, PageNumber, PageSize, QueryIds, page_of, require_uuid
 from kept.sdk import wire
@@ -19,7 +20,7 @@ router = APIRouter(tags=["events"], default_response_class=Json)
 def get(access: Access, event_id: Name) -> Json:
     """Whether it is done, and the memories that came of it as they are now."""
     job = access.event(require_uuid(event_id, "event_id"))
-    return Json(wire.event(job, access.memories_of([job])))
+    return Json(wire.event(job, access.memories_of([job]), spent_on(access, [job])))
 
 
 @router.get("/v1/events/", summary="List events")
@@ -45,8 +46,8 @@ def list_(
         limit=which.page_size,
         offset=which.offset,
     )
-    memories = access.memories_of(jobs)
-    return Json(wire.page([wire.event(job, memories) for job in jobs], total, **which.links(total)))
+    memories, spent = access.memories_of(jobs), spent_on(access, jobs)
+    return Json(wire.page([wire.event(job, memories, spent) for job in jobs], total, **which.links(total)))
 
 
 @router.get("/v1/memories/events/", summary="What happened to memories")

@@ -160,12 +160,29 @@ class _Stored(Collector):
         )
         yield _gauge("kept_audit_waiting", "Audit entries not written yet.", trail.waiting)
         yield CounterMetricFamily("kept_audit_lost", "Audit entries that could not be kept.", trail.lost)
+        yield from self._of_models()
         try:
             yield from self._of_store()
         except StoreError:
             yield _gauge("kept_store_up", "Whether the store could be read.", 0)
         else:
             yield _gauge("kept_store_up", "Whether the store could be read.", 1)
+
+    def _of_models(self) -> list[CounterMetricFamily]:
+        models, labels = self._platform.models, ["task", "model", "outcome"]
+        calls = CounterMetricFamily("kept_model_calls", "Calls of language models.", labels=labels)
+        read = CounterMetricFamily("kept_model_input_tokens", "Tokens that they read.", labels=labels)
+        written = CounterMetricFamily("kept_model_output_tokens", "Tokens that they wrote.", labels=labels)
+        micros = CounterMetricFamily("kept_model_microdollars", "Micro-dollars, where a price is known.", labels=labels)
+        for ended, spent in sorted(models.tallies.items()):
+            calls.add_metric(ended, spent.calls)
+            read.add_metric(ended, spent.usage.input_tokens)
+            written.add_metric(ended, spent.usage.output_tokens)
+            micros.add_metric(ended, spent.micros)
+        reached = CounterMetricFamily("kept_model_limits_reached", "Calls that a limit refused.", labels=["limit"])
+        for limit, count in sorted(models.refusals.items()):
+            reached.add_metric([limit], count)
+        return [calls, read, written, micros, reached]
 
     def _of_store(self) -> list[GaugeMetricFamily]:
         found = self._platform.service.statistics()

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from kept.domain.jobs import Job
 from kept.domain.memory import MemoryRecord, Message
 from kept.domain.scope import DEFAULT_PROJECT, ENTITY_IDS
+from kept.domain.spending import to_dollars
 from kept.engine.context import Context
 from kept.engine.ingest import AddResult
 from kept.engine.maintain import Step
@@ -22,10 +23,12 @@ from kept.sdk.shapes import iso
 
 if TYPE_CHECKING:
     from kept.domain.access import Role
+    from kept.domain.spending import SpendingTotal, Standing
     from kept.engine.entities import Entity
     from kept.engine.keys import ApiKey
     from kept.engine.links import Link
     from kept.engine.retention import Rule
+    from kept.engine.spending import Report
     from kept.engine.tenancy import Member, Organisation, Project
     from kept.engine.webhooks import Webhook
     from kept.ports import AuditEntry
@@ -161,8 +164,12 @@ def context(block: Context) -> dict[str, Any]:
     }
 
 
-def event(job: Job, memories: Mapping[str, MemoryRecord] | None = None) -> dict[str, Any]:
-    """An event; with its memories, whole."""
+def event(
+    job: Job,
+    memories: Mapping[str, MemoryRecord] | None = None,
+    spent_on: Mapping[str, SpendingTotal] | None = None,
+) -> dict[str, Any]:
+    """An event; with its memories, and what language models cost for it (`engine.spending.spent_on`), whole."""
     shape: dict[str, Any] = {
         "id": job.id,
         "event_type": job.kind,
@@ -179,7 +186,13 @@ def event(job: Job, memories: Mapping[str, MemoryRecord] | None = None) -> dict[
         "graph_status": None,
         "error": job.error,
     }
-    return shape | {"results": results(job, memories or {})} | {name: value for name, value in reading(job).items() if value}
+    if spent_on and job.id in spent_on:
+        shape["spending"] = spent(spent_on[job.id])
+    return (
+        shape
+        | {"results": results(job, memories or {})}
+        | {name: value for name, value in reading(job).items() if value}
+    )
 
 
 def entity(found: Entity) -> dict[str, Any]:
@@ -352,6 +365,41 @@ def link(found: Link) -> dict[str, Any]:
         "expires_at": iso(found.expires_at),
         "revoked_at": iso(found.revoked_at),
         "last_used_at": iso(found.last_used_at),
+    }
+
+
+def spending(report: Report) -> dict[str, Any]:
+    """What language models cost, and how much of the limits is left."""
+    return {
+        "by": report.by,
+        "results": [{"name": name or None, **spent(found)} for name, found in report.totals.items()],
+        "total": spent(report.total),
+        "limits": [_limit(one) for one in report.standings],
+    }
+
+
+def spent(found: SpendingTotal) -> dict[str, Any]:
+    """What some calls cost together."""
+    return {
+        "calls": found.calls,
+        "input_tokens": found.usage.input_tokens,
+        "output_tokens": found.usage.output_tokens,
+        "cached_tokens": found.usage.cached_tokens,
+        "usd": to_dollars(found.micros),
+        "unpriced": found.unpriced,
+        "unsettled": found.unsettled,
+        "failed": found.failed,
+    }
+
+
+def _limit(found: Standing) -> dict[str, Any]:
+    return {
+        "name": found.limit.name,
+        "per": found.limit.per,
+        "tokens": found.limit.tokens,
+        "usd": to_dollars(found.limit.micros),
+        "left_tokens": found.left.tokens,
+        "left_usd": to_dollars(found.left.micros),
     }
 
 

@@ -103,6 +103,7 @@ class Event(TypedDict):
     error: NotRequired[str | None]
     actor: NotRequired[str | None]
     attempts: NotRequired[int]
+    spending: NotRequired[Spent]
 
 
 class Acknowledged(TypedDict):
@@ -367,6 +368,45 @@ class AuditEntry(TypedDict):
     outcome: str
     count: int
     request_id: str | None
+
+
+class Spent(TypedDict):
+    """What some calls of language models cost together; one of which nobody knows the end as all that was reserved."""
+
+    calls: int
+    input_tokens: int
+    output_tokens: int
+    cached_tokens: int
+    usd: float
+    unpriced: int
+    unsettled: int
+    failed: int
+
+
+class SpentOn(Spent):
+    """The same of one day, project, task, model or job; None for calls for no job."""
+
+    name: str | None
+
+
+class SpendingLimit(TypedDict):
+    """A limit and how much of it is left today; `per` is `job`, `project_day` or `day`."""
+
+    name: str
+    per: str
+    tokens: int | None
+    usd: float | None
+    left_tokens: int | None
+    left_usd: float | None
+
+
+class Spending(TypedDict):
+    """What language models cost."""
+
+    by: str
+    results: list[SpentOn]
+    total: Spent
+    limits: list[SpendingLimit]
 
 
 class Link(TypedDict):

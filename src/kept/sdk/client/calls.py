@@ -593,6 +593,28 @@ class MemoryCalls(Speaker[R]):
         )
         return Request("GET", "/v1/audit/", query=query, own=True)
 
+    @Call
+    def spending(
+        self,
+        by: str = "day",
+        *,
+        task: str | None = None,
+        event_id: str | None = None,
+        start_date: When | None = None,
+        end_date: When | None = None,
+    ) -> Request[answers.Spending]:
+        """What language models cost the project, and how much of its limits is left today. Kept's own.
+
+        Args:
+            by: What it is summed by: `day`, `project`, `task`, `model` or `job`.
+            task: Only for this task, such as `extraction`.
+            event_id: Only for this event.
+            start_date: From this day (UTC) on.
+            end_date: Up to this day, itself included.
+        """
+        query = given(None, by=by, task=task, event_id=event_id, start_date=start_date, end_date=end_date)
+        return Request("GET", "/v1/spending/", query=query, own=True)
+
     # --- exports and summary ---
 
     @Call
