@@ -110,19 +110,21 @@ def schema(*, near: bool, categories: bool) -> dict[str, Any]:
         categories: Whether there are categories to choose from.
     """
     text = {"type": "string"}
-    texts = {"type": "array", "items": text}
+    maybe = {"type": ["string", "null"]}  # many models write null for what they mean to leave out
+    texts = {"type": ["array", "null"], "items": text}
+    lists = {"type": ["array", "null"], "items": {"type": "array", "items": text}}
     fields: dict[str, Any] = {
         "t": text,
         "s": {"type": "array", "items": {"type": "integer"}},
         "k": {"type": "string", "enum": list(FACT_TYPES)},
         "c": {"type": "number"},
-        "from": text,
-        "to": text,
-        "e": {"type": "array", "items": texts},
-        "r": {"type": "array", "items": texts},
+        "from": maybe,
+        "to": maybe,
+        "e": lists,
+        "r": lists,
     }
     fields |= {"g": texts} if categories else {}
-    fields |= {"same": text, "refines": text, "contradicts": texts} if near else {}
+    fields |= {"same": maybe, "refines": maybe, "contradicts": texts} if near else {}
     fact = {"type": "object", "properties": fields, "required": ["t", "s", "k", "c"]}
     return {"type": "object", "properties": {"f": {"type": "array", "items": fact}}, "required": ["f"]}
 
