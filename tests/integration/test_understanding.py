@@ -398,3 +398,23 @@ def test_a_long_conversation_is_read_in_parts():
     assert len(jobs) > 1
     assert {job.status for job in jobs} == {"SUCCEEDED"}
     assert len(store.model.prompts) == len(jobs)
+
+
+# --- images and documents ---
+
+PHOTO = {"type": "image_url", "image_url": {"url": "https://photos.example/rex.jpg"}}
+
+
+@pytest.mark.parametrize("sees", [True, False])
+def test_an_image_goes_to_a_model_that_can_see_it_and_stays_a_reference_for_others(sees):
+    store = Store(lambda _: answer())
+    store.model._accepts = frozenset({"image"} if sees else ())
+    store.say("Look at Rex, my dog.", scope=ANA)
+    message = {"role": "user", "content": [{"type": "text", "text": "This is Rex, my dog."}, PHOTO]}
+    result = store.service.add(ANA, [message], awaited=True)
+    [part] = store.service.understand(ANA, result)
+    assert [one.url for one in store.model.prompts[-1].attachments] == (
+        ["https://photos.example/rex.jpg"] if sees else []
+    )
+    assert "https://photos.example/rex.jpg" in store.model.prompts[-1].content
+    assert "attachments" not in part.job.payload

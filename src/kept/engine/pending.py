@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
+from kept.domain.attachments import ATTACHED, attached, with_attachments, without_attachments
 from kept.domain.filters import Filter, parse_filter
 from kept.domain.jobs import Job, succeeded
 from kept.domain.memory import Message
@@ -35,6 +36,7 @@ def to_payload(request: AddRequest, options: Mapping[str, Any]) -> dict[str, Any
         "expiration_date": request.expires_on.isoformat() if request.expires_on else None,
         "categories": list(request.categories) or None,
         "immutable": request.immutable or None,
+        ATTACHED: attached(enumerate(request.messages)) or None,
         **{name: options.get(name) for name in KEPT_OPTIONS},
     }
     present = {name: value for name, value in optional.items() if value is not None}
@@ -51,6 +53,7 @@ def to_request(platform: Platform, job: Job) -> AddRequest:
         raise ConflictError("What was to be stored was erased before it was.")
     given = {name: job.payload[name] for name in STORED_OPTIONS if name in job.payload}
     request = platform.service.request(job.scope, job.payload["messages"], infer=job.payload["infer"], **given)
+    request = replace(request, messages=with_attachments(enumerate(request.messages), job))
     return of_job(platform, request, job)
 
 
@@ -69,7 +72,9 @@ def of_job(platform: Platform, request: AddRequest, job: Job) -> AddRequest:
 
 def done(job: Job, result: AddResult, now: datetime) -> Job:
     """The job when its memories are stored."""
-    return succeeded(job, now, results_of(result), memory_ids=[stored.memory.id for stored in result.stored])
+    return succeeded(
+        without_attachments(job), now, results_of(result), memory_ids=[stored.memory.id for stored in result.stored]
+    )
 
 
 def boundary_of(job: Job) -> tuple[Scope, Filter | None]:

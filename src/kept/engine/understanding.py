@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from kept.domain.attachments import ATTACHED, attached, with_attachments, without_attachments
 from kept.domain.jobs import Job, JobKind, pause_before_retry, succeeded
 from kept.domain.memory import HIDDEN_STATES, Attachment, Draft, Episode, MemoryRecord, Message
 from kept.domain.parts import Part, parts
@@ -144,14 +145,14 @@ class Understanding:
         episode = self._log.episode(request.scope.project, result.episode_id)
         if episode is None:
             return []
-        found = enumerate(parts(_with_attachments(episode.messages, request.messages)))
+        found = enumerate(parts(_as_given(episode.messages, request.messages)))
         return [self._kept(request, episode, number, part) for number, part in found]
 
     def _kept(self, request: AddRequest, episode: Episode, number: int, part: Part) -> Job:
         now = self._clock()
         wishes = {name: value for name, value in request.wishes.items() if value is not None}
-        attached = [attachment.to_json() for _, message in part.messages for attachment in message.attachments]
-        payload = {"episode_id": episode.id, "part": number, "wishes": wishes, "attachments": attached}
+        waiting = attached(part.messages)
+        payload = {"episode_id": episode.id, "part": number, "wishes": wishes, ATTACHED: waiting}
         job = Job(
             id=str(uuid.uuid5(_JOBS, f"{episode.id}/{number}")),
             scope=episode.scope,
@@ -160,7 +161,7 @@ class Understanding:
             subject=_subject(episode.scope),
             actor=request.actor,
             connector=episode.connector,
-            idempotency_key=_digest(episode.scope, part, wishes, attached),
+            idempotency_key=_digest(episode.scope, part, wishes, waiting),
             created_at=now,
             updated_at=now,
             run_after=now,
@@ -246,7 +247,7 @@ class Understanding:
         if found.dropped:
             results.append({"event": "DROPPED", "reasons": dict(found.dropped)})
         stored = [one.memory.id for answer in answers if isinstance(answer, AddResult) for one in answer.stored]
-        return succeeded(job, self._clock(), results, memory_ids=list(dict.fromkeys(stored)))
+        return succeeded(without_attachments(job), self._clock(), results, memory_ids=list(dict.fromkeys(stored)))
 
     def _material(self, job: Job) -> _Material | None:
         """What the job is to read; None when nothing of it is left."""
@@ -259,7 +260,8 @@ class Understanding:
         kept = [one for one in (whole[number].messages if number < len(whole) else ()) if one[0] not in hidden]
         if not kept:
             return None
-        part = replace(whole[number], messages=tuple(kept))
+        messages = with_attachments(kept, job)
+        part = replace(whole[number], messages=[(place, one) for (place, _), one in zip(kept, messages, strict=True)])
         return _Material(
             episode=episode,
             part=part,
@@ -338,7 +340,7 @@ class Understanding:
             near=material.near,
             wishes=material.wishes,
             reference=material.reference,
-            attachments=self._attachments(job),
+            attachments=self._readable(material.part),
         )
         answer = self._models.ask("extraction", prompt, project=job.scope.project, job_id=job.id)
         return extraction.read(
@@ -349,10 +351,11 @@ class Understanding:
             wishes=material.wishes,
         )
 
-    def _attachments(self, job: Job) -> list[Attachment]:
+    def _readable(self, part: Part) -> list[Attachment]:
+        """What came with the part and the model can read; of the rest the text keeps a reference."""
         model = self._models.for_task("extraction")
-        attached = [Attachment.from_json(one) for one in job.payload.get("attachments", ())]
-        return [one for one in attached if model is not None and model.accepts(one.kind)]
+        found = dict.fromkeys(attachment for _, message in part.messages for attachment in message.attachments)
+        return [one for one in found if model is not None and model.accepts(one.kind)]
 
     # --- resolving ---
 
@@ -451,7 +454,7 @@ class Understanding:
         """The job to be tried again later, or failed when that cannot help; what was said is stored in any case."""
         now = self._clock()
         said = str(error) if isinstance(error, KeptError) else f"Something went wrong inside ({type(error).__name__})."
-        logger.warning(
+        logger.info(
             "understanding failed",
             extra={"kept": {"job": job.id, "attempts": job.attempts, "error": type(error).__name__}},
         )
@@ -478,10 +481,10 @@ class Understanding:
         return "" if model is None else model.name
 
 
-def _with_attachments(stored: Sequence[Message], given: Sequence[Message]) -> list[Message]:
+def _as_given(stored: Sequence[Message], given: Sequence[Message]) -> list[Message]:
     """The messages as they are kept, with the attachments that they came with, which no log keeps."""
-    attached = {(message.role, message.content): message.attachments for message in given if message.attachments}
-    return [replace(message, attachments=attached.get((message.role, message.content), ())) for message in stored]
+    came_with = {(message.role, message.content): message.attachments for message in given if message.attachments}
+    return [replace(message, attachments=came_with.get((message.role, message.content), ())) for message in stored]
 
 
 def _subject(scope: Scope) -> str:
@@ -490,10 +493,10 @@ def _subject(scope: Scope) -> str:
     return f"extract:{hashlib.blake2b(owner.encode(), digest_size=_DIGEST_BYTES).hexdigest()}"
 
 
-def _digest(scope: Scope, part: Part, wishes: Mapping[str, Any], attached: Sequence[Any]) -> str:
+def _digest(scope: Scope, part: Part, wishes: Mapping[str, Any], waiting: Mapping[str, Any]) -> str:
     """The same for the same words of the same speakers in the same scope, read with the same wishes."""
     said = [[message.role, message.name, message.content] for _, message in part.messages]
-    whole = json.dumps([scope.project, scope.ids, said, wishes, attached], sort_keys=True)
+    whole = json.dumps([scope.project, scope.ids, said, wishes, waiting], sort_keys=True)
     return hashlib.blake2b(whole.encode(), digest_size=_DIGEST_BYTES).hexdigest()
 
 

@@ -1,0 +1,34 @@
+"""Images and documents that came with messages: they wait in a job until they were read, and no longer. No log keeps them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any, Final
+
+from kept.domain.jobs import Job
+from kept.domain.memory import Attachment, Message
+
+ATTACHED: Final = "attachments"
+"""Of a payload: images and documents by the number of their message."""
+
+
+def attached(messages: Iterable[tuple[int, Message]]) -> dict[str, list[dict[str, Any]]]:
+    """The attachments of numbered messages, by number, for a job's payload: they wait there until they were read, and no longer."""
+    return {
+        str(number): [attachment.to_json() for attachment in message.attachments]
+        for number, message in messages
+        if message.attachments
+    }
+
+
+def with_attachments(messages: Iterable[tuple[int, Message]], job: Job) -> list[Message]:
+    """Numbered messages with the attachments that wait for them in a job."""
+    waiting: Mapping[str, Any] = job.payload.get(ATTACHED, {})
+    found = ((message, waiting.get(str(number), ())) for number, message in messages)
+    return [replace(message, attachments=tuple(map(Attachment.from_json, own))) for message, own in found]
+
+
+def without_attachments(job: Job) -> Job:
+    """The job when what came with its messages was read."""
+    return replace(job, payload={name: value for name, value in job.payload.items() if name != ATTACHED})
