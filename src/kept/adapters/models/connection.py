@@ -35,6 +35,8 @@ _TOO_LARGE: Final = 413
 """The status of HTTP for a request that is too large; pydantic-ai has no kind of its own for it."""
 _UNREADABLE: Final = (AssertionError, AttributeError, LookupError, TypeError, ValueError)
 """What the providers' libraries raise when they are sent something else than they expect."""
+_BEFORE_SENDING: Final = ("pool", "connect")
+"""The stages of a request before anything is sent, in pydantic-ai's words."""
 _KEY_PARAMETERS: Final = ("api_key", "token")
 _URL_PARAMETERS: Final = ("base_url", "azure_endpoint", "api_base")
 
@@ -147,7 +149,7 @@ def told(error: Exception, model: str, access: Access, usage: Usage) -> KeptErro
     """
     from pydantic_ai import exceptions
 
-    spent = {"input_tokens": usage.input_tokens, "output_tokens": usage.output_tokens}
+    spent = _spent(error, usage)
     known: KeptError | None = None
     if isinstance(error, KeptError):
         known = error
@@ -162,7 +164,17 @@ def told(error: Exception, model: str, access: Access, usage: Usage) -> KeptErro
     return known
 
 
-def _refused(error: ModelAPIError, model: str, access: Access, spent: dict[str, int]) -> KeptError:
+def _spent(error: Exception, usage: Usage) -> dict[str, int | None]:
+    """What a failed call cost. What nobody knows is None: how much was written of an answer that broke off, say."""
+    never_began = not getattr(error, "in_stream", False) and (
+        hasattr(error, "status_code") or getattr(error, "phase", None) in _BEFORE_SENDING
+    )
+    if never_began:
+        return {"input_tokens": 0, "output_tokens": 0}
+    return {"input_tokens": usage.input_tokens or None, "output_tokens": None}
+
+
+def _refused(error: ModelAPIError, model: str, access: Access, spent: dict[str, int | None]) -> KeptError:
     from pydantic_ai import exceptions
 
     if isinstance(error, exceptions.ModelAuthenticationError):
