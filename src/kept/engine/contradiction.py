@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import cache
-from importlib.resources import files
 from typing import Any, Final
 
 from kept.domain.memory import Draft, MemoryRecord
 from kept.domain.resolution import Verdict
+from kept.engine.prompts import instructions
 from kept.ports import Prompt
 
 MAX_OUTPUT_TOKENS: Final = 400
@@ -46,7 +45,7 @@ def prompt(draft: Draft, near: Sequence[MemoryRecord]) -> Prompt:
         for number, record in enumerate(near, 1)
     ]
     return Prompt(
-        instructions=_instructions(),
+        instructions=instructions("contradiction.md"),
         content="\n".join(lines),
         schema=_SCHEMA,
         max_output_tokens=MAX_OUTPUT_TOKENS,
@@ -61,11 +60,6 @@ def read(answer: Mapping[str, Any], near: Sequence[MemoryRecord]) -> dict[str, V
         if said is not None and isinstance(number, int) and 1 <= number <= len(near):
             found[near[number - 1].id] = said
     return found
-
-
-@cache
-def _instructions() -> str:
-    return (files(__package__) / "prompts" / "contradiction.md").read_text(encoding="utf-8").strip()
 
 
 def _line(text: str) -> str:

@@ -10,8 +10,6 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
-from importlib.resources import files
 from typing import Any, Final
 
 from kept.domain import facts
@@ -21,9 +19,10 @@ from kept.domain.memory import Attachment, MemoryRecord, Message, speaker_of
 from kept.domain.parts import Part, parts
 from kept.domain.support import WEEKDAYS
 from kept.domain.text import count_tokens
+from kept.engine.prompts import instructions
 from kept.ports import Prompt
 
-__all__ = ["Part", "Proposal", "Read", "Wishes", "parts", "prompt", "read"]
+__all__ = ["Part", "Proposal", "Read", "Wishes", "described", "parts", "prompt", "read"]
 
 MAX_WISH_CHARACTERS: Final = 2_000
 """Of each wish: some 400 tokens, which every part pays for."""
@@ -83,7 +82,9 @@ def prompt(
         ]
     )
     return Prompt(
-        instructions="\n".join([_text("extraction.md"), *([_text("near.md")] if near else []), *_wishes(wishes)]),
+        instructions="\n".join(
+            [instructions("extraction.md"), *([instructions("near.md")] if near else []), *_wishes(wishes)]
+        ),
         content=content,
         schema=facts.schema(near=bool(near), categories=bool(wishes.categories)),
         max_output_tokens=LEAST_OUTPUT_TOKENS + sum(count_tokens(message.content) for _, message in part.messages),
@@ -98,18 +99,14 @@ def read(
     near: Sequence[MemoryRecord] = (),
     reference: datetime,
     wishes: Wishes | None = None,
+    attachments: Sequence[Attachment] = (),
 ) -> Read:
     """What is taken from an answer to `prompt`, which was given the same (see `domain.facts.read`)."""
     categories = [category.name for category in wishes.categories] if wishes else []
-    return facts.read(answer, part, near=near, reference=reference, categories=categories)
+    return facts.read(answer, part, near=near, reference=reference, categories=categories, shown=attachments)
 
 
 # --- instructions ---
-
-
-@cache
-def _text(name: str) -> str:
-    return (files(__package__) / "prompts" / name).read_text(encoding="utf-8").strip()
 
 
 def _wishes(wishes: Wishes) -> Iterator[str]:
@@ -124,18 +121,18 @@ def _wishes(wishes: Wishes) -> Iterator[str]:
         if wish and wish.strip():
             yield f"{heading} {wish.strip()[:MAX_WISH_CHARACTERS]}"
     if wishes.categories:
-        yield f"g: those of these categories that fit: {_categories(wishes.categories)}"
+        yield f"g: those of these categories that fit: {described(wishes.categories)}"
 
 
-def _categories(categories: Sequence[Category]) -> str:
-    """Names, with what they mean where that is not known anyway and not too long."""
-    described = "; ".join(
+def described(categories: Sequence[Category]) -> str:
+    """Names of categories, with what they mean where that is not known anyway and not too long."""
+    whole = "; ".join(
         category.name
         if category in DEFAULTS or not category.description
         else f"{category.name} ({category.description[:MAX_DESCRIPTION_CHARACTERS]})"
         for category in categories
     )
-    return described if len(described) <= MAX_WISH_CHARACTERS else "; ".join(category.name for category in categories)
+    return whole if len(whole) <= MAX_WISH_CHARACTERS else "; ".join(category.name for category in categories)
 
 
 # --- content ---

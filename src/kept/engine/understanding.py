@@ -241,9 +241,11 @@ class Understanding:
         if material is None:
             return succeeded(job, now, [{"event": "NONE", "reason": "what was said was deleted"}])
         found = self._read(job, material)
-        drafts = [self._resolved(job, proposal, material) for proposal in found.proposals]
+        resolved = [self._resolved(job, proposal, material) for proposal in found.proposals]
+        drafts, unsorted = self._sorted(job, resolved, material.wishes.categories)
         answers = self._ingest.add_many(list(self._requests(job, material.episode, drafts)))
         results: list[dict[str, Any]] = [entry for answer in answers for entry in _results(answer)]
+        results += unsorted
         if found.dropped:
             results.append({"event": "DROPPED", "reasons": dict(found.dropped)})
         stored = [one.memory.id for answer in answers if isinstance(answer, AddResult) for one in answer.stored]
@@ -332,13 +334,14 @@ class Understanding:
     # --- reading ---
 
     def _read(self, job: Job, material: _Material) -> Read:
-        """What the model proposes, checked against the words."""
+        """What the model proposes, checked against the words; without categories where another model chooses them."""
         from kept.engine import extraction
 
+        wishes = replace(material.wishes, categories=()) if self._sorter else material.wishes
         prompt = extraction.prompt(
             material.part,
             near=material.near,
-            wishes=material.wishes,
+            wishes=wishes,
             reference=material.reference,
             attachments=self._readable(material.part),
         )
@@ -392,7 +395,15 @@ class Understanding:
     @property
     def _judge(self) -> str | None:
         """The model that judges contradictions, where it is another than the one that reads."""
-        name = self._name("contradiction")
+        return self._another("contradiction")
+
+    @property
+    def _sorter(self) -> str | None:
+        """The model that chooses categories, where it is another than the one that reads."""
+        return self._another("categories")
+
+    def _another(self, task: str) -> str | None:
+        name = self._name(task)
         return None if name in {"", self._name("extraction")} else name
 
     def _judged(self, job: Job, draft: Draft, near: Sequence[MemoryRecord]) -> dict[str, Verdict]:
@@ -404,6 +415,25 @@ class Understanding:
         prompt = contradiction.prompt(draft, near)
         answer = self._models.ask("contradiction", prompt, project=job.scope.project, job_id=job.id)
         return contradiction.read(answer.value, near)
+
+    def _sorted(
+        self, job: Job, drafts: Sequence[Draft], categories: Sequence[Category]
+    ) -> tuple[Sequence[Draft], list[dict[str, Any]]]:
+        """The facts with the categories that a model of their own chose; and why they are without, if it failed.
+
+        What comes without categories gets them by rule when it is stored.
+        """
+        from kept.engine import sorting
+
+        if self._sorter is None or not drafts or not categories:
+            return drafts, []
+        prompt = sorting.prompt([draft.text for draft in drafts], categories)
+        try:
+            answer = self._models.ask("categories", prompt, project=job.scope.project, job_id=job.id)
+        except (ModelError, ConfigurationError) as error:
+            return drafts, [{"event": "REFUSED", "reason": f"categories: {error.code}"}]
+        chosen = sorting.read(answer.value, len(drafts), categories)
+        return [replace(draft, categories=own) for draft, own in zip(drafts, chosen, strict=True)], []
 
     def _echoes(self, closed: Sequence[str], scope: Scope) -> Iterator[str]:
         """Ids of what says the same as a closed memory because it was made of the same words: a statement and its fact."""
@@ -438,12 +468,13 @@ class Understanding:
 
     def _requests(self, job: Job, episode: Episode, drafts: Sequence[Draft]) -> Iterator[AddRequest]:
         """Each fact as an operation of its own; its key is the job's, so that it is stored once however often the job is run."""
+        own = job.payload.get("wishes", {}).get("custom_categories")
         for number, draft in enumerate(drafts):
             yield AddRequest(
                 scope=episode.scope,
                 facts=[draft],
                 idempotency_key=f"{job.id}/{number}",
-                categorise=None if self._categories is None else self._categories.sorter(job.scope.project),
+                categorise=None if self._categories is None else self._categories.sorter(job.scope.project, own),
                 actor=job.actor,
                 connector=episode.connector,
             )
