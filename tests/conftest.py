@@ -1,4 +1,4 @@
-"""What every test may rely on: no settings from outside, no network, the same examples on every run of the gate."""
+"""What every test may rely on: no settings from outside, no network, no model, the same examples on every run of the gate."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ import inspect
 import ipaddress
 import os
 import socket
+import ssl
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from anyio.from_thread import start_blocking_portal
 from hypothesis import HealthCheck, settings
 
 import kept
+from kept.settings import PROVIDERS
 
 pytest.register_assert_rewrite("kept.testing")
 
@@ -30,6 +33,28 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.startswith("KEPT_"):
             monkeypatch.delenv(name)
+    for provider in PROVIDERS.values():
+        for name in (*provider.keys, *provider.urls):
+            monkeypatch.delenv(name, raising=False)
+
+
+def pytest_configure() -> None:
+    """Let no model of a provider be asked, wherever it is; `scripted_models` lets those on loopback."""
+    with suppress(ImportError):  # the extra is not installed everywhere
+        from pydantic_ai import models
+
+        models.ALLOW_MODEL_REQUESTS = False
+
+
+@pytest.fixture
+def scripted_models(monkeypatch: pytest.MonkeyPatch):
+    """Lets models be asked; with no network but this machine's these are scripted ones."""
+    from pydantic_ai.models import override_allow_model_requests
+
+    # Every client reads the certificates of the world, which takes most of its time; on loopback there are none.
+    monkeypatch.setattr(ssl.SSLContext, "load_verify_locations", lambda *_, **__: None)
+    with override_allow_model_requests(True):
+        yield
 
 
 @pytest.fixture(autouse=True)

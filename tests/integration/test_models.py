@@ -1,0 +1,464 @@
+"""Language models through the real libraries, against scripted providers that speak the real wire formats."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from kept.adapters.models import Access, connection, open_model, pydantic_ai
+from kept.domain.memory import Attachment
+from kept.domain.spending import Usage
+from kept.domain.text import count_tokens
+from kept.errors import ConfigurationError, KeptError, ModelAnswerError, ModelUnavailableError
+from kept.ports import Prompt
+from kept.testing.providers import (
+    Answer,
+    Broken,
+    CutOff,
+    Failure,
+    HalfAnswer,
+    OtherTool,
+    Prose,
+    Raw,
+    Refusal,
+    ScriptedProvider,
+    Silence,
+    Stall,
+)
+
+pytestmark = pytest.mark.usefixtures("scripted_models")
+
+PATHS = {
+    "anthropic:claude-haiku-4-5": "",
+    "openai:gpt-5-mini": "/v1",
+    "openai-chat:gpt-4o": "/v1",
+    "google:gemini-2.5-flash": "",
+    "ollama:qwen3": "/v1",
+}
+"""A model of each wire format, and what its providers' addresses end in."""
+ANTHROPIC, RESPONSES, CHAT, GEMINI, OLLAMA = PATHS
+every_model = pytest.mark.parametrize("spec", PATHS)
+
+SCHEMA = {
+    "type": "object",
+    "properties": {"facts": {"type": "array", "items": {"type": "string"}}},
+    "required": ["facts"],
+    "additionalProperties": False,
+}
+PRIVATE = "Ana's passport is X1234567"
+VALUE = {"facts": [PRIVATE, "Ana trinkt gern Tee ☕."]}
+PROMPT = Prompt(instructions="Extract facts.", content="I am Ana.", schema=SCHEMA, max_output_tokens=400)
+
+
+class Asked:
+    """How a model that was asked once, or more often, answered."""
+
+    def __init__(self, spec, *replies, prompt=PROMPT, key="sk-key", timeout_s=10.0, times=1, **options):
+        with ScriptedProvider(replies) as provider:
+            access = Access(key=lambda: key, advice="set MY_KEY", base_url=provider.url + PATHS[spec])
+            model = open_model(spec, access, timeout_s=timeout_s, **options)
+            self.answer = self.error = None
+            try:
+                self.answer = [model.ask(prompt) for _ in range(times)][-1]
+            except KeptError as error:
+                self.error = error
+        self.requests = provider.requests
+        self.request = self.requests[0] if self.requests else None
+
+
+# --- answers -----------------------------------------------------------------------------------------------------
+
+
+@every_model
+def test_an_answer_is_an_object_that_fits_the_schema_with_what_it_cost(spec):
+    """By one request, whose tokens are told as the provider counts them."""
+    asked = Asked(spec, Answer(VALUE, input_tokens=120, output_tokens=30, cached_tokens=40))
+    assert asked.answer.value == VALUE
+    assert asked.answer.usage == Usage(input_tokens=120, output_tokens=30, cached_tokens=40)
+    assert len(asked.requests) == 1
+
+
+@every_model
+def test_what_is_asked_is_all_there_and_no_more(spec):
+    """Instructions, content, the schema and the longest answer; in the likeliest words, where a model lets them be chosen."""
+    written = json.dumps(Asked(spec, Answer(VALUE)).request.body)
+    assert all(text in written for text in ("Extract facts.", "I am Ana.", '"facts"', "400"))
+    assert ('"temperature": 0.0' in written) == (spec != RESPONSES)  # it always reasons, and then takes none
+
+
+def test_a_temperature_is_passed_on():
+    """What the settings say."""
+    assert Asked(ANTHROPIC, Answer(VALUE), temperature=0.7).request.body["temperature"] == 0.7
+
+
+@pytest.mark.parametrize("spec", [ANTHROPIC, RESPONSES, CHAT, GEMINI])
+def test_an_answer_is_the_call_of_one_tool(spec):
+    """Which is the only one, and must be called."""
+    body = Asked(spec, Answer(VALUE)).request.body
+    forced = {ANTHROPIC: {"type": "any"}, RESPONSES: "required", CHAT: "required"}
+    if spec == GEMINI:
+        assert body["toolConfig"]["functionCallingConfig"]["mode"] == "ANY"
+    else:
+        assert body["tool_choice"] == forced[spec]
+    assert len(body["tools"]) == 1
+
+
+def test_a_model_of_ones_own_is_held_to_the_schema_by_its_grammar():
+    """Small models call tools badly."""
+    body = Asked(OLLAMA, Answer(VALUE)).request.body
+    assert body["response_format"]["type"] == "json_schema"
+    assert body["response_format"]["json_schema"]["schema"]["properties"] == SCHEMA["properties"]
+    assert "tools" not in body
+
+
+@every_model
+def test_json_in_words_or_in_a_fence_is_an_answer_as_well(spec):
+    """Where a model did not call the tool, and fits the schema all the same."""
+    for written in (json.dumps(VALUE), f"```json\n{json.dumps(VALUE, indent=2)}\n```\n"):
+        assert Asked(spec, Prose(written)).answer.value == VALUE
+
+
+def test_a_provider_that_counts_nothing_is_counted_for():
+    """So that limits hold for it too; as `count_tokens` estimates."""
+    usage = Asked(OLLAMA, Answer(VALUE, input_tokens=0, output_tokens=0)).answer.usage
+    assert usage.input_tokens == sum(map(count_tokens, ("Extract facts.", "I am Ana.", json.dumps(SCHEMA))))
+    assert usage.output_tokens == count_tokens(json.dumps(VALUE))
+
+
+def test_a_model_is_asked_from_within_an_event_loop_and_from_many_threads():
+    """A notebook runs a loop; a server has workers."""
+    with ScriptedProvider(lambda _: Answer(VALUE)) as provider:
+        model = open_model(CHAT, Access(key=lambda: "sk", base_url=f"{provider.url}/v1"), timeout_s=10)
+
+        async def notebook():
+            return model.ask(PROMPT)
+
+        assert asyncio.run(notebook()).value == VALUE
+        with ThreadPoolExecutor(4) as pool:
+            answers = [future.result() for future in [pool.submit(model.ask, PROMPT) for _ in range(8)]]
+        assert [answer.value for answer in answers] == [VALUE] * 8
+
+
+# --- what cannot be used -----------------------------------------------------------------------------------------
+
+USELESS = {
+    "half": HalfAnswer(VALUE),
+    "cut off": CutOff(VALUE),
+    "wrong shape": Answer({"facts": [{"text": PRIVATE}]}),
+    "more than asked": Answer(VALUE | {PRIVATE: 1}),
+    "another tool": OtherTool(VALUE),
+    "words": Prose(f"Sure! {PRIVATE}."),
+    "no object": Prose("[1, 2]"),
+    "refusal": Refusal(),
+}
+
+
+@every_model
+@pytest.mark.parametrize("reply", USELESS.values(), ids=USELESS)
+def test_an_answer_that_does_not_fit_is_an_error_that_says_what_it_cost(spec, reply):
+    """Asked once; and the error quotes nothing of it."""
+    asked = Asked(spec, reply, Answer(VALUE))
+    assert isinstance(asked.error, ModelAnswerError)
+    assert (asked.error.input_tokens, asked.error.output_tokens) == (reply.input_tokens, reply.output_tokens)
+    assert len(asked.requests) == 1
+    assert spec in str(asked.error)
+    assert "passport" not in str(asked.error)
+
+
+@every_model
+@pytest.mark.parametrize("status", [400, 413])
+def test_a_request_that_is_refused_is_an_answer_of_no_use(spec, status):
+    """The same request would be refused again."""
+    asked = Asked(spec, Failure(status), Answer(VALUE))
+    assert isinstance(asked.error, ModelAnswerError)
+    assert str(status) in str(asked.error)
+    assert len(asked.requests) == 1
+
+
+NONSENSE = {
+    "a page": Raw(b"<html>Bad gateway</html>"),
+    "nothing": Raw(b"", "text/event-stream"),
+    "an event of nothing": Raw(b"data: null\n\n", "text/event-stream"),
+    "events of another": Raw(
+        b'data: {"type": "message_start", "choices": null, "usage": "x"}\n\n', "text/event-stream"
+    ),
+    "no text": Raw(b"\xff\xfe\x00", "text/event-stream"),
+    "pieces of nothing": Raw(
+        b'event: content_block_delta\ndata: {"type":"content_block_delta","index":5,'
+        b'"delta":{"type":"text_delta","text":"x"}}\n\n',
+        "text/event-stream",
+    ),
+    "an error of a kind of its own": Raw(b'data: {"error": "x"}\n\n', "text/event-stream"),
+}
+
+
+@every_model
+@pytest.mark.parametrize("reply", NONSENSE.values(), ids=NONSENSE)
+def test_nonsense_is_an_error_of_the_model_whatever_its_library_makes_of_it(spec, reply):
+    """Libraries stumble over what no provider sends; proxies send it."""
+    asked = Asked(spec, reply, Answer(VALUE))
+    assert isinstance(asked.error, (ModelAnswerError, ModelUnavailableError))
+    assert len(asked.requests) == 1
+
+
+# --- what is not there -------------------------------------------------------------------------------------------
+
+DOWN = {
+    "busy": Failure(429),
+    "failed": Failure(500),
+    "unavailable": Failure(503),
+    "overloaded": Failure(529),
+    "busy midway": Failure(429, midway=True),
+    "failed midway": Failure(500, midway=True),
+    "overloaded midway": Failure(529, midway=True),
+    "broken": Broken(),
+    "broken midway": Broken(midway=True),
+}
+
+
+@every_model
+@pytest.mark.parametrize("reply", DOWN.values(), ids=DOWN)
+def test_a_model_that_is_down_is_unavailable_and_is_not_asked_again(spec, reply):
+    """Also when the error comes within an answer that began well. When to come again is for whoever asks."""
+    asked = Asked(spec, reply, Answer(VALUE))
+    assert isinstance(asked.error, ModelUnavailableError)
+    assert len(asked.requests) == 1
+
+
+@every_model
+def test_how_long_a_provider_wants_to_be_left_alone_is_told(spec):
+    """As it says in its headers; nothing where it says nothing."""
+    assert Asked(spec, Failure(429, retry_after_s=7)).error.retry_after_s == 7.0
+    assert Asked(spec, Failure(429)).error.retry_after_s is None
+
+
+def test_what_an_answer_cost_before_it_broke_is_told_where_the_provider_says_it_first():
+    """Anthropic does."""
+    assert Asked(ANTHROPIC, Broken(midway=True)).error.input_tokens == 100
+
+
+@every_model
+def test_a_model_that_says_nothing_is_given_up_in_time(spec):
+    """The time is the settings'."""
+    asked = Asked(spec, Silence(), timeout_s=0.3)
+    assert isinstance(asked.error, ModelUnavailableError)
+    assert len(asked.requests) == 1
+
+
+@every_model
+def test_a_model_that_falls_silent_is_given_up_before_its_time_is_over(spec, monkeypatch):
+    """It began to answer, so that silence means that it will not go on."""
+    monkeypatch.setattr(pydantic_ai, "STALL_S", 0.2)
+    asked = Asked(spec, Stall(), timeout_s=50)
+    assert isinstance(asked.error, ModelUnavailableError)
+
+
+def test_a_provider_that_is_not_there_is_unavailable():
+    """Nothing listens on that port any more."""
+    with ScriptedProvider([]) as gone:
+        url = gone.url
+    model = open_model(CHAT, Access(key=lambda: "sk", base_url=f"{url}/v1"), timeout_s=5)
+    with pytest.raises(ModelUnavailableError, match="not available"):
+        model.ask(PROMPT)
+
+
+# --- credentials and names ---------------------------------------------------------------------------------------
+
+
+@every_model
+@pytest.mark.parametrize("status", [401, 403])
+def test_credentials_that_are_refused_are_said_with_what_to_set(spec, status):
+    """Asking again is of no use."""
+    asked = Asked(spec, Failure(status))
+    assert isinstance(asked.error, ConfigurationError)
+    assert "set MY_KEY" in str(asked.error)
+    assert "sk-key" not in str(asked.error)
+
+
+@every_model
+def test_a_model_that_its_provider_does_not_know_is_said(spec):
+    """By its name."""
+    error = Asked(spec, Failure(404)).error
+    assert isinstance(error, ConfigurationError)
+    assert spec in str(error)
+
+
+def shown(request) -> str:
+    """The key in whichever header its library puts it."""
+    names = ("x-api-key", "x-goog-api-key", "authorization")
+    (key,) = [request.headers[name].removeprefix("Bearer ") for name in names if name in request.headers]
+    return key
+
+
+@every_model
+def test_the_key_that_was_given_is_the_one_that_is_shown(spec, monkeypatch):
+    """Whatever else the environment holds."""
+    for name in ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "OPENAI_API_KEY", "GOOGLE_API_KEY", "OLLAMA_API_KEY"):
+        monkeypatch.setenv(name, "sk-ant-oat-of-another")
+    assert shown(Asked(spec, Answer(VALUE)).request) == "sk-key"
+
+
+def test_a_token_of_anthropic_is_told_from_a_key_by_its_form():
+    """A token is a bearer's, and comes with the header that allows it."""
+    token = Asked(ANTHROPIC, Answer(VALUE), key="sk-ant-oat01-abc").request
+    assert token.headers["authorization"] == "Bearer sk-ant-oat01-abc"
+    assert connection.OAUTH_BETA in token.headers["anthropic-beta"]
+    key = Asked(ANTHROPIC, Answer(VALUE), key="sk-ant-api03-abc").request
+    assert shown(key) == "sk-ant-api03-abc"
+    assert connection.OAUTH_BETA not in key.headers.get("anthropic-beta", "")
+
+
+def test_a_key_is_asked_for_anew_by_each_request():
+    """A sign-in is renewed by whoever made it."""
+    keys = iter(["first", "second"])
+    with ScriptedProvider([Answer(VALUE), Answer(VALUE)]) as provider:
+        model = open_model(ANTHROPIC, Access(key=lambda: next(keys), base_url=provider.url), timeout_s=10)
+        model.ask(PROMPT)
+        model.ask(PROMPT)
+    assert [shown(request) for request in provider.requests] == ["first", "second"]
+
+
+def test_a_key_that_is_missing_is_an_error_before_anything_is_asked():
+    """The one that says what to set."""
+
+    def missing():
+        raise ConfigurationError("There is no key for openai: set OPENAI_API_KEY.")
+
+    with pytest.raises(ConfigurationError, match="set OPENAI_API_KEY"):
+        open_model(CHAT, Access(key=missing), timeout_s=1).ask(PROMPT)
+
+
+@pytest.mark.parametrize(
+    ("spec", "access", "said"),
+    [
+        ("mistral:mistral-large", Access(key=lambda: "k"), r"pydantic-ai-slim\[mistral\]"),
+        ("deepseek:deepseek-chat", Access(key=lambda: "k", base_url="http://127.0.0.1:9"), "openai:MODEL"),
+        ("vllm:qwen3", Access(key=lambda: "k"), "base_url"),
+    ],
+)
+def test_a_provider_that_cannot_be_used_says_what_it_lacks(spec, access, said):
+    """A package, or an address."""
+    with pytest.raises(ConfigurationError, match=said):
+        open_model(spec, access, timeout_s=1).ask(PROMPT)
+
+
+def test_without_the_extra_a_model_says_what_to_install(monkeypatch):
+    """At once, not when it is asked."""
+    monkeypatch.setattr(connection, "find_spec", lambda _: None)
+    with pytest.raises(ConfigurationError, match=r"pip install 'kept\[llm\]'"):
+        open_model(CHAT, Access(), timeout_s=1)
+
+
+@pytest.mark.parametrize("spec", ["gpt-5", "openai:", ":gpt-5", ""])
+def test_a_name_without_provider_or_model_is_refused(spec):
+    """With one that is right."""
+    with pytest.raises(ConfigurationError, match="PROVIDER:MODEL"):
+        open_model(spec, Access(), timeout_s=1)
+
+
+# --- attachments -------------------------------------------------------------------------------------------------
+
+PIXEL = base64.b64encode(b"\x89PNG pixel").decode()
+PAGE = base64.b64encode(b"%PDF-1.7 page").decode()
+IMAGE = Attachment(kind="image", url=f"data:image/png;base64,{PIXEL}")
+DOCUMENT = Attachment(kind="document", url=f"data:application/pdf;base64,{PAGE}")
+PHOTO = Attachment(kind="image", url="https://example.com/cat.png")
+PAPER = Attachment(kind="document", url="https://example.com/paper.pdf?v=2")
+
+
+def sent(spec, *attachments):
+    """The request that held them, as text."""
+    prompt = Prompt(instructions="i", content="Look.", schema=SCHEMA, max_output_tokens=100, attachments=attachments)
+    asked = Asked(spec, Answer(VALUE), prompt=prompt)
+    assert asked.answer is not None, asked.error
+    return json.dumps(asked.request.body)
+
+
+@pytest.mark.parametrize("spec", [ANTHROPIC, RESPONSES, GEMINI])
+def test_images_and_documents_are_shown_to_models_that_read_them(spec):
+    """With their content."""
+    written = sent(spec, IMAGE, DOCUMENT)
+    assert PIXEL in written
+    assert PAGE in written
+    assert "cannot see" not in written
+
+
+@pytest.mark.parametrize("spec", [ANTHROPIC, RESPONSES])
+def test_an_address_is_passed_on_to_a_provider_that_opens_it_itself(spec):
+    """This machine never does."""
+    written = sent(spec, PHOTO, PAPER)
+    assert PHOTO.url in written
+    assert PAPER.url in written
+
+
+@pytest.mark.parametrize(
+    ("spec", "attachment"),
+    [
+        (GEMINI, PHOTO),  # its library would open the address from this machine
+        (GEMINI, PAPER),
+        (CHAT, PAPER),
+        (CHAT, DOCUMENT),
+        (OLLAMA, IMAGE),
+        (ANTHROPIC, Attachment(kind="image", url="http://10.0.0.1/admin.png")),
+        (ANTHROPIC, Attachment(kind="image", url="file:///etc/passwd")),
+        (ANTHROPIC, Attachment(kind="document", url="https://example.com/notes.txt")),
+        (ANTHROPIC, Attachment(kind="image", url="data:text/html;base64,AAAA")),
+        (ANTHROPIC, Attachment(kind="image", url="data:image/png,plain")),
+        (ANTHROPIC, Attachment(kind="image", url="data:image/png;base64,A")),
+    ],
+)
+def test_what_a_model_cannot_be_shown_is_said_in_its_place(spec, attachment):
+    """So that the rest is understood without it."""
+    written = sent(spec, attachment)
+    assert f"{attachment.kind} was attached here that you cannot see" in written
+    assert attachment.url not in written
+
+
+@pytest.mark.parametrize(
+    ("spec", "image", "document"),
+    [
+        (ANTHROPIC, True, True),
+        (RESPONSES, True, True),
+        (CHAT, True, False),
+        (GEMINI, True, True),
+        (OLLAMA, False, False),
+        ("groq:llama-3.3-70b-versatile", False, False),
+    ],
+)
+def test_whether_a_model_reads_attachments_is_known_or_denied(spec, image, document):
+    """Nothing is asked for it."""
+    model = open_model(spec, Access(), timeout_s=1)
+    assert (model.accepts("image"), model.accepts("document")) == (image, document)
+
+
+# --- price -------------------------------------------------------------------------------------------------------
+
+
+def test_a_price_is_in_whole_micro_dollars_and_never_too_low():
+    """gpt-5-mini: 0.25 dollars for a million tokens read, 0.025 from the cache, 2 written."""
+    model = open_model(RESPONSES, Access(), timeout_s=1)
+    million = 1_000_000
+    assert model.price(Usage(input_tokens=million)) == 250_000
+    assert model.price(Usage(input_tokens=million, cached_tokens=million)) == 25_000
+    assert model.price(Usage(output_tokens=million)) == 2_000_000
+    assert model.price(Usage(input_tokens=1)) == 1
+    assert model.price(Usage()) == 0
+
+
+@pytest.mark.parametrize(
+    ("spec", "price"),
+    [
+        (OLLAMA, 0),
+        ("vllm:qwen3", 0),
+        ("ollama:qwen3-coder:480b-cloud", None),
+        ("openai:my-own", None),
+        ("litellm:my-own", None),
+    ],
+)
+def test_what_runs_on_ones_own_machine_costs_nothing_and_what_is_unknown_is_not_known(spec, price):
+    """Not free, but unknown."""
+    assert open_model(spec, Access(), timeout_s=1).price(Usage(input_tokens=1000, output_tokens=1000)) == price
