@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Protocol
 
 from kept.domain.filters import Filter
+from kept.domain.graph import Edge, Node
 from kept.domain.history import Operation, Revision
 from kept.domain.jobs import Job, JobKind, JobStatus
 from kept.domain.memory import Attachment, AttachmentKind, Draft, Episode, MemoryRecord, Message, State
@@ -483,6 +484,69 @@ class Log(LogReader, Protocol):
 
     def close(self) -> None:
         """Give back files and connections. Closing twice is harmless."""
+
+
+# --- the graph ---------------------------------------------------------------------------------------------------
+
+
+class EntityGraph(Protocol):
+    """Entities and relations: a projection of the log. Safe for threads and processes.
+
+    A read sees every write that was acknowledged before it, and nothing that rests only on memories which its listing does
+    not hold; the listing's order does not matter. Entities go by their keys: one that was merged is known by the key of what
+    it was merged into, and asked for by either. `at` asks for what was true in the world then; None for all, closed facts
+    marked by their state.
+    """
+
+    def nodes(self, listing: Listing, keys: Collection[str], *, at: datetime | None = None) -> list[Node]:
+        """Those of these entities that memories mention, by key."""
+
+    def matching(
+        self, listing: Listing, words: Collection[str], *, limit: int, at: datetime | None = None
+    ) -> list[Node]:
+        """Entities whose key holds one of the words, as a whole word; most words first, then most mentions, then by key.
+
+        Without words: those mentioned most.
+        """
+
+    def edges(
+        self,
+        listing: Listing,
+        keys: Collection[str],
+        *,
+        limit: int,
+        relationship: str | None = None,
+        at: datetime | None = None,
+    ) -> list[Edge]:
+        """Relations from or to these entities, those that hold first, then newest first, ties by triple."""
+
+    def together(
+        self, listing: Listing, keys: Collection[str], *, limit: int, at: datetime | None = None
+    ) -> dict[tuple[str, str], int]:
+        """In how many memories each of these entities stands together with another: most first, ties by key."""
+
+    def mentioning(
+        self, listing: Listing, keys: Collection[str], *, limit: int, at: datetime | None = None
+    ) -> list[int]:
+        """Keys of memories that mention one of these entities, newest first."""
+
+    def aliases(self, project: str, user_id: str | None) -> dict[str, str]:
+        """What was merged: the key of each alias, and of what it was merged into."""
+
+    def merge(self, project: str, user_id: str | None, into: str, keys: Collection[str]) -> None:
+        """Make entities of one user (or of none) one; their own aliases come with them. `into` is asked for by its key."""
+
+    def split(self, project: str, user_id: str | None, keys: Collection[str]) -> list[str]:
+        """Undo merges: each of these that is an alias is an entity of its own again; which they were, by key."""
+
+    def lag(self) -> int:
+        """How many memories changed since they were last projected."""
+
+    def rebuild(self, project: str | None = None) -> int:
+        """Make it again from the log; how many memories were projected. Merges stay."""
+
+    def verify(self, project: str | None = None) -> Iterator[Finding]:
+        """Where it differs from the log."""
 
 
 # --- the service of many ---------------------------------------------------------------------------------------
