@@ -156,7 +156,7 @@ class Settings:
         oauth_jwks_url: Where its public keys are.
         oauth_user_claim: The claim of its tokens that says whose memories they are for.
         event_days: How long finished events are kept, in days.
-        audit_days: How long audit entries are kept, in days.
+        audit_days: How long audit entries, and what language models cost, are kept, in days.
         app_id: Under which name a coding session keeps a repository's memories; None derives it from the repository.
         recall_shared: Whether a coding session also reads what other users stored for the repository.
         brief_tokens: Most tokens of what a coding session is told when it starts.

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import importlib.util
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
+from tokenizers import Tokenizer
 
 from kept.adapters.inmemory_ledger import InMemoryLedger
 from kept.domain.memory import Attachment
 from kept.domain.spending import SpendingLimit, SpendingListing, Usage
-from kept.engine.models import ATTACHMENT_TOKENS, Models, most_input_tokens
+from kept.engine.models import ATTACHMENT_TOKENS, FRAME_TOKENS, Models, most_input_tokens
 from kept.errors import (
     ConfigurationError,
     ModelAnswerError,
@@ -210,3 +213,33 @@ def test_how_much_of_each_limit_is_left_is_told():
     assert (found[0].left.micros, found[2].left.tokens) == (1_000_000 - 2 * spent.tokens, 900 - spent.tokens)
     desk.clock.advance(timedelta(days=1))
     assert [one.spent.calls for one in desk.models.standings("other") if one.spent] == [0]
+
+
+def test_what_was_spent_long_ago_is_forgotten():
+    desk = Desk({}, {})
+    desk.ask()
+    desk.clock.advance(timedelta(days=1))
+    desk.ask()
+    assert desk.models.purge(desk.clock.now) == 1
+    assert len(desk.calls) == 1
+
+
+def test_what_is_reserved_is_more_than_another_tokenizer_makes_of_a_prompt():
+    """The Llama 2 tokenizer of the default embedder, over our own pages and modules as contents."""
+    spec = importlib.util.find_spec("wordllama")
+    (folder,) = spec.submodule_search_locations
+    tokenizer = Tokenizer.from_file(str(next((Path(folder) / "tokenizers").glob("*.json"))))
+    root = Path(__file__).parents[2]
+    texts = [
+        path.read_text(encoding="utf-8")
+        for place in ("docs", "src/kept/domain")
+        for path in (root / place).rglob("*.*")
+        if path.suffix in {".md", ".py"}
+    ]
+    prompts = [
+        replace(PROMPT, content=text[place : place + 4_000]) for text in texts for place in range(0, len(text), 40_000)
+    ]
+    encoded = tokenizer.encode_batch([prompt.content for prompt in prompts], add_special_tokens=False)
+    made = [sum(piece.attention_mask) for piece in encoded]
+    assert len(prompts) > 50
+    assert all(most_input_tokens(prompt) - FRAME_TOKENS > count for prompt, count in zip(prompts, made, strict=True))

@@ -10,6 +10,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import Any, Final
 
 from kept.domain.memory import AttachmentKind
@@ -166,6 +167,10 @@ class Models:
     def spent(self, listing: SpendingListing, by: SpendingGroup) -> dict[str, SpendingTotal]:
         """What calls cost together, as `Ledger.totals`."""
         return self._ledger.totals(listing, by)
+
+    def purge(self, before: datetime) -> int:
+        """Forget what was spent before a time; how many calls that were."""
+        return self._ledger.purge(before)
 
     def _model(self, task: ModelTask) -> LanguageModel:
         model = self._models.get(task)

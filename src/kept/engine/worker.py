@@ -113,7 +113,7 @@ class Worker:
         platform: Whose jobs.
         sender: Posts to webhooks.
         event_days: How long finished jobs are kept.
-        audit_days: How long audit entries are kept.
+        audit_days: How long audit entries are kept, and what models cost.
     """
 
     def __init__(self, platform: Platform, sender: Sender, *, event_days: int = 30, audit_days: int = 365) -> None:
@@ -316,6 +316,7 @@ class Worker:
         retention.enforce(self._platform)
         self._platform.jobs.purge(now - self._ages["event"], PURGED_KINDS)
         self._platform.trail.audit.purge(now - self._ages["audit"])
+        self._platform.models.purge(now - self._ages["audit"])
         return False
 
     # --- claims ---
