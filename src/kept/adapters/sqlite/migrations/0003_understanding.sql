@@ -31,7 +31,7 @@ CREATE TABLE model_call (
 ) STRICT;
 CREATE INDEX model_call_by_time ON model_call (at);
 CREATE INDEX model_call_by_project ON model_call (project, at);
-CREATE INDEX model_call_by_job ON model_call (job_id) WHERE job_id IS NOT NULL;
+CREATE INDEX model_call_by_job ON model_call (job_id, project) WHERE job_id IS NOT NULL;
 CREATE INDEX model_call_by_digest ON model_call (project, digest) WHERE digest IS NOT NULL;
 
 -- The graph: which entities a memory mentions and which relations it states, as far as `graph_cursor` says. Names of columns
