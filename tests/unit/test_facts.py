@@ -63,8 +63,8 @@ def memory(number):
     )
 
 
-def taken(*facts, of=None, near=(), categories=()):
-    return read({"f": list(facts)}, of or part(ANN), near=near, reference=REFERENCE, categories=categories)
+def taken(*facts, of=None, near=(), **options):
+    return read({"f": list(facts)}, of or part(ANN), near=near, reference=REFERENCE, **options)
 
 
 def only(*facts, **options):
@@ -143,14 +143,15 @@ def test_a_fact_is_proposed_once():
 @pytest.mark.parametrize("answer", [{}, {"f": None}, {"f": {}}, {"f": "Ann likes tea."}, {"facts": [fact()]}, [], None])
 def test_an_answer_of_another_form_holds_nothing(answer):
     """No error: the episode is stored, whatever the model says."""
-    found = read(answer, part(ANN), near=(), reference=REFERENCE, categories=())
+    found = read(answer, part(ANN), near=(), reference=REFERENCE)
     assert (found.proposals, found.dropped) == ((), {})
 
 
 def test_secrets_are_redacted():
     """As in any text that is stored; here it was read in an image."""
     seen = Message(role="user", name="Ann", content="My new key. [image]", attachments=(DRAWN,))
-    draft = only(fact(f"Ann's key is {CANARY}.", e=[[CANARY, "key"]], r=[["Ann", "has", CANARY]]), of=part(seen)).draft
+    told = fact(f"Ann's key is {CANARY}.", e=[[CANARY, "key"]], r=[["Ann", "has", CANARY]])
+    draft = only(told, of=part(seen), shown=[DRAWN]).draft
     assert CANARY not in repr(draft)
     assert draft.text.startswith("Ann's key is ")
 
@@ -203,12 +204,12 @@ def test_a_fact_keeps_all_its_turns():
 
 
 def test_what_was_read_in_an_image_is_a_guess():
-    """Nobody said it; without an image with its turn it is nothing."""
+    """Nobody said it; of an image that was not shown, or of another turn, it is nothing."""
     seen = Message(role="user", name="Ann", content="Look at my receipt. [image]", attachments=(DRAWN,))
-    assert only(fact("Ann paid 42 euros to Luigi."), of=part(seen)).draft.confidence == UNCONFIRMED
-    assert only(fact("Ann has a receipt."), of=part(seen)).draft.confidence == 0.9
-    unseen = Message(role="user", name="Ann", content="Look at my receipt. [image]")
-    assert taken(fact("Ann paid 42 euros to Luigi."), of=part(unseen)).dropped == {"not in the text": 1}
+    assert only(fact("Ann paid 42 euros to Luigi."), of=part(seen), shown=[DRAWN]).draft.confidence == UNCONFIRMED
+    assert only(fact("Ann has a receipt."), of=part(seen), shown=[DRAWN]).draft.confidence == 0.9
+    assert taken(fact("Ann paid 42 euros to Luigi."), of=part(seen)).dropped == {"not in the text": 1}
+    assert taken(fact("Ann paid 42 euros."), of=part(ANN, seen), shown=[DRAWN]).dropped == {"not in the text": 1}
 
 
 @pytest.mark.parametrize("value", [None, "high", True, -0.1, 1.1, 80, float("nan"), [0.5]])

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal
@@ -16,6 +16,7 @@ from kept.domain.entities import entity_refs, name_key
 from kept.domain.memory import (
     FACT_TYPES,
     SOURCE_ROLES,
+    Attachment,
     Draft,
     EntityRef,
     FactType,
@@ -146,7 +147,8 @@ def read(
     *,
     near: Sequence[MemoryRecord],
     reference: datetime,
-    categories: Sequence[str],
+    categories: Sequence[str] = (),
+    shown: Collection[Attachment] = (),
 ) -> Read:
     """What may be taken from an answer; never an error, whatever it holds.
 
@@ -156,8 +158,9 @@ def read(
         near: The memories that were shown as m1, m2, ….
         reference: When turns without a time of their own were said.
         categories: Names that may be chosen.
+        shown: Attachments of the part that the model was shown: of their turns the text alone does not tell what was said.
     """
-    reading = _Reading(part, near[:MAX_NEAR], reference, categories)
+    reading = _Reading(part, near[:MAX_NEAR], reference, categories, shown)
     facts = value.get("f") if isinstance(value, Mapping) else None
     proposals: dict[str, Proposal] = {}
     for item in facts if isinstance(facts, list) else ():
@@ -176,28 +179,29 @@ class _Turn:
     """A turn that a fact cites.
 
     Attributes:
-        seen: Whether an image or document came with it, in which the model may have read what the text does not say.
+        is_seen: Whether an image or document came with it in which the model may have read what its text does not say.
     """
 
     position: int
     message: Message
     source: Source
+    is_seen: bool
 
     @property
     def is_personal(self) -> bool:
         return self.message.role not in _IMPERSONAL
-
-    @property
-    def is_seen(self) -> bool:
-        """Whether something came with it in which a model may read what its text does not say."""
-        return bool(self.message.attachments)
 
 
 class _Reading:
     """The taking of one answer."""
 
     def __init__(
-        self, part: Part, near: Sequence[MemoryRecord], reference: datetime, categories: Sequence[str]
+        self,
+        part: Part,
+        near: Sequence[MemoryRecord],
+        reference: datetime,
+        categories: Sequence[str],
+        shown: Collection[Attachment],
     ) -> None:
         self.dropped: Counter[Reason] = Counter()
         self._near = {f"m{number}": record.id for number, record in enumerate(near, start=1)}
@@ -207,6 +211,7 @@ class _Reading:
                 position=position,
                 message=message,
                 source=Source(text=message.content, speaker=message.name, at=message.at or reference),
+                is_seen=any(attachment in shown for attachment in message.attachments),
             )
             for number, (position, message) in enumerate(part.messages, start=1)
         }
