@@ -647,6 +647,9 @@ class Jobs(Protocol):
     def find(self, project: str, job_id: str) -> Job | None:
         """The job, or None."""
 
+    def find_by_key(self, project: str, kind: JobKind, idempotency_key: str) -> Job | None:
+        """The job that `put` would give for one with this key, or None."""
+
     def page(self, listing: JobListing, *, limit: int, offset: int = 0) -> list[Job]:
         """A page of jobs, newest first."""
 

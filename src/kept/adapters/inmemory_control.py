@@ -80,6 +80,9 @@ class InMemoryJobs:
         job = self._log.contents.jobs.get(job_id)
         return deepcopy(job) if job is not None and job.scope.project == project else None
 
+    def find_by_key(self, project: str, kind: JobKind, idempotency_key: str) -> Job | None:
+        return deepcopy(_by_key(self._log.contents, project, kind, idempotency_key))
+
     def page(self, listing: JobListing, *, limit: int, offset: int = 0) -> list[Job]:
         return deepcopy(self._listed(listing)[::-1][offset : offset + limit])
 
@@ -164,13 +167,18 @@ class InMemoryAudit:
 
 
 def _put(contents: Contents, job: Job) -> Job:
-    used = (job.scope.project, job.kind, job.idempotency_key)
-    for known in contents.jobs.values():
-        if job.idempotency_key is not None and used == (known.scope.project, known.kind, known.idempotency_key):
-            return known
+    known = _by_key(contents, job.scope.project, job.kind, job.idempotency_key)
+    if known is not None:
+        return known
     if job.id in contents.jobs:
         raise ConflictError(f"There is already a job {job.id}.")
     return _keep(contents, job)
+
+
+def _by_key(contents: Contents, project: str, kind: JobKind, idempotency_key: str | None) -> Job | None:
+    used = (project, kind, idempotency_key)
+    found = (job for job in contents.jobs.values() if used == (job.scope.project, job.kind, job.idempotency_key))
+    return None if idempotency_key is None else next(found, None)
 
 
 def _keep(contents: Contents, job: Job) -> Job:

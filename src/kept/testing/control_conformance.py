@@ -239,6 +239,16 @@ class JobsConformance:
             other = job(number, **({"idempotency_key": "once"} | fields))
             assert jobs.put(other) == other
 
+    def test_a_job_is_found_by_its_idempotency_key(self, jobs: Jobs) -> None:
+        """In its project, of its kind, as it is now."""
+        jobs.put_many([job(1, idempotency_key="once"), job(2)])
+        (held, _) = take(jobs, limit=2)
+        jobs.finish([ended(held)])
+        assert jobs.find_by_key("default", "ADD", "once") == jobs.find("default", "job-1")
+        assert jobs.find_by_key("other", "ADD", "once") is None
+        assert jobs.find_by_key("default", "EXPORT", "once") is None
+        assert jobs.find_by_key("default", "ADD", "twice") is None
+
     def test_two_jobs_of_one_id_are_a_conflict(self, jobs: Jobs) -> None:
         """In any project."""
         jobs.put(job())

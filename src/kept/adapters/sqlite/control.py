@@ -96,6 +96,11 @@ class SqliteJobs(OnLog):
         found = self._all(_jobs("id = :id AND project = :project"), {"id": job_id, "project": project})
         return next(decoded(self._path, _to_job, found), None)
 
+    def find_by_key(self, project: str, kind: JobKind, idempotency_key: str) -> Job | None:
+        asked = {"project": project, "kind": kind, "idempotency_key": idempotency_key}
+        found = self._all(_jobs(" AND ".join(f"{name} = :{name}" for name in asked)), asked)
+        return next(decoded(self._path, _to_job, found), None)
+
     def page(self, listing: JobListing, *, limit: int, offset: int = 0) -> list[Job]:
         sql, parameters = _jobs_where(listing)
         found = self._all(_jobs(f"{sql} ORDER BY key DESC LIMIT ? OFFSET ?"), [*parameters, limit, offset])
