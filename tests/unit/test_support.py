@@ -133,6 +133,21 @@ def test_a_day_follows_when_it_is_spoken_of_or_the_day_of_speaking(day, follows)
     assert said("I was away last week.").date_follows(day) is follows
 
 
+@pytest.mark.parametrize(
+    ("number", "follows"),
+    [(41, True), (41.0, True), (2, True), (1234, True), (2.5, True), (2026, True), (4, False), (3.5, False)],
+)
+def test_a_number_follows_when_it_is_said_in_digits_or_words(number, follows):
+    """And the year of a date that is spoken of."""
+    assert said("I have 41 goats and two dogs; last week I paid 1,234 for 2.5 tonnes").number_follows(number) is follows
+
+
+@given(text=st.text(max_size=200), number=st.floats() | st.integers())
+def test_any_number_has_an_answer(text, number):
+    """However large, or none."""
+    assert said(text).number_follows(number) in (True, False)
+
+
 @given(text=st.text(max_size=200), fact=st.text(max_size=200))
 def test_any_text_has_an_answer(text, fact):
     """Whatever the script, and however broken."""

@@ -117,6 +117,11 @@ class Sources:
         span = DateSpan(start=day, end=day + timedelta(days=1), text=day.isoformat(), granularity="day")
         return any(known.start <= day < known.end for known in self._dates) or self._has_date(span)
 
+    def number_follows(self, number: float) -> bool:
+        """Whether a number is one that they say, in digits or in words."""
+        whole = float(number).is_integer()
+        return self._has_number(str(abs(int(number) if whole else number)))
+
     # --- what they say ---
 
     @cached_property
