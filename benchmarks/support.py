@@ -1,0 +1,99 @@
+"""Measures the check that a fact must pass (`kept.domain.support`): true facts that pass it, and foreign ones that do.
+
+    python benchmarks/support.py [CONVERSATIONS.jsonl.xz]
+
+True are the labels of the corpus (`understanding/*.jsonl`) beside the turn that says them, and the short answers of a set of conversations
+with questions beside the turns that prove them (LoCoMo's single-hop questions, and as dates its temporal ones). Foreign are the same beside other
+turns of their conversation. A label that names somebody whom only an earlier turn names does not pass with its one turn: a model has
+to cite both.
+"""
+
+from __future__ import annotations
+
+import json
+import lzma
+import random
+import sys
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from kept.domain.support import Source, Sources
+
+CORPUS = Path(__file__).parent / "understanding"
+SEED = 1
+"""Of the choice of foreign turns."""
+SINGLE_HOP = 4
+TEMPORAL = 2
+"""LoCoMo's categories of questions."""
+
+Case = tuple[str, str, Sequence[Source], Sequence[Source]]
+"""Group, fact, the turns that say it, and as many others."""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Measure and print; the exit code is 0."""
+    passed: dict[str, list[tuple[bool, bool]]] = defaultdict(list)
+    for group, fact, own, other in (*_labels(), *(case for path in arguments for case in _answers(Path(path)))):
+        passed[group].append((Sources(own).support(fact), Sources(other).support(fact)))
+    print(f"{'':<28}{'facts':>8}{'true pass':>12}{'foreign pass':>14}")
+    for group, pairs in passed.items():
+        own, other = (sum(found) / len(pairs) for found in zip(*pairs, strict=True))
+        print(f"{group:<28}{len(pairs):>8}{own:>12.1%}{other:>14.1%}")
+    return 0
+
+
+def _labels() -> Iterator[Case]:
+    """The corpus's labels, by split and language."""
+    chance = random.Random(SEED)  # noqa: S311 - a sample
+    for path in sorted(CORPUS.glob("*.jsonl")):
+        for line in path.read_text(encoding="utf-8").splitlines():
+            conversation = json.loads(line)
+            turns = [
+                _source(turn.get("name"), _text(turn["content"]), turn["timestamp"])
+                for turn in conversation["messages"]
+            ]
+            for label in conversation["keep"]:
+                others = [turn for place, turn in enumerate(turns) if place != label["turn"]]
+                group = f"{path.stem} {conversation['language']}"
+                yield group, label["text"], [turns[label["turn"]]], [chance.choice(others)]
+
+
+def _answers(path: Path) -> Iterator[Case]:
+    """Answers to questions about one turn, and about dates."""
+    chance = random.Random(SEED)  # noqa: S311 - a sample
+    with lzma.open(path, "rt", encoding="utf-8") as lines:
+        for conversation in map(json.loads, lines):
+            turns = {turn["id"]: _source(turn["speaker"], _seen(turn), turn["at"]) for turn in conversation["turns"]}
+            for question in conversation["questions"]:
+                group = {SINGLE_HOP: "answers", TEMPORAL: "dates"}.get(question["category"])
+                if group is None or "answer" not in question:
+                    continue
+                own = [turns[place] for place in question["evidence"]]
+                others = chance.sample(
+                    [turn for place, turn in turns.items() if place not in question["evidence"]], len(own)
+                )
+                yield group, _statement(str(question["answer"]), group, own), own, others
+
+
+def _statement(answer: str, group: str, own: Sequence[Source]) -> str:
+    """An answer as a fact; a date with a word of the turn that it is a date of."""
+    return answer if group == "answers" else f"{max(own[-1].text.split(), key=len)} in {answer}"
+
+
+def _seen(turn: Mapping[str, str]) -> str:
+    return f"{turn['text']} {turn.get('caption', '')}".strip()
+
+
+def _text(content: Any) -> str:
+    return content if isinstance(content, str) else json.dumps(content, ensure_ascii=False)
+
+
+def _source(speaker: str | None, text: str, at: str) -> Source:
+    return Source(text=text, speaker=speaker, at=datetime.fromisoformat(at).replace(tzinfo=UTC))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
