@@ -273,6 +273,31 @@ def test_the_same_words_are_read_once():
     assert len(store.model.prompts) == 1
 
 
+def test_an_answer_that_was_paid_for_is_kept_until_its_facts_are_stored():
+    """Whatever goes wrong after it: here the model that judges contradictions is down for a while."""
+    judged = [ModelUnavailableError("down"), {"v": [{"m": 1, "is": "contradicts"}]}]
+    store = Store([answer(HOME), answer(MOVED)], contradiction=judged)
+    store.say("I live in Berlin.")
+    _, [job] = store.say("I live in Hamburg now.")
+    assert (job.status, len(store.model.prompts)) == ("PENDING", 2)
+    store.clock.advance(timedelta(hours=1))
+    [job] = store.read_due()
+    assert (job.status, job.content) == ("SUCCEEDED", None)
+    assert len(store.model.prompts) == 2
+    assert [fact.state for fact in store.facts()] == ["superseded", "active"]
+
+
+def test_an_erase_reaches_an_answer_whose_facts_are_not_stored_yet():
+    store = Store([answer(HOME), answer(MOVED)], contradiction=[ModelUnavailableError("down")])
+    store.say("I live in Berlin.")
+    result, [job] = store.say("I live in Hamburg now.")
+    assert "Hamburg" in job.content
+    store.service.erase("default", [result.stored[0].memory.id])
+    assert store.jobs.find("default", job.id).content is None
+    store.clock.advance(timedelta(hours=1))
+    assert store.read_due() == []
+
+
 def test_the_same_words_of_another_person_are_read_for_them():
     store = Store([answer(HOME), answer(HOME)])
     store.say("I live in Berlin.")

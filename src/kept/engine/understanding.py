@@ -231,16 +231,16 @@ class Understanding:
 
     def _attempted(self, job: Job) -> Job:
         try:
-            return self._done(job)
+            material = self._material(job)
+            if material is None:
+                return succeeded(job, self._clock(), [{"event": "NONE", "reason": "what was said was deleted"}])
+            job, material = self._answered(job, material)
+            return self._done(job, material)
         except Exception as error:  # noqa: BLE001 - it is kept with the job, whatever it was
             return self._failed(job, error)
 
-    def _done(self, job: Job) -> Job:
-        material = self._material(job)
-        now = self._clock()
-        if material is None:
-            return succeeded(job, now, [{"event": "NONE", "reason": "what was said was deleted"}])
-        found = self._read(job, material)
+    def _done(self, job: Job, material: _Material) -> Job:
+        found = self._taken(job, material)
         resolved = [self._resolved(job, proposal, material) for proposal in found.proposals]
         drafts, unsorted = self._sorted(job, resolved, material.wishes.categories)
         answers = self._ingest.add_many(list(self._requests(job, material.episode, drafts)))
@@ -249,7 +249,8 @@ class Understanding:
         if found.dropped:
             results.append({"event": "DROPPED", "reasons": dict(found.dropped)})
         stored = [one.memory.id for answer in answers if isinstance(answer, AddResult) for one in answer.stored]
-        return succeeded(without_attachments(job), self._clock(), results, memory_ids=list(dict.fromkeys(stored)))
+        done = replace(without_attachments(job), content=None)
+        return succeeded(done, self._clock(), results, memory_ids=list(dict.fromkeys(stored)))
 
     def _material(self, job: Job) -> _Material | None:
         """What the job is to read; None when nothing of it is left."""
@@ -333,11 +334,17 @@ class Understanding:
 
     # --- reading ---
 
-    def _read(self, job: Job, material: _Material) -> Read:
-        """What the model proposes, checked against the words; without categories where another model chooses them."""
+    def _answered(self, job: Job, material: _Material) -> tuple[Job, _Material]:
+        """The job with the model's answer, and what it was given. One that was paid for is kept until its facts are stored."""
         from kept.engine import extraction
 
         wishes = replace(material.wishes, categories=()) if self._sorter else material.wishes
+
+        positions = [position for position, _ in material.part.messages]
+        earlier = json.loads(job.content) if job.content else {}
+        if earlier.get("positions") == positions:
+            named = self._log.find_many(job.scope.project, earlier["near"])
+            return job, replace(material, near=[named[memory_id] for memory_id in earlier["near"]])
         prompt = extraction.prompt(
             material.part,
             near=material.near,
@@ -346,8 +353,17 @@ class Understanding:
             attachments=self._readable(material.part),
         )
         answer = self._models.ask("extraction", prompt, project=job.scope.project, job_id=job.id)
+        near = [record.id for record in material.near]
+        content = json.dumps({"positions": positions, "near": near, "value": answer.value})
+        made = self._log.made_of_episode(material.episode.scope, material.episode.id)
+        return replace(job, content=content, memory_ids=[record.id for record in made]), material
+
+    def _taken(self, job: Job, material: _Material) -> Read:
+        """What the model proposes, checked against the words."""
+        from kept.engine import extraction
+
         return extraction.read(
-            answer.value,
+            json.loads(job.content or "{}").get("value", {}),
             material.part,
             near=material.near,
             reference=material.reference,
