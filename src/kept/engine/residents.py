@@ -37,8 +37,7 @@ class Residents:
 
     def __init__(self, log: Log, indexer: Indexer, *, budget_bytes: int = DEFAULT_BUDGET_BYTES) -> None:
         self._log = log
-        self._identity = indexer.identity
-        self._dimensions = indexer.embedder.identity.dimensions
+        self._indexer = indexer  # its identity is asked late: an embedder at a provider must be reached for it
         self._budget_bytes = budget_bytes
         self._lock = threading.Lock()
         self._places: OrderedDict[int, _Place] = OrderedDict()
@@ -89,8 +88,8 @@ class Residents:
 
     def _refreshed(self, partition_id: int, partition: ResidentPartition | None) -> ResidentPartition:
         if partition is None:
-            partition = ResidentPartition(self._dimensions)
-        rows = self._log.partition_rows(partition_id, partition.cursor, self._identity)
+            partition = ResidentPartition(self._indexer.embedder.identity.dimensions)
+        rows = self._log.partition_rows(partition_id, partition.cursor, self._indexer.identity)
         if partition.cursor == 0:
             partition.refresh(rows)
             return partition
