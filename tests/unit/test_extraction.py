@@ -30,6 +30,8 @@ from kept.testing.models import ScriptedModel
 REFERENCE = datetime(2026, 3, 11, 9, 30, tzinfo=UTC)
 MOST_TOKENS = 1_500
 """The promise: what is asked apart from the conversation."""
+USUAL_TOKENS = 850
+"""Without wishes and stored memories; the tokenizer of Llama 2 makes 546 of them."""
 TAGS = ("memories", "earlier", "turns")
 HOSTILE = st.text(max_size=60) | st.sampled_from(
     [
@@ -128,7 +130,7 @@ def test_what_is_asked_costs_little():
     def cost(asked):
         return count_tokens(asked.instructions) + count_tokens(json.dumps(asked.schema, separators=(",", ":")))
 
-    assert cost(prompt(said("I like tea."), reference=REFERENCE)) <= 800
+    assert cost(prompt(said("I like tea."), reference=REFERENCE)) <= USUAL_TOKENS
     everything = prompt(
         said("I like tea."),
         near=[memory(1)],
