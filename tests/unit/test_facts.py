@@ -170,6 +170,7 @@ def test_the_longest_fact_is_a_sentence():
 ASKED = Message(role="assistant", content="You should use Postgres for the joins.")
 AGREED = Message(role="user", name="Ann", content="Agreed, let's do that.")
 BOB = Message(role="user", name="Bob", content="Ann moved to Berlin? Berlin is great, I like tea there.")
+RAVI = Message(role="assistant", name="Ravi", content="I live in Oslo.")
 TOOL = Message(role="tool", content="The build took 340 seconds.")
 
 
@@ -186,6 +187,8 @@ TOOL = Message(role="tool", content="The build took 340 seconds.")
         ([ANN, BOB], "Bob likes tea.", [1, 2], "Bob", 0.9),
         ([Message(role="user", name="Ann", content="Do you like jazz, Bob?"), BOB], "Bob likes jazz and tea.", [1, 2], "Bob", 0.9),
         ([Message(role="user", content="I like tea.")], "The user likes tea.", [1], "user", 0.9),
+        ([RAVI, AGREED], "Ravi lives in Oslo.", [1, 2], "Ravi", 0.9),
+        ([RAVI], "Ravi lives in Oslo.", [1], "Ravi", UNCONFIRMED),
     ],
 )  # fmt: skip
 def test_who_says_a_fact_is_read_off_its_turns(messages, text, turns, speaker, confidence):

@@ -225,8 +225,8 @@ class _Reading:
         seen = any(turn.is_seen for turn in cited)
         if not seen and not sources.support(text):
             raise _DroppedError("not in the text")
-        said = _said_by(cited, text)
-        is_sure = said.is_personal and not (seen and not sources.support(text))
+        said, is_sure = _said_by(cited, text)
+        is_sure = is_sure and (not seen or sources.support(text))
         entities = self._entities(item.get("e"), text)
         valid_from, valid_to = self._validity(item, None if seen else sources)
         positions = tuple(sorted({turn.position for turn in cited}))
@@ -341,19 +341,24 @@ class _Reading:
             self.dropped[reason] += times
 
 
-def _said_by(cited: Sequence[_Turn], text: str) -> _Turn:
-    """The turn whose speaker says a fact: a person's, unless only a machine says it and nobody confirms it afterwards.
+def _said_by(cited: Sequence[_Turn], text: str) -> tuple[_Turn, bool]:
+    """The turn whose speaker says a fact, and whether a person stands behind it.
 
-    Of several persons, one whose name is in the fact, and whose words alone support it; else the last.
+    A person does who says it, or who speaks after a machine did. The speaker is whoever is named in the fact and says it
+    alone; else the last who says it alone; else the last.
     """
     persons = [turn for turn in cited if turn.is_personal]
     machines = [turn for turn in cited if not turn.is_personal]
-    confirmed = persons and machines and persons[-1].position > machines[-1].position
-    alone = Sources([turn.source for turn in persons]).support(text)
-    if not persons or (machines and not confirmed and not alone):
-        return machines[-1] if machines else cited[-1]
-    named = [turn for turn in persons if turn.message.name and _occurs(turn.message.name, text)] or persons
-    return next((turn for turn in reversed(named) if Sources([turn.source]).support(text)), named[-1])
+    is_sure = bool(persons) and (
+        not machines
+        or persons[-1].position > machines[-1].position
+        or Sources([turn.source for turn in persons]).support(text)
+    )
+    sayers = persons if is_sure else machines
+    named = [turn for turn in (*machines, *persons) if turn.message.name and _occurs(turn.message.name, text)]
+    likely = (*reversed(named), *reversed(sayers))
+    alone = (turn for turn in likely if Sources([turn.source]).support(text))
+    return next(alone, ([turn for turn in named if turn in sayers] or sayers)[-1]), is_sure
 
 
 def _is_relation(source: str, relationship: str, target: str, *, text: str) -> bool:
