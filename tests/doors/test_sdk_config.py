@@ -13,6 +13,10 @@ def sqlite(**options):
     return {"vector_store": {"provider": "sqlite", "config": options}}
 
 
+def llm(provider, **options):
+    return {"llm": {"provider": provider, "config": options}}
+
+
 @pytest.fixture(autouse=True)
 def _no_file_of_settings(monkeypatch, tmp_path):
     monkeypatch.setenv("KEPT_CONFIG", str(tmp_path / "none.toml"))
@@ -36,6 +40,37 @@ def _no_file_of_settings(monkeypatch, tmp_path):
         ({"embedder": {"provider": "minilm", "config": {"embedding_dims": 384}}}, {"embedder": "minilm"}),
         ({"embedder": {"provider": "onnx", "config": {"model": "folder"}}}, {"embedder": "onnx:folder"}),
         ({"embedder": {"provider": "fastembed", "config": {"model": "m"}}}, {"embedder": "fastembed:m"}),
+        (
+            llm("openai", model="gpt-5-mini", api_key="sk", temperature=0.2, max_tokens=2000, top_p=0.1),
+            {"llm": "openai:gpt-5-mini", "llm_api_key": "sk", "llm_temperature": 0.2},
+        ),
+        (
+            llm("openai", model="local", openai_base_url="http://localhost:8000/v1"),
+            {"llm": "openai-chat:local", "llm_base_url": "http://localhost:8000/v1"},
+        ),
+        (llm("lmstudio", model="qwen"), {"llm": "openai-chat:qwen", "llm_base_url": "http://localhost:1234/v1"}),
+        (
+            llm("ollama", model="qwen3", ollama_base_url="http://gpu:11434"),
+            {"llm": "ollama:qwen3", "llm_base_url": "http://gpu:11434"},
+        ),
+        (llm("gemini", model="gemini-2.5-flash"), {"llm": "google:gemini-2.5-flash"}),
+        (
+            {"embedder": {"provider": "openai", "config": {"model": "text-embedding-3-small", "api_key": "sk"}}},
+            {"embedder": "openai:text-embedding-3-small", "embedder_api_key": "sk"},
+        ),
+        (
+            {
+                "embedder": {
+                    "provider": "gemini",
+                    "config": {"model": "models/gemini-embedding-001", "embedding_dims": 768},
+                }
+            },
+            {"embedder": "google:gemini-embedding-001"},
+        ),
+        (
+            {"embedder": {"provider": "ollama", "config": {"model": "n", "ollama_base_url": "http://gpu:11434"}}},
+            {"embedder": "ollama:n", "embedder_base_url": "http://gpu:11434"},
+        ),
         ({"project": "p", "version": "v1.1", "llm": None, "reranker": None, "graph_store": None}, {"project": "p"}),
         ({}, {"project": "default", "embedder": "wordllama"}),
     ],
@@ -44,13 +79,20 @@ def _no_file_of_settings(monkeypatch, tmp_path):
 def test_what_kept_has_is_taken(config, expected):
     """Under its own name."""
     settings = settings_from_mem0(config)
-    assert {name: getattr(settings, name).replace("\\", "/") for name in expected} == expected
+    found = {name: getattr(settings, name) for name in expected}
+    assert {
+        name: value.replace("\\", "/") if isinstance(value, str) else value for name, value in found.items()
+    } == expected
 
 
 @pytest.mark.parametrize(
     ("config", "named"),
     [
-        ({"llm": {"provider": "openai"}}, "'llm'.*no LLM"),
+        ({"llm": {"provider": "openai"}}, "'openai'.*'model'"),
+        ({"llm": {"provider": "langchain", "config": {"model": "m"}}}, "'langchain'.*anthropic"),
+        (llm("openai", model="m", reasoning_effort="high"), "'reasoning_effort'"),
+        (llm("openai", model="m", temperature="hot"), "llm_temperature.*from 0 to 2"),
+        (llm("openai", model="m", openai_base_url="nowhere"), "llm_base_url"),
         ({"reranker": {"provider": "cohere"}}, "'reranker'"),
         ({"graph_store": {"provider": "neo4j"}}, "'graph_store'"),
         ({"custom_instructions": "be brief"}, "'custom_instructions'"),
@@ -59,7 +101,8 @@ def test_what_kept_has_is_taken(config, expected):
         (sqlite(path="x", host="y"), "'host'"),
         ({"vector_store": "sqlite"}, "vector_store"),
         ({"vector_store": {"provider": "sqlite", "config": "x"}}, "config"),
-        ({"embedder": {"provider": "openai"}}, "'openai'"),
+        ({"embedder": {"provider": "openai"}}, "'openai'.*'model'"),
+        ({"embedder": {"provider": "huggingface", "config": {"model": "m"}}}, "'huggingface'"),
         ({"embedder": {"provider": "onnx"}}, "'onnx'.*model"),
         ({"embedder": {"provider": "wordllama", "config": {"api_key": "x"}}}, "'api_key'"),
         ({"embedder": None, "vector_store": 5}, "vector_store"),
