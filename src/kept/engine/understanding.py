@@ -368,6 +368,7 @@ class Understanding:
             near=material.near,
             reference=material.reference,
             wishes=material.wishes,
+            attachments=self._readable(material.part),
         )
 
     def _readable(self, part: Part) -> list[Attachment]:
