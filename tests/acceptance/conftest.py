@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 
 import httpx2
 import pytest
@@ -104,3 +105,18 @@ def limited(tmp_path_factory) -> Iterator[Server]:
     limits = {"KEPT_RATE_LIMIT_READ": "3/hour", "KEPT_RATE_LIMIT_WRITE": "2/second"}
     with serving(tmp_path_factory.mktemp("limited"), **limits) as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+def mem0(tmp_path_factory):
+    """The released package; importing it writes into a folder of the test."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MEM0_TELEMETRY", "false")
+        patch.setenv("MEM0_DIR", str(tmp_path_factory.mktemp("mem0")))
+        main = pytest.importorskip("mem0.client.main", reason="mem0ai is not installed")
+        from mem0 import exceptions
+        from mem0.client import types
+
+        yield SimpleNamespace(
+            MemoryClient=main.MemoryClient, AsyncMemoryClient=main.AsyncMemoryClient, errors=exceptions, types=types
+        )

@@ -34,21 +34,6 @@ HISTORY_KEYS = {
 }  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def mem0(tmp_path_factory):
-    """The released package; importing it writes into a folder of the test."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MEM0_TELEMETRY", "false")
-        patch.setenv("MEM0_DIR", str(tmp_path_factory.mktemp("mem0")))
-        main = pytest.importorskip("mem0.client.main", reason="mem0ai is not installed")
-        from mem0 import exceptions
-        from mem0.client import types
-
-        yield SimpleNamespace(
-            MemoryClient=main.MemoryClient, AsyncMemoryClient=main.AsyncMemoryClient, errors=exceptions, types=types
-        )
-
-
 class Waited:
     """An async client whose coroutines are waited for, so that each test speaks to both kinds."""
 
