@@ -17,17 +17,18 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from kept.adapters.sql import SQLITE, where
 from kept.adapters.sqlite import rows
+from kept.adapters.sqlite.conditions import inside, listed
 from kept.adapters.sqlite.connections import create_private, prepare
 from kept.adapters.sqlite.control import blank_jobs_of, blank_jobs_under
 from kept.adapters.sqlite.failures import decoded, translated
+from kept.adapters.sqlite.graph import forget_in_graph
 from kept.adapters.sqlite.pool import Pool
 from kept.adapters.sqlite.queries import queries
 from kept.domain.filters import matches
 from kept.domain.history import Operation, Revision, blank, checksum, encode_changes, to_microseconds
 from kept.domain.memory import Episode, MemoryRecord
-from kept.domain.scope import ANY, Scope
+from kept.domain.scope import Scope
 from kept.errors import ConflictError, NotFoundError, StoreBusyError, StoreError, StoreReadOnlyError
 from kept.ports import (
     EntitySummary,
@@ -92,20 +93,20 @@ class SqliteReader:
         return dict(zip(found, self._values(rows.to_memory, found.values()), strict=True))
 
     def page(self, listing: Listing, *, limit: int, offset: int = 0) -> list[MemoryRecord]:
-        sql, parameters, rest = _listing(listing)
+        sql, parameters, rest = listed(listing)
         if rest is not None:
             return list(islice(self.scan(listing), offset, offset + limit))
         found = self._all(f"{_ordered(sql, listing)} LIMIT ? OFFSET ?", [*parameters, limit, offset])
         return list(self._values(rows.to_memory, found))
 
     def scan(self, listing: Listing) -> Iterator[MemoryRecord]:
-        sql, parameters, rest = _listing(listing)
+        sql, parameters, rest = listed(listing)
         for record in self._stream(rows.to_memory, _ordered(sql, listing), parameters):
             if rest is None or matches(rest, record):
                 yield record
 
     def count(self, listing: Listing) -> int:
-        sql, parameters, rest = _listing(listing)
+        sql, parameters, rest = listed(listing)
         if rest is None:
             return int(self._all(f"SELECT count(*) FROM memory WHERE {sql}", parameters)[0][0])
         found = self._stream(rows.to_memory, f"SELECT * FROM memory WHERE {sql}", parameters)
@@ -114,7 +115,7 @@ class SqliteReader:
     def matching_keys(self, listing: Listing, partition: int) -> NDArray[np.int64]:
         import numpy as np
 
-        sql, parameters, rest = _listing(listing)
+        sql, parameters, rest = listed(listing)
         selected = f"FROM memory WHERE partition = ? AND {sql} ORDER BY key"
         if rest is None:
             keys = self._stream(lambda row: row[0], f"SELECT key {selected}", [partition, *parameters])
@@ -168,12 +169,12 @@ class SqliteReader:
 
     def _revisions_of(self, listing: Listing) -> tuple[str, list[Any]]:
         """Revisions of a listing's memories as a condition, and its parameters."""
-        sql, parameters, rest = _listing(listing)
-        listed = f"SELECT id FROM memory WHERE {sql}"
+        sql, parameters, rest = listed(listing)
+        ids_listed = f"SELECT id FROM memory WHERE {sql}"
         if rest is not None:
             ids = [record.id for record in self.scan(listing)]
-            listed, parameters = "SELECT value FROM json_each(?)", [json.dumps(ids)]
-        return f"r.project = ? AND r.memory_id IN ({listed})", [listing.scope.project, *parameters]
+            ids_listed, parameters = "SELECT value FROM json_each(?)", [json.dumps(ids)]
+        return f"r.project = ? AND r.memory_id IN ({ids_listed})", [listing.scope.project, *parameters]
 
     def seq_at(self, project: str, moment: datetime) -> int:
         return int(self._named("seq_at", {"project": project, "moment": to_microseconds(moment)})[0][0])
@@ -367,13 +368,14 @@ class SqliteTransaction(SqliteReader):
             self._blank_repeats(before)
             self._blank_revisions(record)
             self._connection.execute(queries()["delete_entry"], (record.key,))
+            forget_in_graph(self._connection, record.key, self._partition(record.scope))
             self._append_log([revision], [record])
 
     def forget_sources(self, scope: Scope) -> int:
         self._connection.execute(queries()["upkeep_is_due"])
         blank_jobs_under(self._connection, scope)
-        inside, parameters = _inside(scope)
-        episodes = f"SELECT key FROM episode WHERE {inside}"
+        condition, parameters = inside(scope)
+        episodes = f"SELECT key FROM episode WHERE {condition}"
         sql = f"UPDATE message SET content = '', name = NULL WHERE episode IN ({episodes}) AND content != ''"
         return self._connection.execute(sql, parameters).rowcount
 
@@ -567,48 +569,6 @@ def _rewrite(connection: sqlite3.Connection) -> bool:
             return False
         raise
     return True
-
-
-def _listing(listing: Listing) -> tuple[str, list[Any], Any]:
-    """A listing as a condition, its parameters, and what SQL could not say (for `matches`)."""
-    sql, parameters = _inside(listing.scope)
-    states = sorted(listing.states)
-    sql += f" AND state IN ({','.join('?' * len(states))})"
-    parameters += states
-    if listing.today is not None:
-        sql += " AND (expires_on IS NULL OR expires_on >= ?)"
-        parameters.append(listing.today.isoformat())
-    if listing.condition is None:
-        return sql, parameters, None
-    pushed = where(listing.condition, SQLITE)
-    if pushed is None:
-        return sql, parameters, listing.condition
-    return f"{sql} AND ({pushed[0]})", [*parameters, *pushed[1]], None
-
-
-def _inside(scope: Scope) -> tuple[str, list[Any]]:
-    """A scope as a condition on rows with a partition and the other three ids."""
-    sql, parameters = _owner(scope)
-    for name in ("agent_id", "app_id", "run_id"):
-        value = getattr(scope, name)
-        if value == ANY:
-            sql += f" AND {name} IS NOT NULL"
-        elif value is not None:
-            sql += f" AND {name} = ?"
-            parameters.append(value)
-    return sql, parameters
-
-
-def _owner(scope: Scope) -> tuple[str, list[Any]]:
-    """Scope's project and user as partitions: the boundary is a key, not a comparison that a filter could join."""
-    if scope.user_id is None:
-        return "partition IN (SELECT id FROM partition WHERE project = ?)", [scope.project]
-    if scope.user_id == ANY:
-        return "partition IN (SELECT id FROM partition WHERE project = ? AND user_id IS NOT NULL)", [scope.project]
-    return "partition = (SELECT id FROM partition WHERE project = ? AND coalesce(user_id, '') = ?)", [
-        scope.project,
-        scope.user_id,
-    ]
 
 
 def _ordered(sql: str, listing: Listing) -> str:

@@ -73,3 +73,8 @@ CREATE TABLE graph_alias (
     into_key  TEXT NOT NULL,
     PRIMARY KEY (owner, alias_key)
 ) STRICT, WITHOUT ROWID;
+-- Merges whose names are both said.
+CREATE VIEW graph_merge AS
+SELECT e.entity, e.owner, e.entity_key, a.into_key
+FROM graph_entity AS e JOIN graph_alias AS a ON a.owner = e.owner AND a.alias_key = e.entity_key
+WHERE EXISTS (SELECT 1 FROM graph_entity AS t WHERE t.owner = a.owner AND t.entity_key = a.into_key);

@@ -1,0 +1,184 @@
+"""The graph in memory: the reference that says what the port means. It keeps nothing but merges and reads the log anew each time."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from kept.domain.graph import Edge, Node, holds_at, mentions, stated, words_held
+from kept.domain.memory import EntityRef, MemoryRecord
+from kept.domain.scope import Scope
+from kept.ports import Finding, Listing, LogReader
+
+_Aliases = Mapping[str | None, Mapping[str, str]]
+"""Of each user, what each alias was merged into."""
+
+
+@dataclass(frozen=True, slots=True)
+class _View:
+    """The memories that one read may see, and what was merged then."""
+
+    records: list[MemoryRecord]
+    aliases: _Aliases
+
+    def node_of(self, record: MemoryRecord, key: str) -> str:
+        """By which key an entity of a memory is known."""
+        return self.aliases[record.user_id].get(key, key)
+
+    def mentions(self) -> dict[str, list[tuple[MemoryRecord, EntityRef]]]:
+        """The mentions of each node."""
+        found: dict[str, list[tuple[MemoryRecord, EntityRef]]] = defaultdict(list)
+        for record in self.records:
+            for ref in mentions(record):
+                found[self.node_of(record, ref.key)].append((record, ref))
+        return found
+
+    def wanted(self, keys: Collection[str]) -> set[str]:
+        """The nodes that these keys ask for, by their own or by an alias."""
+        own = {node for node, found in self.mentions().items() if any(ref.key in keys for _, ref in found)}
+        return own | {into for known in self.aliases.values() for key, into in known.items() if key in keys} | set(keys)
+
+    def edges(self) -> Iterator[Edge]:
+        """What the memories state."""
+        for record in self.records:
+            for one in stated(record):
+                yield Edge(
+                    source=self.node_of(record, one.source),
+                    relationship=one.relationship,
+                    target=self.node_of(record, one.target),
+                    memory_id=record.id,
+                    memory_key=record.key,
+                    created_at=record.created_at,
+                    valid_from=record.valid_from,
+                    valid_to=record.valid_to,
+                    state=record.state,
+                )
+
+
+class InMemoryGraph:
+    """The graph port over any log. A read takes time in proportion to what is stored."""
+
+    def __init__(self, log: LogReader) -> None:
+        self._log = log
+        self._lock = threading.Lock()
+        self._merged: dict[tuple[str, str | None], dict[str, str]] = {}
+
+    def nodes(self, listing: Listing, keys: Collection[str], *, at: datetime | None = None) -> list[Node]:
+        view = self._view(listing, at)
+        found = view.mentions()
+        return [_node(key, found[key]) for key in sorted(view.wanted(keys) & found.keys())]
+
+    def matching(
+        self, listing: Listing, words: Collection[str], *, limit: int, at: datetime | None = None
+    ) -> list[Node]:
+        view = self._view(listing, at)
+        found = view.mentions()
+        held = {key: max(words_held(ref.key, words) for _, ref in said) if words else 1 for key, said in found.items()}
+        nodes = [_node(key, said) for key, said in found.items() if held[key]]
+        return sorted(nodes, key=lambda node: (-held[node.key], -node.mentions, node.key))[:limit]
+
+    def edges(
+        self,
+        listing: Listing,
+        keys: Collection[str],
+        *,
+        limit: int,
+        relationship: str | None = None,
+        at: datetime | None = None,
+    ) -> list[Edge]:
+        view = self._view(listing, at)
+        wanted = view.wanted(keys)
+        found = [
+            edge
+            for edge in view.edges()
+            if not wanted.isdisjoint((edge.source, edge.target))
+            and (relationship is None or edge.relationship == relationship)
+        ]
+        found.sort(key=lambda edge: edge.triple)
+        found.sort(key=lambda edge: (edge.created_at, edge.memory_key), reverse=True)
+        return sorted(found, key=lambda edge: edge.state != "active")[:limit]
+
+    def together(
+        self, listing: Listing, keys: Collection[str], *, limit: int, at: datetime | None = None
+    ) -> dict[tuple[str, str], int]:
+        view = self._view(listing, at)
+        wanted = view.wanted(keys)
+        counts: Counter[tuple[str, str]] = Counter()
+        for record in view.records:
+            here = {view.node_of(record, ref.key) for ref in mentions(record)}
+            counts.update((one, other) for one in here & wanted for other in here if other != one)
+        return dict(sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))[:limit])
+
+    def mentioning(
+        self, listing: Listing, keys: Collection[str], *, limit: int, at: datetime | None = None
+    ) -> list[int]:
+        view = self._view(listing, at)
+        found = view.mentions()
+        records = {record.key: record for key in view.wanted(keys) & found.keys() for record, _ in found[key]}
+        newest = sorted(records.values(), key=lambda record: (record.created_at, record.key), reverse=True)
+        return [record.key for record in newest[:limit]]
+
+    def aliases(self, project: str, user_id: str | None) -> dict[str, str]:
+        """Merges of a user whose names somebody still says: an erase takes both."""
+        known = self._merged.get((project, user_id), {})
+        said = self._said(project, user_id) if known else set()
+        return {alias: into for alias, into in sorted(known.items()) if {alias, into} <= said}
+
+    def merge(self, project: str, user_id: str | None, into: str, keys: Collection[str]) -> None:
+        with self._lock:
+            known = self.aliases(project, user_id)
+            into = known.get(into, into)
+            for alias in {known.get(key, key) for key in keys} - {into}:
+                known = {key: into if target == alias else target for key, target in known.items()} | {alias: into}
+            self._merged[project, user_id] = known
+
+    def split(self, project: str, user_id: str | None, keys: Collection[str]) -> list[str]:
+        with self._lock:
+            known = self.aliases(project, user_id)
+            gone = sorted(set(keys) & known.keys())
+            self._merged[project, user_id] = {key: into for key, into in known.items() if key not in gone}
+            return gone
+
+    def lag(self) -> int:
+        return 0
+
+    def rebuild(self, project: str | None = None) -> int:  # noqa: ARG002 - the port's signature
+        return 0
+
+    def verify(self, project: str | None = None) -> Iterator[Finding]:  # noqa: ARG002 - the port's signature
+        return iter(())
+
+    def _view(self, listing: Listing, at: datetime | None) -> _View:
+        records = [record for record in self._log.scan(listing) if holds_at(record, at)]
+        users = {record.user_id for record in records}
+        return _View(records, {user: self.aliases(listing.scope.project, user) for user in users})
+
+    def _said(self, project: str, user_id: str | None) -> set[str]:
+        """Keys of all entities that a user's memories mention, whether they may be seen or not."""
+        present = Listing(
+            scope=Scope(project=project, user_id=user_id), states=("active", "superseded", "invalidated", "deleted")
+        )
+        records = (record for record in self._log.scan(present) if record.user_id == user_id)
+        return {ref.key for record in records for ref in mentions(record)}
+
+
+def _node(key: str, said: Collection[tuple[MemoryRecord, EntityRef]]) -> Node:
+    """An entity of its mentions: as it was written last under its own key; of that name the kind that somebody said."""
+    spelled: dict[tuple[bool, str, str], datetime] = {}
+    for record, ref in said:
+        spelling = (ref.key != key, ref.name, ref.kind)
+        spelled[spelling] = max(spelled.get(spelling, record.created_at), record.created_at)
+    ordered = sorted(spelled)
+    ordered.sort(key=spelled.__getitem__, reverse=True)
+    ordered.sort(key=lambda spelling: spelling[0])
+    return Node(
+        key=key,
+        name=ordered[0][1],
+        kind=next((kind for _, _, kind in ordered if kind), None),
+        mentions=len({record.key for record, _ in said}),
+        first_seen=min(record.created_at for record, _ in said),
+        last_seen=max(record.created_at for record, _ in said),
+    )
