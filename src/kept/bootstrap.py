@@ -161,10 +161,10 @@ def model_access(settings: Settings, provider: str) -> Access:
 
     `llm_base_url` and `llm_api_key` belong to the provider that `llm` names, or to every one if it names none.
     """
-    variable = "KEPT_LLM_API_KEY"
+    given = _Given()
     if settings.llm is None or _provider_of(settings.llm) == provider:
-        return _access(settings, provider, _Given(settings.llm_base_url, settings.llm_api_key, variable))
-    return _access(settings, provider, _Given(None, None, variable))
+        given = _Given(settings.llm_base_url, settings.llm_api_key, "KEPT_LLM_API_KEY")
+    return _access(settings, provider, given)
 
 
 def _open_model(settings: Settings, spec: str) -> LanguageModel:
@@ -185,9 +185,9 @@ def _provider_of(spec: str) -> str:
 class _Given(NamedTuple):
     """What the settings themselves say of a provider: its address, its key, and the variable of such a key."""
 
-    base_url: str | None
-    key: str | None
-    variable: str
+    base_url: str | None = None
+    key: str | None = None
+    variable: str = ""
 
 
 def _access(settings: Settings, provider: str, given: _Given) -> Access:
@@ -225,8 +225,8 @@ def _keys(settings: Settings, provider: str, given: _Given) -> Iterator[tuple[Ca
 
 def _advice(provider: str, given: _Given) -> str:
     """What to set when a key is missing or refused."""
-    names = (*PROVIDERS[provider].keys, given.variable)
-    return f"set {' or '.join(('KEPT_ANTHROPIC_TOKEN', *names) if provider == 'anthropic' else names)}"
+    names = ["KEPT_ANTHROPIC_TOKEN"] if provider == "anthropic" else []
+    return f"set {' or '.join(filter(None, [*names, *PROVIDERS[provider].keys, given.variable]))}"
 
 
 def _missing(provider: str, advice: str) -> NoReturn:

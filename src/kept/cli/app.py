@@ -60,6 +60,7 @@ SECTIONS: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
         },
         "Operate": {
             "stats": "kept.cli.operate:stats",
+            "models": "kept.cli.models:models",
             "spend": "kept.cli.spend:spend",
             "verify": "kept.cli.operate:verify",
             "rebuild": "kept.cli.operate:rebuild",
