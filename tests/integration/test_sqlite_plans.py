@@ -9,12 +9,15 @@ from datetime import timedelta
 
 import pytest
 
+from kept.adapters.sqlite.conditions import inside
 from kept.adapters.sqlite.control import _audit_where, _jobs, _jobs_where, open_control
-from kept.adapters.sqlite.log import SqliteLog, _inside
+from kept.adapters.sqlite.ledger import _where
+from kept.adapters.sqlite.log import SqliteLog
 from kept.adapters.sqlite.queries import queries
 from kept.domain.history import to_microseconds
 from kept.domain.jobs import OPEN
 from kept.domain.scope import Scope
+from kept.domain.spending import SpendingLimit
 from kept.ports import AuditListing, JobListing
 from kept.testing.fakes import START, job
 
@@ -32,6 +35,9 @@ LOOKED_UP = {
     ],
     "extend_job": ["SEARCH job USING INDEX sqlite_autoindex_job_1 (id=?)"],
     "finish_job": ["SEARCH job USING INDEX sqlite_autoindex_job_1 (id=?)"],
+    "settle_model_call": ["SEARCH model_call USING INDEX sqlite_autoindex_model_call_1 (id=?)"],
+    "answered_model_call": ["SEARCH model_call USING INDEX model_call_by_digest (project=? AND digest=?)"],
+    "purge_model_calls": ["SEARCH model_call USING INDEX model_call_by_time (at<?)"],
     "purge_audit": ["SEARCH audit USING INDEX audit_by_time (at<?)"],
 }
 
@@ -72,8 +78,8 @@ def test_the_projects_are_found_without_reading_what_is_stored(connection):
 @pytest.mark.parametrize("scope", [Scope(), Scope(user_id="*"), Scope(user_id="alice")], ids=str)
 def test_a_scope_is_a_lookup(connection, scope):
     """Of the partition by its owner, and of its memories by their partition."""
-    inside, parameters = _inside(scope)
-    steps = plan(connection, f"SELECT key FROM memory WHERE {inside}", parameters)  # noqa: S608 - the adapter's own
+    where, parameters = inside(scope)
+    steps = plan(connection, f"SELECT key FROM memory WHERE {where}", parameters)  # noqa: S608 - the adapter's own
     assert any(step.startswith("SEARCH partition USING") and "partition_by_owner (project=?" in step for step in steps)
     assert ("<expr>=?" in "".join(steps)) == (scope.user_id == "alice")
     assert not [step for step in steps if step.startswith("SCAN")]
@@ -128,6 +134,21 @@ def test_jobs_that_are_not_done_are_listed_without_reading_the_others(connection
     assert steps[0] == "SEARCH job USING INDEX job_open (project=?)"
 
 
+@pytest.mark.parametrize(
+    ("per", "step"),
+    [
+        ("day", "SEARCH model_call USING INDEX model_call_by_time (at>? AND at<?)"),
+        ("project_day", "SEARCH model_call USING INDEX model_call_by_project (project=? AND at>? AND at<?)"),
+        ("job", "SEARCH model_call USING INDEX model_call_by_job (job_id=? AND project=?)"),
+    ],
+)
+def test_what_counts_towards_a_limit_is_looked_up(connection, per, step):
+    """Before every call of a language model: of the day, or of the job, however much was spent before."""
+    listing = SpendingLimit(name="most", per=per, tokens=1).counts("default", START, "job-1")
+    where, parameters = _where(listing)
+    assert plan(connection, f"SELECT {queries()['spending']} WHERE {where}", parameters)[0] == step
+
+
 def test_the_registry_is_listed_by_kind(connection):
     """Of any owner: read by its key, then sorted; there are some thousands at most."""
     assert named(connection, "entries_of_registry")[0] == "SEARCH registry USING PRIMARY KEY (kind=?)"
@@ -174,3 +195,11 @@ def test_a_claim_costs_the_same_whatever_waits_and_whatever_was_done(store_path)
         put(range(8000, 12_000), run_after=START + timedelta(days=2))
         put(range(12_000, 16_000), kind="EXPORT")
         assert steps_of_due(store_path) == pytest.approx(few, rel=0.2)
+
+
+def test_calls_of_erased_jobs_are_looked_up(connection):
+    """An erase does not read all calls."""
+    which = f"(SELECT id FROM job WHERE {queries()['are_of_memory']})"  # noqa: S608 - the adapter's own
+    statement = f"{queries()['forget_digests']} {which}"
+    steps = plan(connection, statement, {"project": None, "memory_id": None})
+    assert "SEARCH model_call USING INDEX model_call_by_job (job_id=?)" in steps
