@@ -1,0 +1,109 @@
+"""`kept models`: which language model does what, where its key comes from, and whether it answers."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from kept.cli.app import cli
+from kept.testing.providers import Answer, Failure, ScriptedProvider
+
+READY = Answer({"ready": True}, input_tokens=60, output_tokens=10)
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    """Runs `kept models` with these words and variables, in a store of the test's own."""
+    monkeypatch.setenv("KEPT_DATABASE", str(tmp_path / "kept.db"))
+    monkeypatch.setenv("KEPT_CONFIG", str(tmp_path / "kept.toml"))
+    return lambda *words, **variables: CliRunner().invoke(cli, ["models", *words], env=variables)
+
+
+def document(result):
+    assert result.exit_code == 0, result.stderr
+    return json.loads(result.stdout)["models"]
+
+
+def test_without_a_model_it_says_what_to_set(run):
+    """Rules do the work; the exit code is 0."""
+    result = run()
+    assert result.exit_code == 0
+    assert "KEPT_LLM" in result.stderr
+    assert document(run("--json")) == []
+
+
+def test_each_model_is_shown_with_its_tasks_its_key_and_its_price(run):
+    """The key by the name of its variable alone."""
+    result = run(KEPT_LLM="openai:gpt-5-mini", KEPT_LLM_SUMMARY="ollama:qwen3", OPENAI_API_KEY="sk-hidden")
+    assert result.exit_code == 0
+    for shown in ("openai:gpt-5-mini", "ollama:qwen3", "OPENAI_API_KEY", "0.25 USD", "none is needed", "nothing"):
+        assert shown in result.stdout
+    assert "hidden" not in result.output
+
+
+def test_a_program_gets_the_same(run):
+    """Prices in micro-dollars for a million tokens; null where none is known."""
+    (shown,) = document(run("--json", KEPT_LLM_EXTRACTION="openai:my-own", KEPT_LLM_BASE_URL="http://127.0.0.1:9/v1"))
+    assert shown == {
+        "model": "openai:my-own",
+        "tasks": ["extraction"],
+        "key": "none is sent",
+        "problem": "",
+        "address": "http://127.0.0.1:9/v1",
+        "input_price": None,
+        "output_price": None,
+        "tried": None,
+    }
+
+
+def test_a_key_that_is_missing_is_said_with_what_to_set(run):
+    """And is no reason to fail: nothing was asked."""
+    result = run(KEPT_LLM="anthropic:claude-haiku-4-5")
+    assert result.exit_code == 0
+    assert "set KEPT_ANTHROPIC_TOKEN or ANTHROPIC_API_KEY" in result.stdout
+
+
+def test_the_use_of_another_programs_sign_in_comes_with_a_word_on_its_terms(run, tmp_path):
+    """They are the user's to know."""
+    variables = {"KEPT_CLAUDE_CODE_SIGN_IN": "true", "CLAUDE_CONFIG_DIR": str(tmp_path)}
+    (tmp_path / ".credentials.json").write_text(json.dumps({"claudeAiOauth": {"accessToken": "sk-ant-oat-hidden"}}))
+    result = run(KEPT_LLM="anthropic:claude-haiku-4-5", **variables)
+    assert "Anthropic's terms" in result.stderr
+    assert "hidden" not in result.output
+
+
+@pytest.mark.usefixtures("scripted_models")
+def test_each_model_is_asked_once_when_that_is_wanted(run):
+    """What came is told, with its cost, which is in the ledger."""
+    with ScriptedProvider(lambda _: READY) as provider:
+        variables = {
+            "KEPT_LLM": "openai-chat:gpt-5-mini",
+            "OPENAI_API_KEY": "sk",
+            "OPENAI_BASE_URL": f"{provider.url}/v1",
+        }
+        (shown,) = document(run("--try", "--json", **variables))
+        assert "answered in" in run("--try", **variables).stdout
+    assert len(provider.requests) == 2
+    tried = shown["tried"]
+    assert (tried["input_tokens"], tried["output_tokens"], tried["micros"]) == (60, 10, 35)
+    spent = CliRunner().invoke(cli, ["spend", "--json"], env=variables)
+    assert json.loads(spent.stdout)["total"]["calls"] == 2
+
+
+@pytest.mark.usefixtures("scripted_models")
+def test_a_model_that_does_not_answer_is_said_and_is_the_exit_code(run):
+    """The others are asked all the same."""
+    with ScriptedProvider([Failure(529), READY]) as provider:
+        result = run(
+            "--try",
+            KEPT_LLM="openai-chat:gpt-5-mini",
+            KEPT_LLM_SUMMARY="openai-chat:gpt-5-nano",
+            OPENAI_API_KEY="sk",
+            OPENAI_BASE_URL=f"{provider.url}/v1",
+        )
+    assert result.exit_code == 1
+    assert "is not available" in result.stdout
+    assert "answered in" in result.stdout
+    assert len(provider.requests) == 2
