@@ -142,6 +142,7 @@ def test_an_erased_memory_is_in_no_byte_of_a_job(log, jobs, store_path, scrub_be
     jobs.put(_job(1))
     jobs.put(_job(2, kind="DELIVERY", memory_ids=[memory.id]))
     jobs.put(_job(3, kind="EXPORT", status="SUCCEEDED", completed_at=START, memory_ids=[memory.id]))
+    jobs.put(_job(5, kind="SUMMARY", status="SUCCEEDED", idempotency_key=CANARY, memory_ids=[memory.id]))
     jobs.put(job(4, kind="PROFILE"))
     (held,) = jobs.claim(["PROFILE"], "worker", now=START + HOUR, until=START + HOUR, limit=1)
     if scrub_before:

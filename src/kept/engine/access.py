@@ -113,7 +113,7 @@ class ProjectAccess:
             note.target |= scope.ids
             payload, request = self._checked(scope, messages, infer=infer, options=options)
             self._require_own(memory_id for fact in request.facts for memory_id in fact.supersedes)
-            job = self._job("ADD", scope, payload)
+            job = self.new_job("ADD", scope, payload)
             if idempotency_key is not None:
                 key = scoped_key(idempotency_key, scope)
                 job = replace(job, id=str(uuid.uuid5(_JOBS, f"{self.project}/{key}")), idempotency_key=key)
@@ -318,7 +318,7 @@ class ProjectAccess:
             own = self._own(memory_id)
             self._service.feedback(self.project, own.id, value, by=self.by)
             payload = {"memory_id": own.id, "feedback": value, "feedback_reason": reason}
-            job = self._job("FEEDBACK", own.scope, payload)
+            job = self.new_job("FEEDBACK", own.scope, payload)
             return self.platform.jobs.put(succeeded(job, job.created_at, (), memory_ids=[own.id]))
 
     def undo(self, ids: Mapping[str, object], operation_id: str | None = None) -> tuple[Operation, Change]:
@@ -563,9 +563,9 @@ class ProjectAccess:
         """Keep work to be done on what a scope and a filter name."""
         narrowed = {} if condition is None else {"filters": to_dict(condition)}
         asked_by = {"key_id": self.principal.key_id} if self.principal.bound else {}
-        return self.platform.ask(self._job(kind, scope, {**(payload or {}), **narrowed, **asked_by}))
+        return self.platform.ask(self.new_job(kind, scope, {**(payload or {}), **narrowed, **asked_by}))
 
-    def _job(self, kind: JobKind, scope: Scope, payload: Mapping[str, Any]) -> Job:
+    def new_job(self, kind: JobKind, scope: Scope, payload: Mapping[str, Any]) -> Job:
         """New work that the principal asks for, to be begun at once."""
         now = self.platform.clock()
         return Job(

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from kept.domain.access import Principal
 from kept.domain.jobs import Job
@@ -17,6 +17,14 @@ if TYPE_CHECKING:
     from kept.engine.categories import Categories
     from kept.engine.models import Models
     from kept.engine.trail import AuditTrail
+
+
+_TURNS: Final = 64
+"""Locks of `Platform.turn`: two pieces of work meet on one by accident as often as one in so many."""
+
+
+def _locks() -> Sequence[threading.Lock]:
+    return tuple(threading.Lock() for _ in range(_TURNS))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +52,7 @@ class Platform:
     ids: Ids
     storing: threading.Lock = field(default_factory=threading.Lock)
     asked: threading.Event = field(default_factory=threading.Event)
+    _turns: Sequence[threading.Lock] = field(default_factory=_locks, init=False, repr=False)
 
     def access(self, principal: Principal) -> ProjectAccess:
         """The project of a principal, as far as it may use it."""
@@ -56,6 +65,10 @@ class Platform:
         kept = self.jobs.put(job)
         self.asked.set()
         return kept
+
+    def turn(self, name: str) -> threading.Lock:
+        """Held while work of a name is done, so that what two ask for at the same time is made once in this process."""
+        return self._turns[hash(name) % len(self._turns)]
 
     def entry(self, kind: str, entry_id: str, owner: str, data: Mapping[str, Any]) -> Entry:
         """A new registry entry, of now."""

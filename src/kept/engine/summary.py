@@ -1,34 +1,80 @@
-"""The strongest statements: what stands for a whole where no language model writes one."""
+"""What stands for a whole: a text that a language model writes of the strongest statements; without one, those statements themselves.
+
+Nothing that a model writes is believed that the statements do not say (`domain.support`). Its text is kept, as a job, so that it is asked
+once for the same statements, and so that an erase of any of them takes the text too.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from kept.domain.jobs import Job, succeeded
 from kept.domain.memory import MemoryRecord
+from kept.domain.relations import first_person
 from kept.domain.scope import Scope
+from kept.domain.support import Source, Sources
 from kept.domain.text import count_tokens
 from kept.engine.access import ProjectAccess
+from kept.engine.prompts import instructions
+from kept.errors import ConfigurationError, ModelError, SpendingLimitError
+from kept.ports import Prompt
 
 BUDGET_TOKENS: Final = 400
 CONSIDERED: Final = 5_000
 """The newest memories among which the strongest are chosen."""
+SHOWN_TOKENS: Final = 3_000
+"""Of statements that a model is shown: some hundred and fifty of the median length."""
+LEAST_BUDGET: Final = 25
+"""Tokens of a sentence: under fewer a model is not asked."""
+RULES: Final = "rules"
+"""Who wrote what no language model did."""
+NOTHING_LEFT: Final = "The language model wrote nothing that the statements say."
+NAME_CHARACTERS: Final = 60
+"""Of a speaker's name that is shown."""
+_FRAME_TOKENS: Final = 200
+"""Of an answer's JSON beside its sentences, which take as much again for the numbers they point at."""
+_DIGEST_BYTES: Final = 16
 _AGAINST: Final = frozenset({"NEGATIVE", "VERY_NEGATIVE"})
 _UNSAYING: Final = frozenset({"misc"})
+_SCHEMA: Final = {
+    "type": "object",
+    "properties": {
+        "s": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {"t": {"type": "string"}, "n": {"type": "array", "items": {"type": "integer"}}},
+                "required": ["t", "n"],
+                "additionalProperties": False,
+            },
+        }
+    },
+    "required": ["s"],
+    "additionalProperties": False,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
-    """The strongest statements of a scope.
+    """What stands for the memories of a scope.
 
     Attributes:
+        text: A statement or sentence on each line.
+        memory_ids: Memories that it was made of.
         total: Memories that there are.
+        by: Who wrote it: `rules`, or a language model's name.
+        note: Why the rules wrote it although there is a model that does.
     """
 
     text: str
     memory_ids: tuple[str, ...]
     total: int
+    by: str = RULES
+    note: str | None = None
 
 
 def summary(
@@ -38,20 +84,34 @@ def summary(
     filters: Mapping[str, Any] | None = None,
     budget_tokens: int = BUDGET_TOKENS,
 ) -> Summary:
-    """The strongest statements that fit a budget, of a scope or (naming nobody) of all that the principal may see."""
+    """What stands for a scope or (naming nobody) for all that the principal may see, under a budget."""
     with access.noted("memory.summary") as note:
         scope, condition = access.within(ids or {}, filters or None)
         if scope.is_bare and condition is None:
             scope = Scope.everything(access.project)
         note.target |= scope.ids
         records, total = access.platform.service.list(scope, filters=condition, limit=CONSIDERED, latest_only=True)
-        chosen = fitting(strongest(records), budget_tokens)
-        note.count = len(chosen)
-        return Summary(
-            text="\n".join(f"- {record.text}" for record in chosen),
-            memory_ids=tuple(record.id for record in chosen),
-            total=total,
-        )
+        best = strongest(records)
+        job = _written(access, scope, best, budget_tokens)
+        if job is not None and job.content:
+            found = _of_job(job, total)
+        else:
+            found = _by_rules(best, budget_tokens, total)
+            found = found if job is None else replace(found, note=job.error or NOTHING_LEFT)
+        note.count = len(found.memory_ids)
+        return found
+
+
+# --- by rule ---
+
+
+def _by_rules(best: Sequence[MemoryRecord], budget_tokens: int, total: int) -> Summary:
+    chosen = fitting(best, budget_tokens)
+    return Summary(
+        text="\n".join(f"- {record.text}" for record in chosen),
+        memory_ids=tuple(record.id for record in chosen),
+        total=total,
+    )
 
 
 def strongest(records: Sequence[MemoryRecord]) -> list[MemoryRecord]:
@@ -78,3 +138,104 @@ def fitting(records: Sequence[MemoryRecord], budget_tokens: int) -> list[MemoryR
             chosen.append(record)
             left -= cost
     return chosen
+
+
+# --- by a language model ---
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Writing:
+    """A text that a language model is to write of some statements."""
+
+    access: ProjectAccess
+    scope: Scope
+    shown: Sequence[MemoryRecord]
+    budget_tokens: int
+    model: str
+
+    def made(self) -> Job:
+        """The job that holds the text, without one if the model failed; it is asked unless it wrote it before."""
+        jobs = self.access.platform.jobs
+        with self.access.platform.turn(self._key):
+            return jobs.find_by_key(self.access.project, "SUMMARY", self._key) or self._asked()
+
+    def _asked(self) -> Job:
+        """The job as it is kept once the model was asked. One that failed has no key, so that another time it is asked again."""
+        platform = self.access.platform
+        memory_ids = [record.id for record in self.shown]
+        job = replace(self.access.new_job("SUMMARY", self.scope, {}), memory_ids=memory_ids)
+        try:
+            answer = platform.models.ask("summary", self._prompt, project=self.access.project, job_id=job.id)
+        except (ModelError, ConfigurationError) as error:
+            now = platform.clock()
+            failed = replace(job, status="FAILED", error=str(error), updated_at=now, completed_at=now)
+            return failed if isinstance(error, SpendingLimitError) else platform.jobs.put(failed)
+        sentences = dict(_taken(answer.value, self.shown, self.budget_tokens))
+        used = dict.fromkeys(memory_id for cited in sentences.values() for memory_id in cited)
+        results = [{"event": "SUMMARY", "by": self.model, "memory_ids": list(used)}]
+        done = succeeded(job, platform.clock(), results, content="\n".join(sentences))
+        return platform.jobs.put(replace(done, idempotency_key=self._key))
+
+    @property
+    def _prompt(self) -> Prompt:
+        return Prompt(
+            instructions=f"{instructions('summary.md')}\nWrite at most {self.budget_tokens} tokens in all.",
+            content="\n".join(lines(self.shown)),
+            schema=_SCHEMA,
+            max_output_tokens=2 * self.budget_tokens + _FRAME_TOKENS,
+        )
+
+    @property
+    def _key(self) -> str:
+        """The same for the same memories, as they are, under the same budget."""
+        whole = json.dumps([self.model, self.budget_tokens, [[record.id, record.seq] for record in self.shown]])
+        return hashlib.blake2b(whole.encode(), digest_size=_DIGEST_BYTES).hexdigest()
+
+
+def _written(access: ProjectAccess, scope: Scope, best: Sequence[MemoryRecord], budget_tokens: int) -> Job | None:
+    """What a language model wrote of the strongest; None where none is asked."""
+    model = access.platform.models.for_task("summary")
+    shown = fitting(best, SHOWN_TOKENS)
+    if model is None or not shown or budget_tokens < LEAST_BUDGET:
+        return None
+    budget_tokens = min(budget_tokens, SHOWN_TOKENS)
+    return _Writing(access=access, scope=scope, shown=shown, budget_tokens=budget_tokens, model=model.name).made()
+
+
+def _taken(
+    answer: Mapping[str, Any], shown: Sequence[MemoryRecord], budget_tokens: int
+) -> Iterator[tuple[str, list[str]]]:
+    """The sentences that the statements say which they point at, each with the ids of these, as far as they fit a budget."""
+    left = budget_tokens
+    for entry in answer["s"]:
+        sentence = " ".join(entry["t"].split())
+        cited = [shown[number - 1] for number in dict.fromkeys(entry["n"]) if 1 <= number <= len(shown)]
+        cost = count_tokens(f"{sentence}\n")
+        if cost <= left and sources(cited).support(sentence):
+            left -= cost
+            yield sentence, [record.id for record in cited]
+
+
+def _of_job(job: Job, total: int) -> Summary:
+    (made,) = job.results
+    return Summary(text=job.content or "", memory_ids=tuple(made["memory_ids"]), total=total, by=str(made["by"]))
+
+
+def lines(records: Sequence[MemoryRecord]) -> Iterator[str]:
+    """Statements as a model is shown them, numbered from 1: on a line each, so that none can pretend to be another."""
+    for number, record in enumerate(records, 1):
+        speaker = " ".join((_speaker(record) or "").split())[:NAME_CHARACTERS]
+        said = f"{speaker}: " if speaker else ""
+        yield f"{number} ({record.created_at.date().isoformat()}) {said}{' '.join(record.text.split())}"
+
+
+def sources(records: Sequence[MemoryRecord]) -> Sources:
+    """What statements say, to hold against it what a model made of them."""
+    said = sorted(records, key=lambda record: record.created_at)
+    return Sources([Source(text=record.text, speaker=_speaker(record), at=record.created_at) for record in said])
+
+
+def _speaker(record: MemoryRecord) -> str | None:
+    """Who says "I" in a memory, by a name that a sentence can have: ids with digits are none."""
+    name = first_person(record.scope, record.role, record.speaker)
+    return record.speaker if name is None or any(map(str.isdigit, name)) else name

@@ -64,9 +64,10 @@ PURGED_KINDS: Final[tuple[JobKind, ...]] = (
     "DELETE_USER",
     "FEEDBACK",
     "EXPORT",
+    "SUMMARY",
     "DELIVERY",
 )
-"""All but profiles, whose newest is what is read, however old."""
+"""All but profiles, whose newest is what is read, however old; and but for parts of conversations, that are read once."""
 _WRITES: Final[tuple[JobKind, ...]] = ("ADD", "DELETE_ALL", "DELETE_USER")
 _PAGE: Final = 1_000
 """Jobs looked through in one step."""

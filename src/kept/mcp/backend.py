@@ -75,7 +75,7 @@ class Backend(Protocol):
         ...
 
     def summary(self, ids: Ids, budget_tokens: int) -> Json:
-        """The strongest statements, as a block like that of `context`."""
+        """What stands for all of them, as a block like that of `context`; `by` is who wrote it, where it is known."""
         ...
 
     def mentioning(self, entity: str, ids: Ids, limit: int) -> list[Json]:

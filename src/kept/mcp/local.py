@@ -139,10 +139,11 @@ class LocalBackend:
         return wire.context(self.access.context(query, ids=ids, filters=filters, **options))
 
     def summary(self, ids: Ids, budget_tokens: int) -> Json:
-        """The strongest statements."""
+        """What stands for all of them."""
         found = summary(self.access, ids=ids, budget_tokens=budget_tokens)
         text = f"{HEADER}\n{found.text}" if found.text else ""
-        return {"context": text, "ids": list(found.memory_ids), "omitted": found.total - len(found.memory_ids)}
+        shape = {"context": text, "ids": list(found.memory_ids), "omitted": found.total - len(found.memory_ids)}
+        return shape | {"by": found.by} | ({"note": found.note} if found.note else {})
 
     def mentioning(self, entity: str, ids: Ids, limit: int) -> list[Json]:
         """Memories that mention an entity."""

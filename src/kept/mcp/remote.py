@@ -121,8 +121,10 @@ class RemoteBackend:
         """What the memories say, in short."""
         found = self._client.get_summary(filters=dict(ids) or None)
         said = "\n".join(str(part.get("summary", "")) for part in found)
+        told = {name: part[name] for part in found for name in ("by", "note") if part.get(name)}
         return _fitting(said.splitlines(), budget_tokens) | {
-            "ids": [memory_id for part in found for memory_id in part.get("memory_ids") or ()]
+            "ids": [memory_id for part in found for memory_id in part.get("memory_ids") or ()],
+            **told,
         }
 
     def mentioning(self, entity: str, ids: Ids, limit: int) -> list[Json]:

@@ -265,7 +265,7 @@ _ANSWERS: Final[Mapping[str, Schema]] = {
     "exports_state": _ref("Event"),
     "exports_summarise": {
         "type": "array",
-        "items": _object(summary=_TEXT, memory_ids=_TEXTS, total_memories=_NUMBER),
+        "items": _object(summary=_TEXT, memory_ids=_TEXTS, total_memories=_NUMBER, by=_TEXT, note=_or_null(_TEXT)),
     },
     "keys_create": {"allOf": [_ref("Key"), _object(api_key=_TEXT | {"description": "The secret, shown this once."})]},
     "keys_get": _ref("Key"),

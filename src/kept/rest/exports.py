@@ -95,12 +95,12 @@ def content(access: Access, export_id: Name) -> Response:
     return Response(text or "\n", media_type=_MEDIA[form], headers=headers)
 
 
-@router.post("/v1/summary/", summary="The strongest statements")
+@router.post("/v1/summary/", summary="What stands for the whole")
 def summarise(access: Access, body: SummaryBody | None = None) -> Json:
-    """What stands for the whole: the strongest statements under a budget, in the words they were said in."""
+    """A language model's text of the strongest statements, under a budget; without one, these in the words they were said in."""
     body = body or SummaryBody()
     found = summary(access, ids=body.ids, filters=filters_of(body.filters), budget_tokens=body.budget_tokens)
-    return Json([{"summary": found.text, "memory_ids": list(found.memory_ids), "total_memories": found.total}])
+    return Json([wire.summary(found)])
 
 
 class JsonText(Json):

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from kept.engine.links import Link
     from kept.engine.retention import Rule
     from kept.engine.spending import Report
+    from kept.engine.summary import Summary
     from kept.engine.tenancy import Member, Organisation, Project
     from kept.engine.webhooks import Webhook
     from kept.ports import AuditEntry
@@ -150,6 +151,17 @@ def _result(result: Mapping[str, Any], record: MemoryRecord | None) -> dict[str,
     if "id" in shape:
         shape |= {"memory": text, "data": {"memory": text}}
     return shape
+
+
+def summary(found: Summary) -> dict[str, Any]:
+    """What stands for the memories of a scope."""
+    return {
+        "summary": found.text,
+        "memory_ids": list(found.memory_ids),
+        "total_memories": found.total,
+        "by": found.by,
+        "note": found.note,
+    }
 
 
 def context(block: Context) -> dict[str, Any]:

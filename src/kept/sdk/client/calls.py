@@ -629,7 +629,7 @@ class MemoryCalls(Speaker[R]):
 
     @Call
     def get_summary(self, filters: Mapping[str, Any] | None = None) -> Request[list[dict[str, Any]]]:
-        """What the memories say, in short."""
+        """What the memories say, in short; `by` is who wrote it: `rules`, or a language model's name."""
         return Request("POST", "/v1/summary/", body=given(None, filters=filters), reads=True)
 
     # --- profiles ---
