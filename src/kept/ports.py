@@ -665,6 +665,9 @@ class Jobs(Protocol):
         `subject`, one is held at a time: with a new claim, one that ran out is lost.
         """
 
+    def hold(self, project: str, job_id: str, lease: str, *, now: datetime, until: datetime) -> Job | None:
+        """Claim this one job, as `claim` would: for what a person begins, not a worker; None when there is none that is due."""
+
     def extend(self, job_ids: Collection[str], lease: str, until: datetime) -> None:
         """Keep a claim for longer; nothing where it was lost."""
 

@@ -33,6 +33,7 @@ LOOKED_UP = {
     "job_by_idempotency_key": [
         "SEARCH job USING COVERING INDEX job_by_idempotency_key (project=? AND kind=? AND idempotency_key=?)"
     ],
+    "due_job": ["SEARCH job USING INDEX sqlite_autoindex_job_1 (id=?)"],
     "extend_job": ["SEARCH job USING INDEX sqlite_autoindex_job_1 (id=?)"],
     "finish_job": ["SEARCH job USING INDEX sqlite_autoindex_job_1 (id=?)"],
     "settle_model_call": ["SEARCH model_call USING INDEX sqlite_autoindex_model_call_1 (id=?)"],

@@ -92,7 +92,7 @@ class InMemoryJobs:
     def claim(self, kinds: Collection[JobKind], lease: str, *, now: datetime, until: datetime, limit: int) -> list[Job]:
         with self._log.changing() as contents:
             jobs = contents.jobs
-            worked_on = {job.subject for job in jobs.values() if job.status == "RUNNING" and not _is_due(job, now)}
+            worked_on = {job.subject for job in jobs.values() if _is_worked_on(job, now)}
             claimed: list[Job] = []
             for job in sorted(
                 (job for job in jobs.values() if job.kind in kinds and _is_due(job, now)), key=_run_after
@@ -101,6 +101,15 @@ class InMemoryJobs:
                     worked_on.add(job.subject)
                     claimed.append(_claim(contents, job, lease, now, until))
             return deepcopy(claimed)
+
+    def hold(self, project: str, job_id: str, lease: str, *, now: datetime, until: datetime) -> Job | None:
+        with self._log.changing() as contents:
+            job = contents.jobs.get(job_id)
+            if job is None or job.scope.project != project or not _is_due(job, now):
+                return None
+            if any(other.subject == job.subject and _is_worked_on(other, now) for other in contents.jobs.values()):
+                return None
+            return deepcopy(_claim(contents, job, lease, now, until))
 
     def extend(self, job_ids: Collection[str], lease: str, until: datetime) -> None:
         with self._log.changing() as contents:
@@ -238,6 +247,11 @@ def _finish(contents: Contents, job: Job) -> bool:
 
 def _is_held(job: Job, lease: str) -> bool:
     return job.status == "RUNNING" and job.lease == lease
+
+
+def _is_worked_on(job: Job, now: datetime) -> bool:
+    """Whether it runs on a subject, of which nobody else may begin one meanwhile."""
+    return job.subject is not None and job.status == "RUNNING" and not _is_due(job, now)
 
 
 def _is_due(job: Job, now: datetime) -> bool:

@@ -29,6 +29,7 @@ from kept.testing.fakes import SCOPE, START, Scribe, job
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
+    from datetime import datetime
 
     from kept.ports import Audit, Jobs, Log, Registry
 
@@ -617,6 +618,39 @@ class JobsConformance:
         assert found is not None
         assert (found.status, found.payload, found.content) == ("FAILED", {}, None)
         assert jobs.find("default", "job-2") == job(2, scope=BOB, **CONTENT)
+
+    def test_one_job_is_held_by_its_id(self, jobs: Jobs) -> None:
+        """By whoever comes first, until the lease runs out or it is given back; as a claim would."""
+        jobs.put_many([job(1), job(2), job(3, kind="DELIVERY", subject="hook")])
+
+        def hold(job_id: str, lease: str, project: str = "default", now: datetime = LATER) -> Job | None:
+            return jobs.hold(project, job_id, lease, now=now, until=now + MINUTE)
+
+        assert hold("job-2", "a", project="other") is None
+        assert hold("unknown", "a") is None
+        assert hold("job-2", "a", now=START) is None  # not yet
+        held = hold("job-2", "a")
+        assert held is not None
+        assert (held.id, held.status, held.lease, held.attempts, held.started_at) == ("job-2", "RUNNING", "a", 1, LATER)
+        assert hold("job-2", "b") is None
+        assert ids(take(jobs)) == ["job-1"]
+        assert jobs.finish([ended(held)]) == ["job-2"]
+        assert hold("job-2", "a") is None
+        jobs.put(job(4, kind="DELIVERY", subject="hook"))
+        assert hold("job-3", "a") is not None
+        assert hold("job-4", "b") is None  # of a subject, one
+        assert hold("job-4", "b", now=LATER + MINUTE) is not None
+
+    def test_of_those_who_hold_one_at_once_one_has_it(
+        self, jobs: Jobs, open_jobs: Callable[[], tuple[Jobs, Log]]
+    ) -> None:
+        """In threads, and through two openings of the store."""
+        jobs.put(job(1))
+        openings = [jobs, open_jobs()[0]]
+        held = at_once(
+            lambda number: openings[number % 2].hold("default", "job-1", f"{number}", now=LATER, until=LATER + MINUTE)
+        )
+        assert len([one for one in held if one is not None]) == 1
 
     def test_the_backlog_is_what_is_not_done(self, jobs: Jobs) -> None:
         """Of these kinds, with the time since which the oldest could have been begun."""

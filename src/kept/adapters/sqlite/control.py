@@ -122,6 +122,16 @@ class SqliteJobs(OnLog):
 
         return list(decoded(self._path, _to_job, self._commits.run(take)))
 
+    def hold(self, project: str, job_id: str, lease: str, *, now: datetime, until: datetime) -> Job | None:
+        due = {"project": project, "id": job_id, "now": to_microseconds(now)}
+        held = {"lease": lease, "now": to_microseconds(now), "until": to_microseconds(until)}
+
+        def take(connection: sqlite3.Connection) -> list[sqlite3.Row]:
+            keys = [row[0] for row in connection.execute(queries()["due_job"], due).fetchall()]
+            return [_read_job(connection, key) for key in keys if _claim_job(connection, held | {"key": key})]
+
+        return next(decoded(self._path, _to_job, self._commits.run(take)), None)
+
     def extend(self, job_ids: Collection[str], lease: str, until: datetime) -> None:
         rows = [{"id": job_id, "lease": lease, "until": to_microseconds(until)} for job_id in job_ids]
         self._commits.run(lambda connection: connection.executemany(queries()["extend_job"], rows))

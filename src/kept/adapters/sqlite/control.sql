@@ -67,6 +67,9 @@ SELECT key FROM (
         SELECT 1 FROM job WHERE subject = subjects.subject AND status = 'RUNNING' AND lease_until > :now))
 ORDER BY run_after, key LIMIT :limit
 
+-- name: due_job
+SELECT key FROM job WHERE id = :id AND project = :project AND run_after <= :now AND due <= :now
+
 -- name: claim_job
 -- Not when another of its subject was claimed just before.
 UPDATE job SET status = 'RUNNING', attempts = attempts + 1, lease = :lease, lease_until = :until, updated_at = :now,
