@@ -255,8 +255,10 @@ class SqliteGraph:
         return len(records)
 
     def _owner(self, project: str, user_id: str | None) -> int:
-        """The partition of a user, or of none; 0, which is none's, where nothing was ever stored."""
-        return next((partition.id for partition in self._log.partitions(project, {user_id})), 0)
+        """The partition of a user, or of none, projected to the last write; 0, which is none's, where nothing is stored."""
+        owners = [partition.id for partition in self._log.partitions(project, {user_id})]
+        self._catch_up(owners)
+        return owners[0] if owners else 0
 
     def _owners_of(self, project: str | None) -> list[int]:
         projects = self._log.all_projects() if project is None else [project]
