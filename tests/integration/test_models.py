@@ -336,7 +336,7 @@ def test_a_key_that_is_missing_is_an_error_before_anything_is_asked():
     ("spec", "access", "said"),
     [
         ("mistral:mistral-large", Access(key=lambda: "k"), r"pydantic-ai-slim\[mistral\]"),
-        ("deepseek:deepseek-chat", Access(key=lambda: "k", base_url="http://127.0.0.1:9"), "openai:MODEL"),
+        ("deepseek:deepseek-chat", Access(key=lambda: "k", base_url="http://127.0.0.1:9"), "openai-chat:MODEL"),
         ("vllm:qwen3", Access(key=lambda: "k"), "base_url"),
     ],
 )

@@ -9,6 +9,7 @@ import asyncio
 import inspect
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
+from functools import cache
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import urlsplit
@@ -18,6 +19,9 @@ from kept.domain.spending import Usage
 from kept.errors import ConfigurationError, KeptError, ModelAnswerError, ModelUnavailableError
 
 if TYPE_CHECKING:
+    from ssl import SSLContext
+
+    from httpx2 import AsyncClient
     from pydantic_ai.exceptions import ModelAPIError
     from pydantic_ai.providers import Provider
 
@@ -74,41 +78,66 @@ async def connect(name: str, access: Access) -> AsyncIterator[Provider[Any]]:
     Raises:
         ConfigurationError: It lacks its credentials or its package, or takes no address.
     """
-    key = None if access.key is None else access.key()
-    if name == "anthropic" and key is not None:
-        async with _connect_anthropic(key, access.base_url) as anthropic:
-            yield anthropic
-        return
-    async with _made(name, key, access) as provider:
-        client: Any = provider.client
-        if hasattr(client, "max_retries"):
-            client.max_retries = 0
-        yield provider
-
-
-def _made(name: str, key: str | None, access: Access) -> Provider[Any]:
+    import httpx2
     from pydantic_ai.exceptions import UserError
+
+    key = None if access.key is None else access.key()
+    # Without a time-out of its own: who asks says how long it may take.
+    async with httpx2.AsyncClient(verify=_certificates(), timeout=None) as http:
+        try:
+            provider = _anthropic(key, access, http) if name == "anthropic" and key else _made(name, key, access, http)
+        except (ImportError, UserError, ValueError) as error:
+            raise ConfigurationError(f"The provider {name!r} cannot be used: {error}") from None
+        async with provider:
+            client: Any = provider.client
+            if hasattr(client, "max_retries"):
+                client.max_retries = 0
+            yield provider
+
+
+@cache
+def _certificates() -> SSLContext:
+    """Whom to trust; reading it takes 30 ms, so it is read once and not for every question."""
+    import httpx2
+
+    return httpx2.create_ssl_context()
+
+
+def _made(name: str, key: str | None, access: Access, http: AsyncClient) -> Provider[Any]:
     from pydantic_ai.providers import infer_provider_class
 
-    try:
-        made = infer_provider_class(name)
-        parameters = inspect.signature(made).parameters
-        given = {}
-        if key is not None:
-            given[_first(_KEY_PARAMETERS, parameters, f"The provider {name!r} takes no key.")] = key
-        if url := _address(name, access.base_url):
-            fixed = f"The provider {name!r} has a fixed address; name a compatible server as openai:MODEL."
-            given[_first(_URL_PARAMETERS, parameters, fixed)] = url
-        return made(**given)
-    except (ImportError, UserError, ValueError) as error:
-        raise ConfigurationError(f"The provider {name!r} cannot be used: {error}") from None
+    made = infer_provider_class(name)
+    parameters = inspect.signature(made).parameters
+    given: dict[str, Any] = {}
+    if key is not None:
+        given[_first(_KEY_PARAMETERS, parameters, "it takes no key.")] = key
+    if url := _address(name, access.base_url):
+        fixed = "its address is fixed; name a compatible server as openai-chat:MODEL."
+        given[_first(_URL_PARAMETERS, parameters, fixed)] = url
+    if "openai_client" in parameters:  # others take connections of other kinds, and make them themselves
+        given["http_client"] = http
+    return made(**given)
+
+
+def _anthropic(key: str, access: Access, http: AsyncClient) -> Provider[Any]:
+    """Anthropic with a key or an OAuth token; its form says which it is."""
+    from anthropic import AsyncAnthropic
+    from pydantic_ai.providers.anthropic import AnthropicProvider
+
+    if not key.startswith(OAUTH_PREFIX):
+        return AnthropicProvider(
+            anthropic_client=AsyncAnthropic(api_key=key, base_url=access.base_url, http_client=http)
+        )
+    headers = {"anthropic-beta": OAUTH_BETA}
+    client = AsyncAnthropic(auth_token=key, default_headers=headers, base_url=access.base_url, http_client=http)
+    return AnthropicProvider(anthropic_client=client)
 
 
 def _first(wanted: tuple[str, ...], parameters: Any, otherwise: str) -> str:
     for name in wanted:
         if name in parameters:
             return name
-    raise ConfigurationError(otherwise)
+    raise ValueError(otherwise)
 
 
 def _address(name: str, base_url: str | None) -> str | None:
@@ -116,24 +145,6 @@ def _address(name: str, base_url: str | None) -> str | None:
         return base_url
     url = (base_url or OLLAMA_URL).rstrip("/")
     return url if urlsplit(url).path else f"{url}/v1"
-
-
-@asynccontextmanager
-async def _connect_anthropic(key: str, base_url: str | None) -> AsyncIterator[Provider[Any]]:
-    """Anthropic with a key or an OAuth token; its form says which it is."""
-    try:
-        from anthropic import AsyncAnthropic
-        from pydantic_ai.providers.anthropic import AnthropicProvider
-    except ImportError as error:
-        raise ConfigurationError(f"The provider 'anthropic' cannot be used: {error}") from None
-
-    if key.startswith(OAUTH_PREFIX):
-        headers = {"anthropic-beta": OAUTH_BETA}
-        client = AsyncAnthropic(auth_token=key, default_headers=headers, base_url=base_url, max_retries=0)
-    else:
-        client = AsyncAnthropic(api_key=key, base_url=base_url, max_retries=0)
-    async with client:
-        yield AnthropicProvider(anthropic_client=client)
 
 
 def told(error: Exception, model: str, access: Access, usage: Usage) -> KeptError | None:
