@@ -199,11 +199,27 @@ def test_a_model_cannot_have_a_memory_closed_by(turn, fact):
 
 def test_another_model_may_judge_contradictions():
     """Where one is configured, its word stands in place of the reader's."""
-    store = Store([answer(HOME), answer(MOVED)], contradiction=[{"v": [{"m": 1, "is": "contradicts"}]}])
+    store = Store([answer(HOME), answer(MOVED)], contradiction=[{"v": [{"f": 1, "m": 1, "is": "contradicts"}]}])
     store.say("I live in Berlin.")
     store.say("I live in Hamburg now.")
     old, _ = store.facts()
     assert old.state == "superseded"
+    assert len(store.judge.prompts) == 1
+
+
+def test_the_judge_is_asked_once_for_all_facts_of_a_part():
+    likes = {"t": "Ana likes rowing.", "s": [1], "k": "preference", "c": 0.9}
+    judged = [
+        {"v": [{"f": 2, "m": 1, "is": "contradicts"}, {"f": 7, "m": 1, "is": "same"}, {"f": 1, "m": 9, "is": "same"}]}
+    ]
+    store = Store([answer(HOME), answer(likes, MOVED)], contradiction=judged)
+    store.say("I live in Berlin.")
+    store.say("I like rowing, and I live in Hamburg now.")
+    assert [(fact.text, fact.state) for fact in store.facts()] == [
+        ("Ana lives in Berlin.", "superseded"),
+        ("Ana likes rowing.", "active"),
+        ("Ana lives in Hamburg.", "active"),
+    ]
     assert len(store.judge.prompts) == 1
 
 
@@ -275,7 +291,7 @@ def test_the_same_words_are_read_once():
 
 def test_an_answer_that_was_paid_for_is_kept_until_its_facts_are_stored():
     """Whatever goes wrong after it: here the model that judges contradictions is down for a while."""
-    judged = [ModelUnavailableError("down"), {"v": [{"m": 1, "is": "contradicts"}]}]
+    judged = [ModelUnavailableError("down"), {"v": [{"f": 1, "m": 1, "is": "contradicts"}]}]
     store = Store([answer(HOME), answer(MOVED)], contradiction=judged)
     store.say("I live in Berlin.")
     _, [job] = store.say("I live in Hamburg now.")

@@ -21,17 +21,17 @@ from kept.domain.attachments import ATTACHED, attached, with_attachments, withou
 from kept.domain.jobs import Job, JobKind, pause_before_retry, succeeded
 from kept.domain.memory import HIDDEN_STATES, Attachment, Draft, Episode, MemoryRecord, Message
 from kept.domain.parts import Part, parts
-from kept.domain.resolution import RELATED_SIMILARITY, Claim, Verdict, decide
 from kept.domain.scope import Scope
 from kept.domain.spending import SpendingListing, as_dollars
 from kept.engine.ingest import AddRequest, AddResult, reaches
+from kept.engine.resolution import Resolution
 from kept.engine.retrieve import SearchRequest
 from kept.errors import ConfigurationError, KeptError, ModelError, NotFoundError, SpendingLimitError, StoreError
 from kept.ports import Listing
 
 if TYPE_CHECKING:
     from kept.domain.categories import Category
-    from kept.domain.facts import Proposal, Read
+    from kept.domain.facts import Read
     from kept.engine.categories import Categories
     from kept.engine.extraction import Wishes
     from kept.engine.indexing import Indexer
@@ -123,12 +123,12 @@ class Understanding:
         self._log = log
         self._ingest = ingest
         self._retrieve = retrieve
-        self._indexer = indexer
         self._clock = clock
         self._jobs = reading.jobs
         self._models = reading.models
         self._settings_of = reading.settings_of
         self._categories = reading.categories
+        self._resolution = Resolution(log, indexer, reading.models)
         self._lease = f"understanding-{uuid.uuid4()}"
         self._mutex = threading.Lock()
         self._background: threading.Thread | None = None
@@ -241,7 +241,7 @@ class Understanding:
 
     def _done(self, job: Job, material: _Material) -> Job:
         found = self._taken(job, material)
-        resolved = [self._resolved(job, proposal, material) for proposal in found.proposals]
+        resolved = self._resolved(job, found, material)
         drafts, unsorted = self._sorted(job, resolved, material.wishes.categories)
         answers = self._ingest.add_many(list(self._requests(job, material.episode, drafts)))
         results: list[dict[str, Any]] = [entry for answer in answers for entry in _results(answer)]
@@ -339,7 +339,6 @@ class Understanding:
         from kept.engine import extraction
 
         wishes = replace(material.wishes, categories=()) if self._sorter else material.wishes
-
         positions = [position for position, _ in material.part.messages]
         earlier = json.loads(job.content) if job.content else {}
         if earlier.get("positions") == positions:
@@ -379,59 +378,23 @@ class Understanding:
 
     # --- resolving ---
 
-    def _resolved(self, job: Job, proposal: Proposal, material: _Material) -> Draft:
-        """The fact with what becomes of it."""
-        draft = replace(
-            proposal.draft,
-            episode_id=material.episode.id,
-            created_at=proposal.draft.created_at or material.reference,
-        )
-        claims, by = self._claims(job, draft, proposal, material), self._name("extraction")
-        decided = decide(draft, claims, by=by).draft
-        echoes = self._echoes(decided.supersedes, material.episode.scope)
-        return replace(decided, supersedes=tuple(dict.fromkeys((*decided.supersedes, *echoes))))
-
-    def _claims(self, job: Job, draft: Draft, proposal: Proposal, material: _Material) -> list[Claim]:
-        near = {record.id: record for record in material.near}
-        said: dict[str, Verdict] = {}
-        said |= dict.fromkeys(proposal.contradicts, "contradicts")
-        said |= {proposal.refines: "refines"} if proposal.refines else {}
-        said |= {proposal.same_as: "same"} if proposal.same_as else {}
-        targets = [near[memory_id] for memory_id in said if memory_id in near]
-        similarities = self._similarities(draft.text, [record.text for record in near.values()])
-        alike = dict(zip(near, similarities, strict=True))
-        if self._judge is not None:
-            said |= self._judged(job, draft, [near[one] for one in near if alike[one] >= RELATED_SIMILARITY])
-            targets = [near[memory_id] for memory_id in said if memory_id in near]
-        return [
-            Claim(target=record, verdict=said[record.id], similarity=alike[record.id])
-            for record in targets
-            if record.id in said
+    def _resolved(self, job: Job, found: Read, material: _Material) -> list[Draft]:
+        """The facts with what becomes of them."""
+        drafts = [
+            replace(
+                proposal.draft,
+                episode_id=material.episode.id,
+                created_at=proposal.draft.created_at or material.reference,
+            )
+            for proposal in found.proposals
         ]
-
-    @property
-    def _judge(self) -> str | None:
-        """The model that judges contradictions, where it is another than the one that reads."""
-        return self._another("contradiction")
+        return self._resolution.resolve(job, drafts, found.proposals, material.near)
 
     @property
     def _sorter(self) -> str | None:
         """The model that chooses categories, where it is another than the one that reads."""
-        return self._another("categories")
-
-    def _another(self, task: str) -> str | None:
-        name = self._name(task)
-        return None if name in {"", self._name("extraction")} else name
-
-    def _judged(self, job: Job, draft: Draft, near: Sequence[MemoryRecord]) -> dict[str, Verdict]:
-        """What the model for contradictions says of a fact and what is near it; in place of what its reader said."""
-        from kept.engine import contradiction
-
-        if not near:
-            return {}
-        prompt = contradiction.prompt(draft, near)
-        answer = self._models.ask("contradiction", prompt, project=job.scope.project, job_id=job.id)
-        return contradiction.read(answer.value, near)
+        named = {task: model.name for task in ("extraction", "categories") if (model := self._models.for_task(task))}
+        return None if named.get("categories") == named.get("extraction") else named.get("categories")
 
     def _sorted(
         self, job: Job, drafts: Sequence[Draft], categories: Sequence[Category]
@@ -451,37 +414,6 @@ class Understanding:
             return drafts, [{"event": "REFUSED", "reason": f"categories: {error.code}"}]
         chosen = sorting.read(answer.value, len(drafts), categories)
         return [replace(draft, categories=own) for draft, own in zip(drafts, chosen, strict=True)], []
-
-    def _echoes(self, closed: Sequence[str], scope: Scope) -> Iterator[str]:
-        """Ids of what says the same as a closed memory because it was made of the same words: a statement and its fact."""
-        for record in self._log.find_many(scope.project, closed).values():
-            if record.episode_id is None or not record.source_positions:
-                continue
-            places = set(record.source_positions)
-            siblings = [
-                other
-                for other in self._log.made_of_episode(record.scope, record.episode_id)
-                if other.state == "active"
-                and other.id != record.id
-                and other.kind != record.kind
-                and not other.immutable
-                and not places.isdisjoint(other.source_positions)
-            ]
-            alike = self._similarities(record.text, [other.text for other in siblings])
-            yield from (
-                other.id for other, similarity in zip(siblings, alike, strict=True) if similarity >= RELATED_SIMILARITY
-            )
-
-    def _similarities(self, text: str, others: Sequence[str]) -> list[float]:
-        """Cosine similarity of a text with each of some others."""
-        import numpy as np
-
-        if not others:
-            return []
-        vectors = self._indexer.embedder.embed_documents([text, *others]).astype(np.float32)
-        norms = np.linalg.norm(vectors, axis=1)
-        norms[norms == 0] = 1
-        return [float(value) for value in (vectors[1:] @ vectors[0]) / (norms[1:] * norms[0])]
 
     def _requests(self, job: Job, episode: Episode, drafts: Sequence[Draft]) -> Iterator[AddRequest]:
         """Each fact as an operation of its own; its key is the job's, so that it is stored once however often the job is run."""
@@ -523,10 +455,6 @@ class Understanding:
         asked = getattr(error, "retry_after_s", None)
         least = REFUSED_PAUSE if isinstance(error, ConfigurationError) else pause_before_retry(job.attempts)
         return least if asked is None else max(least, timedelta(seconds=asked))
-
-    def _name(self, task: str) -> str:
-        model = self._models.for_task(task)  # type: ignore[arg-type]
-        return "" if model is None else model.name
 
 
 def _as_given(stored: Sequence[Message], given: Sequence[Message]) -> list[Message]:
