@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from kept.engine.service import Service
     from kept.engine.understanding import Reading
     from kept.engine.worker import Worker
-    from kept.ports import Embedder, Jobs, LanguageModel, Ledger, Log, Registry, Sender
+    from kept.ports import Embedder, EntityGraph, Jobs, LanguageModel, Ledger, Log, Registry, Sender
     from kept.settings import Settings
 
 _SQLITE: Final = "sqlite:///"
@@ -260,7 +260,18 @@ def _service(settings: Settings, log: Log, embedder: Embedder, reading: Reading 
         cache_bytes=settings.cache_bytes,
         prefer_user=settings.prefer_user,
         reading=reading,
+        graph=_graph(settings, log),
     )
+
+
+def _graph(settings: Settings, log: Log) -> EntityGraph:
+    if settings.database == _MEMORY:
+        from kept.adapters.inmemory_graph import InMemoryGraph
+
+        return InMemoryGraph(log)
+    from kept.adapters.sqlite.graph import SqliteGraph
+
+    return SqliteGraph(log, sqlite_path(settings.database))  # type: ignore[arg-type]
 
 
 def open_log(database: str, *, busy_timeout_s: float) -> Log:

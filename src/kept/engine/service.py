@@ -21,6 +21,7 @@ from kept.domain.temporal import parse_day, parse_when
 from kept.domain.text import clean
 from kept.engine import intake
 from kept.engine.context import DEFAULT_BUDGET_TOKENS, Context, pack
+from kept.engine.graph import Graph
 from kept.engine.indexing import Indexer
 from kept.engine.ingest import AddRequest, AddResult, Ingest
 from kept.engine.maintain import ALL_STATES, By, Change, Erasure, Maintain, Step
@@ -28,12 +29,21 @@ from kept.engine.residents import DEFAULT_BUDGET_BYTES, Residents
 from kept.engine.retrieve import Hit, Retrieve, SearchRequest
 from kept.engine.transfer import FORMS, ImportReport, Transfer
 from kept.engine.understanding import Reading, Understanding, Understood
-from kept.errors import InvalidInputError, KeptError, NotFoundError, ScopeError, StoreError, StoreReadOnlyError
+from kept.errors import (
+    ConfigurationError,
+    InvalidInputError,
+    KeptError,
+    NotFoundError,
+    ScopeError,
+    StoreError,
+    StoreReadOnlyError,
+)
 from kept.ports import (
     LATEST,
     VISIBLE,
     Clock,
     Embedder,
+    EntityGraph,
     EntitySummary,
     Extractor,
     Finding,
@@ -77,6 +87,7 @@ class Service:
         cache_bytes: Memory for resident partitions.
         prefer_user: Whether, in chats with an assistant, what the user said ranks a little higher.
         reading: Lets a language model read what is stored; nothing does without.
+        graph: Entities and relations as the log states them; nobody can ask for them without.
     """
 
     def __init__(
@@ -91,6 +102,7 @@ class Service:
         cache_bytes: int = DEFAULT_BUDGET_BYTES,
         prefer_user: bool = True,
         reading: Reading | None = None,
+        graph: EntityGraph | None = None,
     ) -> None:
         indexer = Indexer(embedder)
         self._log = log
@@ -100,6 +112,7 @@ class Service:
         self._retrieve = Retrieve(log, self._residents, indexer, clock, reranker=reranker, prefer_user=prefer_user)
         self._maintain = Maintain(log, indexer, clock, ids)
         self._transfer = Transfer(log, self._ingest, indexer, clock, ids)
+        self._graph = None if graph is None else Graph(graph, log)
         self.understanding: Understanding | None = None
         if reading is not None:
             self.understanding = Understanding(
@@ -388,6 +401,28 @@ class Service:
         """What was done lately, newest first."""
         return self._log.operations(project, limit=_whole(limit, "limit", 1, 10_000))
 
+    # --- graph ---
+
+    @property
+    def graph(self) -> Graph:
+        """Entities and what connects them, to be asked with a `listing`.
+
+        Raises:
+            ConfigurationError: The service was made without one.
+        """
+        if self._graph is None:
+            raise ConfigurationError("This service was made without a graph; give it one (`graph=`).")
+        return self._graph
+
+    def listing(self, scope: Scope, filters: Filters = None) -> Listing:
+        """The memories that a search would find, as the graph takes them.
+
+        Raises:
+            FilterError: A malformed filter.
+            ScopeError: Neither the scope nor the filter names a user, agent, app or run.
+        """
+        return self._listing(scope, filters)
+
     # --- change ---
 
     def update(
@@ -500,11 +535,15 @@ class Service:
         """Check that log, state, hashes and index agree; nothing is yielded when they do."""
         with suppress(StoreReadOnlyError):
             self._log.scrub()
-        return self._maintain.verify(project, progress)
+        yield from self._maintain.verify(project, progress)
+        if self._graph is not None:
+            yield from self._graph.projection.verify(project)
 
     def rebuild(self, project: str | None = None, progress: Progress | None = None) -> int:
         """Make current state and index again from the log; how many memories were written."""
         written = self._maintain.rebuild(project, progress)
+        if self._graph is not None:
+            self._graph.projection.rebuild(project)
         self._residents.forget()
         return written
 
