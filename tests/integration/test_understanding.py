@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import uuid
 from datetime import timedelta
@@ -27,6 +28,11 @@ HOME = {"t": "Ana lives in Berlin.", "s": [1], "k": "profile", "c": 0.9}
 MOVED = {"t": "Ana lives in Hamburg.", "s": [1], "k": "profile", "c": 0.9}
 
 
+@functools.cache
+def embedder():
+    return WordLlamaEmbedder()
+
+
 class Store:
     """A store whose language model follows a script."""
 
@@ -41,7 +47,7 @@ class Store:
         models = {"extraction": self.model, "contradiction": self.judge or self.model}
         self.service = Service(
             log=self.log,
-            embedder=WordLlamaEmbedder(),
+            embedder=embedder(),
             extractor=RuleExtractor(),
             clock=self.clock,
             ids=ids,
