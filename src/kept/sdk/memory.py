@@ -40,6 +40,7 @@ class Memory:
             folder (`KEPT_DATABASE`).
         project: The boundary that nothing crosses. Default: `default` (`KEPT_PROJECT`).
         embedder: See the settings' reference. Default: `wordllama` (`KEPT_EMBEDDER`).
+        llm: The language model that understands what is added, such as `openai:gpt-5-mini`. Default: none (`KEPT_LLM`).
         actor: Who is acting, for the log.
         connector: Through what, for the log.
         settings: All settings at once, instead of reading them.
@@ -55,6 +56,7 @@ class Memory:
         *,
         project: str | None = None,
         embedder: str | None = None,
+        llm: str | None = None,
         actor: str | None = None,
         connector: str = "sdk",
         settings: Settings | None = None,
@@ -67,7 +69,7 @@ class Memory:
                 "use Memory.from_config(…)."
             )
         location = str(database) if database is not None else None
-        self._settings = settings or Settings.load(database=location, project=project, embedder=embedder)
+        self._settings = settings or Settings.load(database=location, project=project, embedder=embedder, llm=llm)
         self._by = By(actor=actor, connector=connector)
         self._service: Service = build(self._settings)
 
