@@ -15,7 +15,9 @@ from kept.settings import Settings
 def making() -> None:
     assert_type(kept.__version__, str)
     assert_type(Memory(), Memory)
-    assert_type(Memory("sqlite:///kept.db", project="shop", embedder="wordllama", llm="ollama:qwen3", actor="ada"), Memory)
+    assert_type(
+        Memory("sqlite:///kept.db", project="shop", embedder="wordllama", llm="ollama:qwen3", actor="ada"), Memory
+    )
     assert_type(Memory(Path("kept.db")), Memory)
     assert_type(Memory(settings=Settings(database="memory://", user_id="mira")), Memory)
     assert_type(Memory.from_config({"embedder": {"provider": "wordllama"}}), Memory)
