@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -144,6 +145,31 @@ def test_near_duplicates_are_told_once(left, right):
     block = packed(left, right)
     assert (len(block.ids), block.collapsed, block.omitted) == (1, 1, 0)
     assert left in block.text
+
+
+def of_one_message(statement, fact, *, position=0):
+    """A hit on a fact, then one on a statement of the message that it was distilled of, unless said otherwise."""
+    first, second = hits(fact, statement)
+    told = {"episode_id": "talk", "speaker": "Ana"}
+    return [
+        replace(first, memory=replace(first.memory, kind="fact", position=0, **told)),
+        replace(second, memory=replace(second.memory, kind="statement", position=position, **told)),
+    ]
+
+
+def test_a_fact_and_the_statement_that_it_tells_are_told_once():
+    """The better one stands for both."""
+    block = pack(of_one_message("I live in Berlin, near the river.", "Ana lives in Berlin."), 10_000)
+    assert "Ana lives in Berlin." in block.text
+    assert "river" not in block.text
+    assert block.collapsed == 1
+
+
+@pytest.mark.parametrize(("statement", "position"), [("I like rowing.", 0), ("I live in Berlin, near the river.", 1)])
+def test_a_statement_that_says_something_else_or_elsewhere_stays(statement, position):
+    block = pack(of_one_message(statement, "Ana lives in Berlin.", position=position), 10_000)
+    assert statement in block.text
+    assert block.collapsed == 0
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from typing import Final, TypeVar
 
 from kept.domain.ids import SHORT_ID
 from kept.domain.memory import MemoryRecord
-from kept.domain.text import count_tokens
+from kept.domain.text import count_tokens, hashed_terms
 from kept.engine.retrieve import Hit
 
 DEFAULT_BUDGET_TOKENS: Final = 1_000
@@ -20,6 +20,8 @@ SAME: Final = 0.8
 """Share of common words from which two hits say the same; the better one stands for both."""
 SAME_ORDER: Final = 0.5
 """The same of pairs of neighbouring words, of which each differing word takes two."""
+RETOLD: Final = 0.5
+"""Share of the shorter text's terms that a fact and a statement of the same message have in common where the one tells the other."""
 T = TypeVar("T")
 _WORD: Final = re.compile(r"\w+(?:['’]\w+)?")
 _DIGIT: Final = re.compile(r"\d")
@@ -96,10 +98,25 @@ def _distinct(hits: Sequence[Hit]) -> list[Hit]:
     for hit in hits:
         words = _WORD.findall(hit.memory.text.casefold())
         by_speaker = said.setdefault(hit.memory.speaker, [])
-        if not any(_alike(words, other) for other in by_speaker):
+        retold = any(_is_retold(hit.memory, other.memory) for other in kept)
+        if not retold and not any(_alike(words, other) for other in by_speaker):
             by_speaker.append(words)
             kept.append(hit)
     return kept
+
+
+def _is_retold(left: MemoryRecord, right: MemoryRecord) -> bool:
+    """Whether one is a fact that was distilled of the other's words and says most of what it says."""
+    if (
+        (left.kind == "fact") == (right.kind == "fact")
+        or left.episode_id is None
+        or left.episode_id != right.episode_id
+    ):
+        return False
+    if set(left.source_positions).isdisjoint(right.source_positions):
+        return False
+    terms = set(hashed_terms(left.text)), set(hashed_terms(right.text))
+    return len(terms[0] & terms[1]) >= RETOLD * min(map(len, terms))
 
 
 def _alike(left: Sequence[str], right: Sequence[str]) -> bool:
