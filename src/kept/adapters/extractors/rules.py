@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Final
 
 from kept.domain.memory import SOURCE_ROLES, Draft, Message, speaker_of
-from kept.domain.statements import Statement, statements
+from kept.domain.small_talk import content_words, is_specific
+from kept.domain.statements import Statement, Voice, statements
 from kept.domain.temporal import resolve_dates
+
+_MODELS: Final = frozenset({"assistant", "ai", "bot", "model", "chatbot"})
+"""Names under which a language model speaks; an assistant with another name is taken for a person."""
+_LEANING: Final = 4
+"""Content words up to which an answer needs its question (`Two cups a day, never after noon.`)."""
 
 
 class RuleExtractor:
@@ -15,12 +22,33 @@ class RuleExtractor:
 
     def extract(self, messages: Sequence[Message], reference: datetime) -> list[Draft]:
         """Drafts in the order they were said (see `ports.Extractor`)."""
+        lone = len(messages) == 1
+        said = [
+            [] if message.role in SOURCE_ROLES else statements(message.content, _voice(message), lone=lone)
+            for message in messages
+        ]
         return [
             _draft(statement, message, position, message.at or reference)
             for position, message in enumerate(messages)
-            if message.role not in SOURCE_ROLES
-            for statement in statements(message.content)
+            for statement in said[position]
+            if statement.kind != "question" or _is_needed(statement, messages, said, position)
         ]
+
+
+def _voice(message: Message) -> Voice:
+    if message.role == "assistant":
+        return "model" if (message.name or message.role).casefold() in _MODELS else "person"
+    return "tool" if message.role == "tool" else "person"
+
+
+def _is_needed(
+    question: Statement, messages: Sequence[Message], said: Sequence[Sequence[Statement]], position: int
+) -> bool:
+    """Whether a question says something itself, or its answer, as far as there is one, needs it."""
+    if _voice(messages[position]) == "person" and is_specific(question.text, content_words(question.text)[0]):
+        return True
+    answers = said[position + 1 : position + 2]
+    return not answers or any(0 < content_words(answer.text)[1] <= _LEANING for answer in answers[0][:1])
 
 
 def _draft(statement: Statement, message: Message, position: int, said_at: datetime) -> Draft:
@@ -32,7 +60,7 @@ def _draft(statement: Statement, message: Message, position: int, said_at: datet
         text=statement.text,
         kind="code" if statement.kind in {"code", "command"} else "statement",
         role=message.role,
-        speaker=speaker_of(message.role, message.name),
+        speaker=statement.speaker or speaker_of(message.role, message.name),
         created_at=message.at or said_at,
         metadata={"dates": dates} if dates else {},
         position=position,
