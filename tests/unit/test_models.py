@@ -151,9 +151,9 @@ def test_a_prompt_that_was_answered_is_known_again():
         return desk.models.answered("extraction", prompt, project=project)
 
     with pytest.raises(ModelUnavailableError):
-        desk.ask()
+        desk.ask(job_id="job-1")
     assert answered() is None
-    desk.ask()
+    desk.ask(job_id="job-1")
     assert answered() == desk.calls[1]
     assert answered(project="other") is None
     for other in (
@@ -163,6 +163,14 @@ def test_a_prompt_that_was_answered_is_known_again():
         replace(PROMPT, attachments=[Attachment(kind="image", url="https://example.org/tea.png")]),
     ):
         assert answered(other) is None
+
+
+def test_what_was_asked_for_no_job_is_not_known_again():
+    """An erase would not find it."""
+    desk = Desk({"it": "tea"})
+    desk.ask()
+    assert desk.calls[0].digest is None
+    assert desk.models.answered("extraction", PROMPT, project="default") is None
 
 
 def test_nothing_of_a_text_is_recorded():

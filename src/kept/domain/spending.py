@@ -66,8 +66,8 @@ class ModelCall:
 
     Attributes:
         job_id: For which job.
-        digest: Of what was asked (`engine.models`), so that it is known again without a text being kept; forgotten with what
-            is erased.
+        digest: Of what was asked for a job (`engine.models`), so that it is known again without a text being kept; forgotten
+            with what is erased.
         reserved: Most that it could have cost, reserved before it was made.
         reserved_micros: The same in micro-dollars; None when no price is known.
         usage: What it cost; None while nobody knows.

@@ -136,7 +136,10 @@ class Models:
         return answer
 
     def answered(self, task: ModelTask, prompt: Prompt, *, project: str) -> ModelCall | None:
-        """The newest call for the project in which the task's model answered this very prompt; None when it never did."""
+        """The newest call for a job of the project in which the task's model answered this very prompt; None without one.
+
+        An erase finds what was asked through the job, so that nothing is known again of a call for none.
+        """
         return self._ledger.answered(project, _digest(task, self._model(task).name, prompt))
 
     @property
@@ -189,7 +192,7 @@ class Models:
             task=task,
             model=model.name,
             job_id=job_id,
-            digest=_digest(task, model.name, prompt),
+            digest=None if job_id is None else _digest(task, model.name, prompt),
             reserved=reserved,
             reserved_micros=model.price(reserved),
         )
