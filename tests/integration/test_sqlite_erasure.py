@@ -10,8 +10,10 @@ from datetime import timedelta
 import pytest
 
 from kept.adapters.sqlite.control import open_control
+from kept.adapters.sqlite.graph import SqliteGraph
 from kept.adapters.sqlite.log import SqliteLog
 from kept.domain.memory import EntityRef, Episode, Message, Relation
+from kept.ports import Listing
 from kept.testing.fakes import SCOPE, START, Scribe, job
 
 CANARY = "Zaunkönig-7f3a"
@@ -87,6 +89,22 @@ def test_an_erased_memory_is_in_no_byte(log, store_path, scrub_before):
     scribe.erase(memory)
     assert log.scrub()
     assert bytes_with_canary(store_path) == []
+
+
+@pytest.mark.parametrize("projected_before", [False, True])
+def test_an_erased_memory_is_in_no_byte_of_the_graph(log, store_path, projected_before):
+    """Neither its names, nor what they were merged into, nor what was merged into them."""
+    graph, scribe, listing = SqliteGraph(log, store_path), Scribe(log), Listing(scope=SCOPE)
+    memory = _add(scribe)
+    neighbour = scribe.add("A neighbour.", entity_refs=(EntityRef(name="Bird", kind="bird", key="bird"),))
+    if projected_before:
+        assert len(graph.nodes(listing, [CANARY.casefold(), "bird"])) == 2
+        graph.merge(SCOPE.project, SCOPE.user_id, CANARY.casefold(), ["bird"])
+    scribe.erase(memory)
+    assert [node.key for node in graph.nodes(listing, [CANARY.casefold(), "bird"])] == ["bird"]
+    assert log.scrub()
+    assert bytes_with_canary(store_path) == []
+    assert graph.mentioning(listing, ["bird"], limit=2) == [neighbour.key]
 
 
 def test_every_earlier_text_of_it_is_gone(log, store_path):
