@@ -134,6 +134,32 @@ def test_a_day_follows_when_it_is_spoken_of_or_the_day_of_speaking(day, follows)
 
 
 @pytest.mark.parametrize(
+    ("value", "holds"),
+    [
+        ("Lisbon", True),
+        ("Mira", True),
+        ("children's hospital", True),
+        ("A nurse at the hospital.", True),
+        ("2019-05-02", True),
+        ("May 2019", True),
+        ("Porto", False),
+        ("surgeon", False),
+        ("2019-05-03", False),
+        ("June 2019", False),
+        ("9999-12-31", False),
+        ("spital", False),
+        ("", False),
+        (" . ", False),
+    ],
+)
+def test_a_value_may_be_a_name_a_date_or_their_words_alone(value, holds):
+    """As in a form, where no sentence stands around it."""
+    told = "I work as a nurse at the children's hospital in Lisbon since 2019-05-02"
+    sources = said(told, speaker="Mira")
+    assert sources.hold(value) is holds
+
+
+@pytest.mark.parametrize(
     ("number", "follows"),
     [(41, True), (41.0, True), (2, True), (1234, True), (2.5, True), (2026, True), (4, False), (3.5, False)],
 )
@@ -152,6 +178,7 @@ def test_any_number_has_an_answer(text, number):
 def test_any_text_has_an_answer(text, fact):
     """Whatever the script, and however broken."""
     assert said(text).support(fact) in (True, False)
+    assert said(text).hold(fact) in (True, False)
 
 
 @given(

@@ -94,13 +94,27 @@ class Sources:
         """Whether they say all of a text that can be looked up, and enough of its other words."""
         if not self._sources:
             return False
+        spans, rest = self._parted(text)
+        return all(map(self._has_date, spans)) and self._support_undated(rest)
+
+    def hold(self, value: str) -> bool:
+        """Whether they say a value of a form, where their words, names or a date may stand alone; else as `support`."""
+        if not self._sources or not plain(value):
+            return False
+        spans, rest = self._parted(value)
+        if spans and not rest.strip(_AROUND + " "):
+            return all(map(self._has_date, spans))
+        return self._names.issuperset(_words(value) or [""]) or self._has_words(value) or self.support(value)
+
+    def _parted(self, text: str) -> tuple[list[DateSpan], str]:
+        """The dates of a text, and what else it says."""
         rest = _spaced(_CJK_DATE.sub(_iso_date, text))
         if not self._is_english:
             rest = _DAY_BEFORE_YEAR.sub(r"\1", rest)
         spans = resolve_dates(rest, self._sources[-1].at)
         for span in spans:
             rest = rest.replace(span.text, " ")
-        return all(map(self._has_date, spans)) and self._support_undated(rest)
+        return spans, rest
 
     def _support_undated(self, rest: str) -> bool:
         return (
@@ -205,7 +219,11 @@ class Sources:
 
     def _has_identifier(self, token: str) -> bool:
         """Whether an identifier or address is theirs as it is written, but for case."""
-        bare = re.escape(_POSSESSIVE.sub("", plain(token)).rstrip("/"))
+        return self._has_words(_POSSESSIVE.sub("", plain(token)).rstrip("/"))
+
+    def _has_words(self, words: str) -> bool:
+        """Whether words stand in them as they are, but for case and blanks."""
+        bare = re.escape(plain(words))
         return re.search(rf"(?<![a-z0-9_]){bare}(?![a-z0-9_])", self._plain) is not None
 
     def _has_term(self, term: str) -> bool:
