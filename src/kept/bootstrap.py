@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 _SQLITE: Final = "sqlite:///"
 _MEMORY: Final = "memory://"
+SIGN_IN: Final = "Claude Code's sign-in"
+"""Begins the source of a key that is Claude Code's."""
 
 
 def build(settings: Settings) -> Service:
@@ -159,10 +161,11 @@ def build_models(settings: Settings) -> Mapping[ModelTask, LanguageModel]:
 def model_access(settings: Settings, provider: str) -> Access:
     """How a provider of language models is reached.
 
-    `llm_base_url` and `llm_api_key` belong to the provider that `llm` names, or to every one if it names none.
+    `llm_base_url` and `llm_api_key` belong to the provider that `llm` names, or to every one if it names none. Two dialects
+    of one provider have the same variables.
     """
     given = _Given()
-    if settings.llm is None or _provider_of(settings.llm) == provider:
+    if settings.llm is None or PROVIDERS.get(_provider_of(settings.llm)) is PROVIDERS[provider]:
         given = _Given(settings.llm_base_url, settings.llm_api_key, "KEPT_LLM_API_KEY")
     return _access(settings, provider, given)
 
@@ -212,7 +215,7 @@ def _keys(settings: Settings, provider: str, given: _Given) -> Iterator[tuple[Ca
         yield partial(str, settings.anthropic_token), "KEPT_ANTHROPIC_TOKEN"
     if provider == "anthropic" and settings.claude_code_sign_in:
         path = claude_code_sign_in_file()
-        yield partial(claude_code_token, path, _now), f"Claude Code's sign-in ({path})"
+        yield partial(claude_code_token, path, _now), f"{SIGN_IN} ({path})"
     for name in PROVIDERS[provider].keys:
         if name in settings.provider_variables:
             yield partial(str, settings.provider_variables[name]), name

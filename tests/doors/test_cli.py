@@ -591,7 +591,7 @@ def test_doctor_is_content_and_leaves_the_store_alone(run, shape, tmp_path):
     report = shape("doctor")
     assert report["ok"] is True
     assert {check["name"]: check["status"] for check in report["checks"]} == dict.fromkeys(
-        ("python", "versions", "settings", "folder", "store", "embedder", "round trip"), "ok"
+        ("python", "versions", "settings", "folder", "store", "embedder", "models", "round trip"), "ok"
     )
     assert not (tmp_path / "kept.db").exists()
     (settings,) = [check["settings"] for check in report["checks"] if check["name"] == "settings"]

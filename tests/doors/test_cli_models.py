@@ -15,10 +15,10 @@ READY = Answer({"ready": True}, input_tokens=60, output_tokens=10)
 
 @pytest.fixture
 def run(tmp_path, monkeypatch):
-    """Runs `kept models` with these words and variables, in a store of the test's own."""
+    """Runs a command with these words and variables, in a store of the test's own."""
     monkeypatch.setenv("KEPT_DATABASE", str(tmp_path / "kept.db"))
     monkeypatch.setenv("KEPT_CONFIG", str(tmp_path / "kept.toml"))
-    return lambda *words, **variables: CliRunner().invoke(cli, ["models", *words], env=variables)
+    return lambda *words, command="models", **variables: CliRunner().invoke(cli, [command, *words], env=variables)
 
 
 def document(result):
@@ -88,7 +88,7 @@ def test_each_model_is_asked_once_when_that_is_wanted(run):
     assert len(provider.requests) == 2
     tried = shown["tried"]
     assert (tried["input_tokens"], tried["output_tokens"], tried["micros"]) == (60, 10, 35)
-    spent = CliRunner().invoke(cli, ["spend", "--json"], env=variables)
+    spent = run("--json", command="spend", **variables)
     assert json.loads(spent.stdout)["total"]["calls"] == 2
 
 
@@ -107,3 +107,20 @@ def test_a_model_that_does_not_answer_is_said_and_is_the_exit_code(run):
     assert "is not available" in result.stdout
     assert "answered in" in result.stdout
     assert len(provider.requests) == 2
+
+
+@pytest.mark.parametrize(
+    ("variables", "status", "said"),
+    [
+        ({}, "ok", "rules do all the work"),
+        ({"KEPT_LLM": "ollama:qwen3"}, "ok", "ollama:qwen3"),
+        ({"KEPT_LLM": "openai:gpt-5"}, "warn", "set OPENAI_API_KEY or KEPT_LLM_API_KEY"),
+        ({"KEPT_LLM": "nobody:gpt-5"}, "FAIL", "unknown provider"),
+    ],
+)
+def test_the_doctor_sees_models_and_asks_none(run, variables, status, said):
+    """A key that is missing is a warning: what is added is kept all the same."""
+    checks = json.loads(run("--json", command="doctor", **variables).stdout)["checks"]
+    (check,) = [check for check in checks if check["name"] == "models"]
+    assert check["status"] == status
+    assert said in check["detail"] + check["advice"]

@@ -139,8 +139,8 @@ def test_an_address_and_a_key_are_those_of_the_provider_that_is_named(access):
     given = {"llm": "openai:local", "llm_base_url": "http://127.0.0.1:1234", "llm_api_key": "sk-local"}
     found = access("anthropic", {"ANTHROPIC_API_KEY": "sk-ant-api"}, **given)
     assert (found.key(), found.base_url) == ("sk-ant-api", None)
-    found = access("openai", llm_summary="openai:local", llm_api_key="sk-local")
-    assert found.key() == "sk-local"
+    assert access("openai", llm_summary="openai:local", llm_api_key="sk-local").key() == "sk-local"
+    assert access("openai-chat", llm="openai:gpt-5", llm_api_key="sk-both").key() == "sk-both"
 
 
 def test_an_embedder_is_reached_by_settings_of_its_own(tmp_path):

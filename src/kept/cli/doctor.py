@@ -58,7 +58,7 @@ class Check:
 def doctor(ctx: click.Context, invocation: Invocation, /, *, claude_code: bool) -> None:
     """Check that Kept works here, and say what to do if not.
 
-    Looks at Python, packages, settings, store and embedder, and makes a round trip in a temporary store. Each line is
+    Looks at Python, packages, settings, store, embedder and models, and makes a round trip in a temporary store. Each line is
     ok, warn or FAIL with what to do. Exits with 1 when a check fails. Nothing is written to your store.
 
     With --claude-code the installed client runs against a scripted model on this machine: what one session says must come
@@ -110,6 +110,7 @@ def _checks(invocation: Invocation) -> Iterator[Check]:
     yield _guarded("folder", lambda: _folder(settings))
     yield _guarded("store", lambda: _store(settings))
     yield _guarded("embedder", lambda: _embedder(settings))
+    yield _guarded("models", lambda: _models(settings))
     yield _guarded("round trip", lambda: _round_trip(settings))
 
 
@@ -128,6 +129,7 @@ _ADVICE: Final = {
     "folder": "Make the folder writable, or choose another store with KEPT_DATABASE.",
     "store": "Leave the file as it is, and restore a backup or choose another store with KEPT_DATABASE.",
     "embedder": "Reinstall Kept with its dependencies, or set KEPT_EMBEDDER=wordllama, which needs no download.",
+    "models": "Correct the setting that the message names, or unset it: rules do the work then.",
     "claude code": "Run it again with KEPT_DEBUG=1 in a session of your own, and look at hooks.log in Kept's data folder.",
     "round trip": "Reinstall Kept; if it stays, report it with the output of `kept doctor --json`.",
 }
@@ -285,6 +287,23 @@ def _embedder(settings: Settings) -> Check:
         advice = "Every start pays for this; a faster disk or another KEPT_EMBEDDER would help."
         return Check(name="embedder", status="warn", detail=detail, advice=advice, more=more)
     return Check(name="embedder", status="ok", detail=detail, more=more)
+
+
+def _models(settings: Settings) -> Check:
+    """Which language models there are; none of them is asked (`kept models --try` does)."""
+    from kept.cli.models import TERMS, configured, uses_sign_in
+
+    known = configured(settings)
+    if not known:
+        return Check(name="models", status="ok", detail="no language model is configured; rules do all the work")
+    detail = "; ".join(f"{model.model} ({', '.join(model.tasks)})" for model in known)
+    if uses_sign_in(known):
+        detail += f"; {TERMS}"
+    problems = [model.problem for model in known if model.problem]
+    if problems:
+        advice = f"{problems[0]} Until then what is added is kept as statements."
+        return Check(name="models", status="warn", detail=detail, advice=advice)
+    return Check(name="models", status="ok", detail=detail)
 
 
 def _round_trip(settings: Settings) -> Check:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _MILLION: Final = 1_000_000
 """Prices are told for so many tokens."""
-_TERMS: Final = (
+TERMS: Final = (
     "Claude Code's sign-in is used for Anthropic's models: whether your plan allows that outside Claude Code is for "
     "Anthropic's terms to say."
 )
@@ -76,10 +76,7 @@ def models(ctx: click.Context, invocation: Invocation, /, *, trying: bool) -> No
 
     A key itself is never shown. With --try the exit code is 1 if a model did not answer.
     """
-    from kept.bootstrap import build_models
-
-    settings = invocation.settings
-    known = [_shown(settings, model, tasks) for model, tasks in _by_model(build_models(settings)).items()]
+    known = configured(invocation.settings)
     tried = _tried(invocation, known) if trying and known else {}
     if invocation.as_json:
         render.emit({"models": [asdict(model) | {"tried": tried.get(model.model)} for model in known]})
@@ -87,6 +84,17 @@ def models(ctx: click.Context, invocation: Invocation, /, *, trying: bool) -> No
         _show(known, tried)
     if any("error" in outcome for outcome in tried.values()):
         ctx.exit(ERROR)
+
+
+def configured(settings: Settings) -> list[Shown]:
+    """The models that the settings name, none of them asked.
+
+    Raises:
+        ConfigurationError: An unknown provider, or the extra is not installed.
+    """
+    from kept.bootstrap import build_models
+
+    return [_shown(settings, model, tasks) for model, tasks in _by_model(build_models(settings)).items()]
 
 
 def _by_model(found: Mapping[ModelTask, LanguageModel]) -> dict[LanguageModel, tuple[ModelTask, ...]]:
@@ -141,12 +149,19 @@ def _show(known: list[Shown], tried: Mapping[str, Mapping[str, Any]]) -> None:
         render.say(click.style(one_line(model.model), bold=True))
         for line in render.fields(_lines(model, tried.get(model.model))):
             render.say(f"  {line}")
-    if any("Claude Code's sign-in" in model.key for model in known):
-        render.note(_TERMS)
+    if uses_sign_in(known):
+        render.note(TERMS)
     if not known:
         render.note(
             "No language model is configured; rules do all the work. Set llm, such as KEPT_LLM=openai:gpt-5-mini."
         )
+
+
+def uses_sign_in(known: list[Shown]) -> bool:
+    """Whether another program's sign-in is used, of which its terms have a say."""
+    from kept.bootstrap import SIGN_IN
+
+    return any(model.key.startswith(SIGN_IN) for model in known)
 
 
 def _lines(model: Shown, tried: Mapping[str, Any] | None) -> Iterator[tuple[str, str]]:
