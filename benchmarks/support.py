@@ -4,8 +4,8 @@
 
 True are the labels of the corpus (`understanding/*.jsonl`) beside the turn that says them, and the short answers of a set of conversations
 with questions beside the turns that prove them (LoCoMo's single-hop questions, and as dates its temporal ones). Foreign are the same beside other
-turns of their conversation. A label that names somebody whom only an earlier turn names does not pass with its one turn: a model has
-to cite both.
+turns of their conversation; altered are those that pass, with one name replaced by that of another fact, or one number by the next.
+A label that names somebody whom only an earlier turn names does not pass with its one turn: a model has to cite both.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import lzma
 import random
+import re
 import sys
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,6 +21,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from kept.domain.entities import is_common
 from kept.domain.support import Source, Sources
 
 CORPUS = Path(__file__).parent / "understanding"
@@ -29,20 +31,48 @@ SINGLE_HOP = 4
 TEMPORAL = 2
 """LoCoMo's categories of questions."""
 
+NAME = re.compile(r"\b[A-Z][a-z]{2,}\b")
+NUMBER = re.compile(r"(?<![\d.,])\d{1,4}(?![\d.,]*\d)")
+
 Case = tuple[str, str, Sequence[Source], Sequence[Source]]
 """Group, fact, the turns that say it, and as many others."""
 
 
 def main(arguments: Sequence[str]) -> int:
     """Measure and print; the exit code is 0."""
-    passed: dict[str, list[tuple[bool, bool]]] = defaultdict(list)
-    for group, fact, own, other in (*_labels(), *(case for path in arguments for case in _answers(Path(path)))):
-        passed[group].append((Sources(own).support(fact), Sources(other).support(fact)))
-    print(f"{'':<28}{'facts':>8}{'true pass':>12}{'foreign pass':>14}")
-    for group, pairs in passed.items():
-        own, other = (sum(found) / len(pairs) for found in zip(*pairs, strict=True))
-        print(f"{group:<28}{len(pairs):>8}{own:>12.1%}{other:>14.1%}")
+    groups: dict[str, list[Case]] = defaultdict(list)
+    for case in (*_labels(), *(case for path in arguments for case in _answers(Path(path)))):
+        groups[case[0]].append(case)
+    print(f"{'':<16}{'facts':>8}{'true pass':>12}{'foreign pass':>14}{'other name':>12}{'other number':>14}")
+    for group, cases in groups.items():
+        true = [case for case in cases if Sources(case[2]).support(case[1])]
+        foreign = sum(Sources(other).support(fact) for _, fact, _, other in cases)
+        names, numbers = (_passing(true, pattern) for pattern in (NAME, NUMBER))
+        print(
+            f"{group:<16}{len(cases):>8}{len(true) / len(cases):>12.1%}{foreign / len(cases):>14.1%}{names:>12}{numbers:>14}"
+        )
     return 0
+
+
+def _passing(cases: Sequence[Case], pattern: re.Pattern[str]) -> str:
+    """How many of the facts pass when one of their names or numbers is another."""
+    chance = random.Random(SEED)  # noqa: S311 - a sample
+    names = sorted({name for _, fact, *_ in cases for name in NAME.findall(fact) if not is_common(name)})
+    altered = [
+        (own, fact[: found.start()] + _other(found[0], names, chance) + fact[found.end() :])
+        for _, fact, own, _ in cases
+        for found in pattern.finditer(fact)
+        if not is_common(found[0])
+    ]
+    return f"{sum(Sources(own).support(fact) for own, fact in altered)} of {len(altered)}"
+
+
+def _other(word: str, names: Sequence[str], chance: random.Random) -> str:
+    return (
+        str(int(word) + 1)
+        if word.isdecimal()
+        else chance.choice([name for name in names if name != word] or ["Zebulon"])
+    )
 
 
 def _labels() -> Iterator[Case]:

@@ -51,6 +51,10 @@ SUPPORTED = [
     ("I quit smoking.", "On 2026-03-11 Ann quit smoking."),
     ("I moved on 1 May 2019.", "Ann moved on 1 May 2019."),
     # other languages, in their own forms
+    ("C'est le 26 décembre.", "C'est le 26 décembre 2026."),
+    ("C'est le 26 décembre.", "C'est le 2026-12-26."),
+    ("C'est demain.", "C'est le 2026-03-12."),
+    ("Lui préfère le thé.", "Lui préfère le thé."),
     ("Ich bin gestern nach München gezogen.", "Ann ist am 2026-03-10 nach München gezogen."),
     ("Ich bin gestern nach München gezogen.", "Ann ist am 10. März 2026 nach München gezogen."),
     ("Vivo en Sevilla desde hace dos años.", "Ann vive en Sevilla."),
@@ -76,7 +80,11 @@ UNSUPPORTED = [
     ("The docs are at https://docs.example.org.", "The docs are at https://evil.example.net."),
     ("She liked it.", 'Ann\'s friend liked it: "a small miracle".'),
     ("Write to ann@example.org about tea.", "Write to bob@example.org about tea."),
+    ("Asha eats no pork.", "Teo eats no pork."),
+    ("Das Lager ist leer.", "Jannik sagt: das Lager ist leer."),
     # dates that nothing says
+    ("release 2.3.1 tomorrow", "Release 2.3.1 is on 13 March 2026."),
+    ("C'est le 26 avril.", "C'est le 27 avril 2026."),
     ("I moved.", "Ann moved on 2026-02-01."),
     ("I moved yesterday.", "Ann moved on 2026-03-09."),
     ("I moved last month.", "Ann moved on 2026-02-14."),
