@@ -489,6 +489,7 @@ def test_what_is_known_of_a_user_comes_strongest_first_and_for_a_query_what_matt
     assert "tea" in plain.call("get_user_context", user_id="mira")["context"].splitlines()[1]
     assert "Porto" in plain.call("get_user_context", user_id="mira", query="where does she live")["context"]
     assert plain.call("get_user_context", user_id="nobody")["context"] == ""
+    assert plain.call("get_user_context", user_id="mira")["by"] == "rules"
 
 
 def test_a_summary_is_kept_word_for_word_and_can_be_told_from_statements(plain):

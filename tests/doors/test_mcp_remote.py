@@ -117,6 +117,16 @@ def test_a_block_of_context_is_made_of_a_search_where_the_server_makes_none(reco
     assert block["tokens"] <= 100
 
 
+@pytest.mark.parametrize(
+    "told", [{"by": "openai:gpt-5-mini", "note": None}, {"by": "rules", "note": "It is down."}, {}]
+)
+def test_who_wrote_a_summary_is_passed_on_where_the_server_says_so(recorder, backend, told):
+    recorder.will_answer([{"summary": "Ada tests.", "memory_ids": [HIT["id"]], **told}])
+    found = backend.summary({"user_id": "mira"}, 100)
+    assert (found["context"].splitlines()[1], found["ids"]) == ("Ada tests.", [HIT["id"]])
+    assert {name: found[name] for name in ("by", "note") if name in found} == {k: v for k, v in told.items() if v}
+
+
 def test_entities_are_found_by_rule_where_the_server_knows_none(recorder, call):
     recorder.will_answer({"message": "unknown field entity"}, status=400)
     recorder.will_answer({"results": [{**HIT, "memory": "Ada Lovelace tests Project Falcon"}]})

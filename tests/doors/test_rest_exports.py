@@ -90,3 +90,4 @@ def test_a_summary_is_the_strongest_statements_in_their_own_words(api, tenant):
     (entry,) = api.answer("POST", "/v1/summary/", tenant.key, json={"filters": {"user_id": "alice"}})
     assert ("My favourite drink is tea" in entry["summary"], "bob" in entry["summary"]) == (True, False)
     assert (len(entry["memory_ids"]), entry["total_memories"]) == (2, 2)
+    assert (entry["by"], entry["note"]) == ("rules", None)

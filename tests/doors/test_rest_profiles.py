@@ -32,7 +32,7 @@ def test_the_state_says_what_a_profile_is(api, tenant):
     assert (waiting["status"], waiting["profile"], waiting["generation_count"]) == ("pending", {}, 0)
     api.app.state.worker.run_due("making")
     made = profile(api, tenant.key).json()
-    assert (made["status"], made["generation_count"]) == ("succeeded", 1)
+    assert (made["status"], made["generation_count"], made["by"]) == ("succeeded", 1, "rules")
     assert "tea" in str(made["profile"])
 
 

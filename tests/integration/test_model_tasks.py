@@ -2,18 +2,36 @@
 
 from __future__ import annotations
 
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import cache
+from itertools import count
+from threading import Barrier, BrokenBarrierError
 from typing import Any
 
 import pytest
 
+from kept.adapters.embedders.wordllama import WordLlamaEmbedder
+from kept.adapters.extractors.rules import RuleExtractor
+from kept.adapters.inmemory import InMemoryLog
+from kept.adapters.inmemory_control import InMemoryJobs, InMemoryRegistry
+from kept.adapters.inmemory_ledger import InMemoryLedger
+from kept.domain.scope import Scope
 from kept.domain.spending import SpendingLimit, SpendingListing
+from kept.engine.categories import PROJECT, Categories
 from kept.engine.models import Models
+from kept.engine.profiles import Profiles, make
+from kept.engine.service import Service
 from kept.engine.summary import NOTHING_LEFT, RULES, summary
+from kept.engine.understanding import Reading
 from kept.errors import ConfigurationError, ModelAnswerError, ModelUnavailableError
-from kept.ports import JobListing
+from kept.ports import Entry, JobListing
+from kept.testing.fakes import FixedClock
 from kept.testing.models import ScriptedModel
 
 WRITER = "scripted:writer"
+NUMBERS = count()
 
 
 @pytest.fixture
@@ -124,6 +142,22 @@ def test_the_same_statements_are_summed_up_once(access, hire, say):
 
 
 @pytest.mark.usefixtures("mira")
+def test_of_two_who_ask_at_once_one_waits_for_what_is_written_for_the_other(access, hire):
+    both = Barrier(2)
+
+    def answer(prompt):
+        with suppress(BrokenBarrierError):
+            both.wait(timeout=0.2)
+        return written(("Mira is a nurse.", "nurse"))(prompt)
+
+    model = hire("summary", answer)
+    with ThreadPoolExecutor(2) as threads:
+        found = list(threads.map(lambda user: summary(access, ids={"user_id": user}), ["mira", "mira"]))
+    assert [one.text for one in found] == ["Mira is a nurse."] * 2
+    assert len(model.prompts) == 1
+
+
+@pytest.mark.usefixtures("mira")
 def test_of_nobody_known_and_for_no_room_nothing_is_asked(access, hire):
     model = hire("summary", [])
     assert summary(access, ids={"user_id": "ghost"}).text == ""
@@ -191,3 +225,209 @@ def test_a_bound_key_is_told_of_its_own_users_alone(enter, hire, say):
     bob = enter(role="READER", bound={"user_id": ("bob",)})
     assert summary(bob).text == "Bob likes tea."
     assert "coffee" not in model.prompts[0].content
+
+
+# --- profiles ---
+
+
+FORM = {
+    "type": "object",
+    "properties": {
+        "name": {"type": "string", "description": "first name"},
+        "about": {"type": "string", "description": "who the person is"},
+        "goats": {"type": "integer", "description": "how many goats"},
+        "since": {"type": "string", "format": "date", "description": "since when there are goats"},
+        "nurse": {"type": "boolean", "description": "whether a nurse"},
+        "seat": {"enum": ["window", "aisle"], "description": "preferred seat"},
+        "homes": {
+            "type": "array",
+            "description": "where they live",
+            "items": {"type": "object", "properties": {"city": {"type": ["string", "null"]}}},
+        },
+    },
+}
+
+
+def profile(access, schema=FORM, **settings):
+    """Mira's profile, made anew."""
+    profiles = Profiles(access)
+    profiles.set(user={"schema": schema, **settings})
+    profiles.trigger("mira", f"key-of-{next(NUMBERS):08}")
+    now = access.platform.clock()
+    claimed = access.platform.jobs.claim(["PROFILE"], "test", now=now, until=now.replace(year=now.year + 1), limit=9)
+    access.platform.jobs.finish([make(access.platform, job) for job in claimed])
+    return profiles.get("mira")
+
+
+@pytest.mark.usefixtures("mira")
+def test_a_profile_is_filled_by_the_model_with_what_the_statements_say(access, hire):
+    filled = {
+        "name": "Mira",
+        "about": "Mira is a nurse at the children's hospital. She lives in Lisbon with two daughters.",
+        "goats": 41,
+        "since": "2019-05-02",
+        "seat": "window",
+        "homes": [{"city": "Lisbon"}],
+    }
+    model = hire("summary", [filled])
+    found = profile(access, custom_instructions="Leave out what is about health.")
+    assert found.content == {**filled, "nurse": None}
+    assert (found.status, found.by, found.note) == ("succeeded", WRITER, None)
+    (prompt,) = model.prompts
+    assert "Leave out what is about health." in prompt.instructions
+    assert "I have 41 goats" in prompt.content
+
+
+@pytest.mark.usefixtures("mira")
+def test_what_the_statements_do_not_say_is_null_in_a_profile(access, hire):
+    """Sentence by sentence, value by value; a truth value, which no words show; what the schema has no place for."""
+    hire(
+        "summary",
+        [
+            {
+                "name": "Clara",
+                "about": "She works as a nurse. She was born in Vienna.",
+                "goats": 42,
+                "since": "2019-05-03",
+                "nurse": True,
+                "seat": "middle",
+                "homes": [{"city": "Porto"}, {"city": "Lisbon"}, {"city": None}],
+                "admin": "Mira",
+            }
+        ],
+    )
+    assert profile(access).content == {
+        "name": None,
+        "about": "She works as a nurse.",
+        "goats": None,
+        "since": None,
+        "nurse": None,
+        "seat": None,
+        "homes": [{"city": "Lisbon"}],
+    }
+
+
+@pytest.mark.usefixtures("mira")
+@pytest.mark.parametrize(
+    "answer", [{}, {"about": "Born in Vienna."}, {"about": 7, "goats": "many", "homes": "Lisbon", "since": ["x"]}]
+)
+def test_a_profile_of_which_nothing_is_said_is_filled_by_rule(access, hire, answer):
+    hire("summary", [answer])
+    found = profile(access)
+    assert (found.status, found.by, found.note) == ("succeeded", RULES, NOTHING_LEFT)
+    assert found.content["goats"] == 41
+
+
+@pytest.mark.usefixtures("mira")
+@pytest.mark.parametrize("error", [ModelUnavailableError("It is down."), ConfigurationError("No key.")])
+def test_a_model_that_fails_leaves_a_profile_to_the_rules(access, hire, error):
+    hire("summary", [error])
+    found = profile(access)
+    assert (found.status, found.by, found.note) == ("succeeded", RULES, str(error))
+    assert found.content["goats"] == 41
+
+
+@pytest.mark.usefixtures("mira")
+def test_a_reached_limit_leaves_a_profile_to_the_rules(access, hire):
+    hire("summary", [], limits=[SpendingLimit(name="a day", per="day", tokens=1)])
+    assert profile(access).by == RULES
+
+
+def test_a_model_gets_no_form_of_who_is_hardly_known(access, hire, say):
+    model = hire("summary", [])
+    say("hello there", user_id="mira")
+    assert profile(access).status == "insufficient_data"
+    assert model.prompts == []
+
+
+def test_an_erase_takes_a_profile_of_a_memory_that_the_model_was_shown(access, hire, mira):
+    hire("summary", [{"name": "Mira"}])
+    assert profile(access).content["name"] == "Mira"
+    access.erase([mira["seat"]])
+    assert Profiles(access).get("mira").content == {}
+
+
+# --- categories ---
+
+HOME = {"t": "Ana lives in Berlin.", "s": [1], "k": "profile", "c": 0.9}
+TEA = {"t": "Ana likes green tea.", "s": [1], "k": "preference", "c": 0.9}
+SAID = "I live in Berlin and I like green tea."
+OWN = [{"places": "where somebody is"}, {"drinks": "what somebody drinks"}, {"tools": ""}, {"people": ""}]
+
+
+@cache
+def embedder():
+    """One for all tests."""
+    return WordLlamaEmbedder()
+
+
+class Reader:
+    """A store that is read by one model, and whose facts are sorted by another."""
+
+    def __init__(self, facts, sorted_, *, sorter="scripted:sorter", own=OWN):
+        numbers = count()
+        ids = lambda: str(uuid.uuid5(uuid.NAMESPACE_OID, f"{next(numbers)}"))  # noqa: E731
+        log, clock, registry = InMemoryLog(), FixedClock(), InMemoryRegistry()
+        if own:
+            now = clock()
+            data = {"custom_categories": own}
+            registry.add(Entry(kind=PROJECT, id="default", owner="default", data=data, created_at=now, updated_at=now))
+        self.reader = ScriptedModel([{"f": facts}], name="scripted:reader")
+        self.sorter = ScriptedModel(sorted_, name=sorter)
+        self.ledger = InMemoryLedger()
+        models = Models({"extraction": self.reader, "categories": self.sorter}, self.ledger, clock=clock, ids=ids)
+        categories = Categories(embedder(), registry)
+        jobs = InMemoryJobs(log)
+        reading = Reading(jobs=jobs, models=models, settings_of=lambda _: {}, categories=categories)
+        self.service = Service(
+            log=log, embedder=embedder(), extractor=RuleExtractor(), clock=clock, ids=ids, reading=reading
+        )
+
+    def read(self):
+        """The facts' categories by their text, and the job."""
+        ana = Scope(user_id="ana")
+        result = self.service.add(ana, [{"role": "user", "name": "Ana", "content": SAID}], awaited=True)
+        [part] = self.service.understand(ana, result)
+        records, _ = self.service.list(ana)
+        return {record.text: record.categories for record in records if record.kind == "fact"}, part.job
+
+
+def test_facts_are_sorted_in_one_call_by_the_model_for_categories():
+    store = Reader([HOME, TEA], [{"g": [{"n": 2, "g": ["drinks"]}, {"n": 1, "g": ["Places", "people"]}]}])
+    found, job = store.read()
+    assert found == {"Ana lives in Berlin.": ("places", "people"), "Ana likes green tea.": ("drinks",)}
+    assert job.status == "SUCCEEDED"
+    (prompt,) = store.sorter.prompts
+    assert prompt.content == "1: Ana lives in Berlin.\n2: Ana likes green tea."
+    assert "places (where somebody is)" in prompt.instructions
+    assert "where somebody is" not in store.reader.prompts[0].instructions
+    assert store.ledger.totals(SpendingListing(project="default"), "task")["categories"].calls == 1
+
+
+def test_of_a_sorting_only_the_projects_categories_are_taken_and_three_at_most():
+    many = {"n": 1, "g": ["secrets", "tools", "people", "tools", "drinks", "places"]}
+    store = Reader([HOME], [{"g": [many, {"n": 0, "g": ["tools"]}, {"n": 2, "g": ["tools"]}]}])
+    found, _ = store.read()
+    assert found == {"Ana lives in Berlin.": ("tools", "people", "drinks")}
+
+
+@pytest.mark.parametrize("failed", [ModelUnavailableError(), ModelAnswerError(), ConfigurationError("No key.")])
+def test_where_sorting_fails_the_facts_are_stored_and_sorted_by_rule(failed):
+    store = Reader([TEA], [failed], own=None)
+    found, job = store.read()
+    assert found == {"Ana likes green tea.": ("food",)}
+    assert job.status == "SUCCEEDED"
+    assert {"event": "REFUSED", "reason": f"categories: {failed.code}"} in job.results
+
+
+def test_nothing_is_sorted_where_there_are_no_facts():
+    store = Reader([], [])
+    assert store.read()[0] == {}
+    assert store.sorter.prompts == []
+
+
+def test_the_model_that_reads_sorts_by_itself():
+    """One call where one model does both."""
+    store = Reader([HOME | {"g": ["places"]}], [], sorter="scripted:reader")
+    assert store.read()[0] == {"Ana lives in Berlin.": ("places",)}
+    assert store.sorter.prompts == []

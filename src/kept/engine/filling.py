@@ -1,9 +1,12 @@
-"""Fills a caller's JSON schema from memories, without a language model.
+"""Fills a caller's JSON schema from memories, by rule; or holds what a language model filled in against what they say.
 
 The rule, in full: a property that has the name of a memory's own field, inside a list, is that field of each memory. Any other
 property is what the best memories say about its name and description: a text is their words, a list their words one by one, a number
 the first number in the best of them, an enumeration the first of its values that the best of them contains, a truth value null.
 Where nothing relevant enough is found, the value is null (an empty list).
+
+Of what a model filled in, sentences stay that the memories say, and numbers and dates that are in them. A truth value is in no words that
+can be looked up, so it is null here too.
 """
 
 from __future__ import annotations
@@ -13,6 +16,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from kept.domain.memory import MemoryRecord
+from kept.domain.support import Sources
+from kept.domain.text import sentences
 from kept.engine.retrieve import Hit
 from kept.errors import InvalidInputError
 
@@ -28,6 +33,7 @@ LEAST_SCORE: Final = 0.05
 LEAST_SHARE: Final = 0.5
 """Of the best hit's score: a statement's neighbours score a little below it."""
 _NUMBER: Final = re.compile(r"(?<![\w.])[-+]?\d+(?:\.\d+)?(?![\w])")
+_TYPES: Final[Mapping[str, type | tuple[type, ...]]] = {"string": str, "number": (int, float), "integer": int}
 _FIELDS: Final[Mapping[str, Callable[[MemoryRecord], Any]]] = {
     "id": lambda record: record.id,
     "memory_id": lambda record: record.id,
@@ -68,7 +74,7 @@ class Filling:
     def fill(self, schema: Mapping[str, Any], name: str = "", depth: int = 0) -> Any:
         """The value of a schema's place."""
         schema = _plain(schema)
-        kind = schema.get("type") or ("object" if "properties" in schema else "string")
+        kind = _kind(schema)
         about = f"{name.replace('_', ' ')} {schema.get('description', '')}".strip()
         if kind == "object":
             properties: Mapping[str, Any] = schema.get("properties", {})
@@ -112,6 +118,52 @@ class Filling:
         if value is not None:
             self.used |= dict.fromkeys(record.id for record in found)
         return value
+
+
+def asked(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """A schema as a language model is given it: types, descriptions and choices, where any value may be null."""
+    schema = _plain(schema)
+    kind = _kind(schema)
+    described = {"description": schema["description"]} if schema.get("description") else {}
+    if kind == "object":
+        properties = {name: asked(part) for name, part in schema.get("properties", {}).items()}
+        return {"type": "object", "properties": properties, **described}
+    if kind == "array":
+        return {"type": "array", "items": asked(schema.get("items") or {}), **described}
+    value = {"enum": list(schema["enum"])} if schema.get("enum") else {"type": kind}
+    return {"anyOf": [value, {"type": "null"}], **described}
+
+
+def held(schema: Mapping[str, Any], value: Any, sources: Sources) -> Any:
+    """What a language model filled in for a schema's place, as far as the sources say it; in a list, what is left."""
+    schema = _plain(schema)
+    kind = _kind(schema)
+    if kind == "object":
+        given = value if isinstance(value, Mapping) else {}
+        return {name: held(part, given.get(name), sources) for name, part in schema.get("properties", {}).items()}
+    if kind == "array":
+        items = schema.get("items") or {}
+        found = [held(items, one, sources) for one in (value if isinstance(value, list) else ())]
+        return [one for one in found if not is_empty(one)]
+    choices = schema.get("enum")
+    fits = value in choices if choices else isinstance(value, _TYPES.get(kind, ()))
+    return _said(value, sources) if fits else None
+
+
+def is_empty(value: Any) -> bool:
+    """Whether nothing is filled in, at any depth."""
+    if isinstance(value, Mapping):
+        return all(map(is_empty, value.values()))
+    return value is None or value in ("", [])
+
+
+def _said(value: Any, sources: Sources) -> Any:
+    """A value that the sources say, a text as far as they say it; else None."""
+    if isinstance(value, str):
+        return " ".join(filter(sources.hold, sentences(value))) or None
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    return value if sources.number_follows(value) else None
 
 
 def relevant(hits: Sequence[Hit]) -> list[MemoryRecord]:
@@ -159,6 +211,11 @@ def _check_properties(schema: Mapping[str, Any], described: bool, depth: int) ->
         inner = _plain(items if isinstance(items, Mapping) else part)
         count += _check_properties(inner, described=False, depth=depth + 1)
     return count
+
+
+def _kind(schema: Mapping[str, Any]) -> str:
+    """The type of a plain schema's place."""
+    return str(schema.get("type") or ("object" if "properties" in schema else "string"))
 
 
 def _plain(schema: Mapping[str, Any]) -> Mapping[str, Any]:

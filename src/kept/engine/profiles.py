@@ -1,4 +1,4 @@
-"""Profiles: who a user is, from their strongest statements.
+"""Profiles: who a user is, from their strongest statements; put into words by a language model where there is one for summaries.
 
 A run makes the profiles of one user (`trigger`) or of a sample; each user's is a job of its own, whose content an erase of any memory
 in it blanks.
@@ -8,22 +8,24 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 from kept.domain.filters import Filter, to_dict
 from kept.domain.jobs import DONE, Job, succeeded
 from kept.domain.memory import MemoryRecord
 from kept.domain.scope import Scope
 from kept.engine.access import ProjectAccess
-from kept.engine.filling import Filling, check_schema, relevant
+from kept.engine.extraction import MAX_WISH_CHARACTERS
+from kept.engine.filling import Filling, asked, check_schema, held, is_empty, relevant
 from kept.engine.pending import boundary_of
 from kept.engine.platform import Platform
-from kept.engine.summary import CONSIDERED, strongest
-from kept.errors import InvalidInputError, NotFoundError, RateLimitError
-from kept.ports import Entry, JobListing
+from kept.engine.prompts import instructions
+from kept.engine.summary import CONSIDERED, NOTHING_LEFT, RULES, SHOWN_TOKENS, fitting, lines, sources, strongest
+from kept.errors import ConfigurationError, InvalidInputError, ModelError, NotFoundError, RateLimitError
+from kept.ports import Entry, JobListing, Prompt
 
 RUN: Final = "profile_run"
 SETTINGS: Final = "profile_settings"
@@ -41,6 +43,8 @@ KEY_LENGTHS: Final = (8, 128)
 RUNS_KEPT: Final = timedelta(days=30)
 STATEMENTS: Final = 3
 """In a text of a profile."""
+MAX_OUTPUT_TOKENS: Final = 2_000
+"""Of a filled schema: some three sentences in each of twenty properties."""
 _RUNS: Final = uuid.UUID("0c0f5c58-6d0e-5d0e-8f38-0d5a8e3f6a11")
 """Makes ids of runs from idempotency keys; any constant does."""
 
@@ -59,13 +63,20 @@ DEFAULT_SCHEMA: Final[Mapping[str, Any]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
-    """A user's profile as it is now."""
+    """A user's profile as it is now.
+
+    Attributes:
+        by: Who filled it: `rules`, or a language model's name; None while there is none.
+        note: Why the rules filled it although there is a model that does.
+    """
 
     entity_id: str
     status: ProfileStatus
     content: Mapping[str, Any]
     updated_at: datetime | None
     generation_count: int
+    by: str | None = None
+    note: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,12 +152,15 @@ class Profiles:
             made = [job for job in jobs if job.status == "SUCCEEDED" and job.content]
             if not jobs and not self._memories(scope, 1):
                 raise NotFoundError("There is no such user; no memory is stored under this user_id.")
+            told = made[0].results[0] if made else {}
             return Profile(
                 entity_id=user_id,
                 status=self._status(scope, jobs),
                 content=json.loads(made[0].content or "{}") if made else {},
                 updated_at=made[0].completed_at if made else None,
                 generation_count=len([job for job in jobs if job.status == "SUCCEEDED"]),
+                by=str(told.get("by", RULES)) if made else None,
+                note=told.get("note"),
             )
 
     def trigger(self, user_id: str, idempotency_key: str | None) -> Run:
@@ -283,23 +297,71 @@ def make(platform: Platform, job: Job) -> Job:
     """
     scope, condition = boundary_of(job)
     records, _ = platform.service.list(scope, filters=condition, limit=CONSIDERED, latest_only=True)
-    best = {record.id: place for place, record in enumerate(strongest(records))}
     settings = settings_of(platform, job.scope.project)
+    enough = settings["enabled"] and len(records) >= LEAST_MEMORIES
+    filled = _filled(platform, job, strongest(records), settings) if enough else None
+    if filled is None or not filled.content:
+        return succeeded(job, platform.clock(), [{"event": "PROFILE", "status": "insufficient_data"}])
+    told = {"event": "PROFILE", "status": "succeeded", "by": filled.by}
+    return succeeded(
+        job,
+        platform.clock(),
+        [told | ({"note": filled.note} if filled.note else {})],
+        content=json.dumps(filled.content, ensure_ascii=False),
+        memory_ids=list(filled.memory_ids),
+    )
+
+
+class _Filled(NamedTuple):
+    """A schema that was filled: of which memories, by whom, and why by rule where there is a model for it."""
+
+    content: Mapping[str, Any]
+    memory_ids: Collection[str]
+    by: str = RULES
+    note: str | None = None
+
+
+def _filled(platform: Platform, job: Job, best: Sequence[MemoryRecord], settings: Mapping[str, Any]) -> _Filled:
+    """The schema filled by the model for summaries; by rule where there is none, it fails, or nothing it says is known."""
+    schema = settings["schema"] or DEFAULT_SCHEMA
+    by_rules = _by_rules(platform, job, best, schema)
+    model = platform.models.for_task("summary")
+    if model is None:
+        return by_rules
+    known = {record.id: record for record in best}
+    shown = fitting([known[memory_id] for memory_id in dict.fromkeys([*by_rules.memory_ids, *known])], SHOWN_TOKENS)
+    prompt = _prompt(schema, shown, settings["custom_instructions"])
+    try:
+        answer = platform.models.ask("summary", prompt, project=job.scope.project, job_id=job.id)
+    except (ModelError, ConfigurationError) as error:
+        return by_rules._replace(note=str(error))
+    content = held(schema, answer.value, sources(shown))
+    if is_empty(content):
+        return by_rules._replace(note=NOTHING_LEFT)
+    return _Filled(content, [record.id for record in shown], model.name)
+
+
+def _by_rules(platform: Platform, job: Job, best: Sequence[MemoryRecord], schema: Mapping[str, Any]) -> _Filled:
+    scope, condition = boundary_of(job)
+    places = {record.id: place for place, record in enumerate(best)}
 
     def find(about: str, limit: int) -> Sequence[MemoryRecord]:
         hits = platform.service.search(
             scope, about, filters=condition, top_k=limit * 3, latest_only=True, explain=False
         )
-        found = [record for record in relevant(hits) if record.id in best]
-        return sorted(found, key=lambda record: best[record.id])[:limit]
+        found = [record for record in relevant(hits) if record.id in places]
+        return sorted(found, key=lambda record: places[record.id])[:limit]
 
     filling = Filling(find, [], texts=STATEMENTS)
-    enough = settings["enabled"] and len(records) >= LEAST_MEMORIES
-    content = filling.fill(settings["schema"] or DEFAULT_SCHEMA) if enough else None
-    return succeeded(
-        job,
-        platform.clock(),
-        [{"event": "PROFILE", "status": "succeeded" if content else "insufficient_data"}],
-        content=json.dumps(content, ensure_ascii=False) if content else None,
-        memory_ids=list(filling.used),
+    return _Filled(filling.fill(schema), filling.used)
+
+
+def _prompt(schema: Mapping[str, Any], shown: Sequence[MemoryRecord], wishes: str | None) -> Prompt:
+    said = (wishes or "").strip()[:MAX_WISH_CHARACTERS]
+    wished = f"\nWishes of those who run this memory: {said}" if said else ""
+    return Prompt(
+        instructions=instructions("profile.md") + wished,
+        content="\n".join(lines(shown)),
+        schema=asked(schema),
+        max_output_tokens=MAX_OUTPUT_TOKENS,
     )

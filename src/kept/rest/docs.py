@@ -313,7 +313,9 @@ _ANSWERS: Final[Mapping[str, Schema]] = {
     "organisations_remove_member": _SAID,
     "organisations_update_member": _SAID,
     "profiles_ask": _object(job_id=_TEXT, status=_TEXT, status_url=_TEXT, operation=_TEXT, replayed=_YES),
-    "profiles_get": _object(profile=_ANY, status=_TEXT, entity_type=_TEXT, entity_id=_TEXT),
+    "profiles_get": _object(
+        profile=_ANY, status=_TEXT, entity_type=_TEXT, entity_id=_TEXT, by=_or_null(_TEXT), note=_or_null(_TEXT)
+    ),
     "profiles_run": _object(job=_object(id=_TEXT, status=_TEXT, total=_NUMBER, completed=_NUMBER)),
     "profiles_set_settings": _SETTINGS,
     "profiles_settings": _SETTINGS,

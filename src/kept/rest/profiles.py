@@ -85,6 +85,8 @@ def get(access: Access, entity_id: Name) -> Json:
             "entity_id": found.entity_id,
             "updated_at": iso(found.updated_at),
             "generation_count": found.generation_count,
+            "by": found.by,
+            "note": found.note,
         }
     )
 

@@ -294,6 +294,8 @@ class Profile(TypedDict):
     entity_id: str
     updated_at: str | None
     generation_count: int
+    by: NotRequired[str | None]
+    note: NotRequired[str | None]
 
 
 class ProfileJobStarted(TypedDict):
