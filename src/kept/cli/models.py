@@ -72,9 +72,9 @@ class Shown:
 @pass_invocation
 @click.pass_context
 def models(ctx: click.Context, invocation: Invocation, /, *, trying: bool) -> None:
-    """Show which language model does what, where its key comes from, and what it costs.
+    """Show which language model does what, and its price.
 
-    A key itself is never shown. With --try the exit code is 1 if a model did not answer.
+    And where its key comes from; a key itself is never shown. With --try the exit code is 1 if a model did not answer.
     """
     known = configured(invocation.settings)
     tried = _tried(invocation, known) if trying and known else {}
