@@ -14,8 +14,8 @@ from kept.domain.memory import SOURCE_ROLES, Message
 from kept.domain.text import chunks, count_tokens
 
 PART_TOKENS: Final = 3_000
-"""Tokens of one part, by the cautious count: about a session of 60 chat messages. In much longer texts models overlook facts; in
-much shorter ones the instructions are most of what is paid."""
+"""Tokens of one part, by the cautious count: some 50 chat messages. In much longer texts models overlook facts; in much
+shorter ones the instructions are most of what is paid."""
 CONTEXT_MESSAGES: Final = 4
 """Messages before a part that are given with it: two turns of each side."""
 CONTEXT_CHARACTERS: Final = 240

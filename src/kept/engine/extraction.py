@@ -29,7 +29,7 @@ MAX_WISH_CHARACTERS: Final = 2_000
 MAX_DESCRIPTION_CHARACTERS: Final = 120
 """Of a category: what tells it from the others."""
 NEAR_CHARACTERS: Final = 160
-"""Of a stored memory that is shown: the median statement has 70, and what it is about stands at its beginning."""
+"""Of a stored memory that is shown: 19 of 20 statements in LoCoMo dev are shorter."""
 NAME_CHARACTERS: Final = 60
 """Of a speaker's name."""
 LEAST_OUTPUT_TOKENS: Final = 1_024
