@@ -10,6 +10,7 @@ be among the hits, in which order, and what must not. The form is in the README 
 from __future__ import annotations
 
 import argparse
+import functools
 import runpy
 import sys
 import tempfile
@@ -18,9 +19,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self
+from unittest.mock import patch
 
 from kept import Memory
+from kept.adapters import embedders
 from kept.errors import KeptError
 from kept.settings import Settings
 
@@ -30,6 +33,10 @@ USER: Final = "mira"
 IDS: Final = ("user_id", "agent_id", "app_id", "run_id")
 PROJECT: Final = "default"
 IN_MEMORY: Final = "memory://"
+
+
+_one_embedder = functools.cache(embedders.open_embedder)
+"""All cases share one model: to load it anew for each would take most of the time."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +84,8 @@ class Run:
     _open: ExitStack = field(default_factory=ExitStack)
     _database: str = IN_MEMORY
 
-    def __enter__(self) -> Run:
+    def __enter__(self) -> Self:
+        self._open.enter_context(patch.object(embedders, "open_embedder", _one_embedder))
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -149,7 +157,16 @@ def _add(run: Run, memory: Memory, text: Any, step: dict[str, Any]) -> Mapping[s
     return memory.add(text, related=0, **_scoped(step))
 
 
-_FACT_KEYS: Final = ("valid_from", "valid_to", "speaker", "role", "timestamp", "expiration_date", "categories", "immutable")
+_FACT_KEYS: Final = (
+    "valid_from",
+    "valid_to",
+    "speaker",
+    "role",
+    "timestamp",
+    "expiration_date",
+    "categories",
+    "immutable",
+)
 
 
 def _fact(run: Run, memory: Memory, text: str, step: dict[str, Any]) -> Mapping[str, Any]:
