@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -11,24 +12,30 @@ from threading import Barrier, BrokenBarrierError
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from kept.adapters.embedders.wordllama import WordLlamaEmbedder
 from kept.adapters.extractors.rules import RuleExtractor
 from kept.adapters.inmemory import InMemoryLog
 from kept.adapters.inmemory_control import InMemoryJobs, InMemoryRegistry
 from kept.adapters.inmemory_ledger import InMemoryLedger
+from kept.adapters.models import Access, open_model
 from kept.domain.scope import Scope
 from kept.domain.spending import SpendingLimit, SpendingListing
+from kept.domain.support import Source, Sources
 from kept.engine.categories import PROJECT, Categories
+from kept.engine.filling import asked, held
 from kept.engine.models import Models
 from kept.engine.profiles import Profiles, make
 from kept.engine.service import Service
 from kept.engine.summary import NOTHING_LEFT, RULES, summary
 from kept.engine.understanding import Reading
 from kept.errors import ConfigurationError, ModelAnswerError, ModelUnavailableError
-from kept.ports import Entry, JobListing
+from kept.ports import Entry, JobListing, Prompt
 from kept.testing.fakes import FixedClock
 from kept.testing.models import ScriptedModel
+from kept.testing.providers import Answer, ScriptedProvider
 
 WRITER = "scripted:writer"
 NUMBERS = count()
@@ -345,6 +352,43 @@ def test_an_erase_takes_a_profile_of_a_memory_that_the_model_was_shown(access, h
     assert profile(access).content["name"] == "Mira"
     access.erase([mira["seat"]])
     assert Profiles(access).get("mira").content == {}
+
+
+LEAVES = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.sampled_from(["Mira", "window", 41])
+ANSWERS = st.recursive(
+    LEAVES, lambda inner: st.lists(inner) | st.dictionaries(st.sampled_from([*FORM["properties"], "city"]), inner)
+)
+
+
+def leaves(value):
+    """All that is filled in, at any depth."""
+    inside = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return [leaf for part in inside for leaf in leaves(part)] if isinstance(value, dict | list) else [value]
+
+
+@given(answer=ANSWERS)
+def test_whatever_is_answered_a_form_keeps_its_shape_and_holds_what_was_said_alone(answer):
+    """Also of an answer in another form altogether."""
+    told = Sources([Source(text="I have 41 goats and window seats", speaker="Mira", at=FixedClock()())])
+    filled = held(FORM, answer, told)
+    assert filled.keys() == FORM["properties"].keys()
+    assert all(row.keys() == {"city"} for row in filled["homes"])
+    for leaf in leaves(filled):
+        assert leaf is None or (told.number_follows(leaf) if isinstance(leaf, int) else told.hold(leaf))
+
+
+@pytest.mark.usefixtures("scripted_models")
+@pytest.mark.parametrize("spec", ["anthropic:claude-haiku-4-5", "openai-chat:gpt-4o", "google:gemini-2.5-flash"])
+def test_any_part_of_a_form_may_be_left_empty_by_a_model_of_any_provider(spec):
+    """Each has its own dialect of schemas."""
+    empty = {"name": None, "goats": 41, "seat": "window", "nurse": None, "homes": [{"city": None}, None]}
+    path = "/v1" if spec.startswith("openai") else ""
+    prompt = Prompt(instructions="Fill it.", content="1 Mira", schema=asked(FORM), max_output_tokens=400)
+    for answer in (empty, dict.fromkeys(FORM["properties"])):
+        with ScriptedProvider([Answer(answer)]) as provider:
+            access = Access(key=lambda: "sk-key", advice="", base_url=provider.url + path)
+            assert open_model(spec, access, timeout_s=10).ask(prompt).value == answer
+            assert "preferred seat" in json.dumps(provider.requests[0].body)
 
 
 # --- categories ---

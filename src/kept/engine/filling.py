@@ -122,15 +122,23 @@ class Filling:
 
 def asked(schema: Mapping[str, Any]) -> dict[str, Any]:
     """A schema as a language model is given it: types, descriptions and choices, where any value may be null."""
+    properties: Mapping[str, Any] = schema.get("properties", {})
+    return {"type": "object", "properties": {name: _asked_for(part) for name, part in properties.items()}}
+
+
+def _asked_for(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """A place of a schema as `asked` gives it."""
     schema = _plain(schema)
-    kind = _kind(schema)
-    described = {"description": schema["description"]} if schema.get("description") else {}
+    kind, choices = _kind(schema), list(schema.get("enum") or ())
+    value: dict[str, Any] = {"type": kind}
     if kind == "object":
-        properties = {name: asked(part) for name, part in schema.get("properties", {}).items()}
-        return {"type": "object", "properties": properties, **described}
-    if kind == "array":
-        return {"type": "array", "items": asked(schema.get("items") or {}), **described}
-    value = {"enum": list(schema["enum"])} if schema.get("enum") else {"type": kind}
+        value = asked(schema)
+    elif kind == "array":
+        value["items"] = _asked_for(schema.get("items") or {})
+    elif choices:
+        typed = all(isinstance(choice, _TYPES.get(kind, ())) for choice in choices)
+        value = {**(value if typed else {}), "enum": choices}
+    described = {"description": schema["description"]} if schema.get("description") else {}
     return {"anyOf": [value, {"type": "null"}], **described}
 
 
@@ -193,6 +201,11 @@ def check_schema(schema: object, *, described: bool = False) -> dict[str, Any]:
     if count > MAX_PROPERTIES:
         raise InvalidInputError(f"schema has {count} properties; at most {MAX_PROPERTIES} are filled.")
     return whole
+
+
+def count_properties(schema: Mapping[str, Any]) -> int:
+    """How many properties a checked schema has, at all depths."""
+    return _check_properties(schema, described=False, depth=0)
 
 
 def _check_properties(schema: Mapping[str, Any], described: bool, depth: int) -> int:

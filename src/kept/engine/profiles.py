@@ -19,7 +19,7 @@ from kept.domain.memory import MemoryRecord
 from kept.domain.scope import Scope
 from kept.engine.access import ProjectAccess
 from kept.engine.extraction import MAX_WISH_CHARACTERS
-from kept.engine.filling import Filling, asked, check_schema, held, is_empty, relevant
+from kept.engine.filling import Filling, asked, check_schema, count_properties, held, is_empty, relevant
 from kept.engine.pending import boundary_of
 from kept.engine.platform import Platform
 from kept.engine.prompts import instructions
@@ -43,8 +43,12 @@ KEY_LENGTHS: Final = (8, 128)
 RUNS_KEPT: Final = timedelta(days=30)
 STATEMENTS: Final = 3
 """In a text of a profile."""
-MAX_OUTPUT_TOKENS: Final = 2_000
-"""Of a filled schema: some three sentences in each of twenty properties."""
+LEAST_OUTPUT_TOKENS: Final = 400
+"""A model's spacing, and what it says around an answer."""
+PROPERTY_OUTPUT_TOKENS: Final = 200
+"""Three long sentences, or a list of a dozen entries."""
+MOST_OUTPUT_TOKENS: Final = 8_000
+"""What models of all providers can answer."""
 _RUNS: Final = uuid.UUID("0c0f5c58-6d0e-5d0e-8f38-0d5a8e3f6a11")
 """Makes ids of runs from idempotency keys; any constant does."""
 
@@ -358,10 +362,11 @@ def _by_rules(platform: Platform, job: Job, best: Sequence[MemoryRecord], schema
 
 def _prompt(schema: Mapping[str, Any], shown: Sequence[MemoryRecord], wishes: str | None) -> Prompt:
     said = (wishes or "").strip()[:MAX_WISH_CHARACTERS]
+    room = LEAST_OUTPUT_TOKENS + PROPERTY_OUTPUT_TOKENS * count_properties(schema)
     wished = f"\nWishes of those who run this memory: {said}" if said else ""
     return Prompt(
         instructions=instructions("profile.md") + wished,
         content="\n".join(lines(shown)),
         schema=asked(schema),
-        max_output_tokens=MAX_OUTPUT_TOKENS,
+        max_output_tokens=min(room, MOST_OUTPUT_TOKENS),
     )
