@@ -99,7 +99,7 @@ STATED = [
     ("Flask was created by Armin Ronacher", "Armin Ronacher created Flask"),
     ("Our API uses FastAPI.", "API uses FastAPI"),
     ("The staging DB is Postgres 16", "staging DB is Postgres 16"),
-    ("The default branch is trunk-2", "default branch trunk-2"),
+    ("The default branch is main", "default branch is main"),
     ("The Python version is 3.12", "Python version 3.12"),
     ("I'm using Flask 2.3.1 and SQLAlchemy 2.0.19", "Ana uses Flask 2.3.1; Ana uses SQLAlchemy 2.0.19"),
     ("`Service` calls `Retrieve.search`", "Service calls Retrieve.search"),

@@ -139,6 +139,8 @@ TRAITS: Final = _words(
 """What somebody or something has one of, whose value is a name, a number or an identifier."""
 TECHNICAL_TRAITS: Final = _words("port version url host path region branch")
 """At the end of a description they are its trait: the API port."""
+WHICH: Final = _words("default main current primary preferred")
+"""Before a trait they say which, not whose: the default branch."""
 EVENTS: Final = _words(
     "meeting deadline appointment release launch standup demo flight party wedding interview exam birthday anniversary review retro "
     "presentation trip vacation holiday surgery concert conference workshop retrospective visit game match race"

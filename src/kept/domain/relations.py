@@ -433,7 +433,7 @@ def _described(parts: Sequence[str]) -> _Subject | None:
     if not _is_described(parts):
         return None
     name = " ".join(parts)
-    if len(parts) > 1 and parts[-1].lower() in words.TECHNICAL_TRAITS:
+    if len(parts) > 1 and parts[-1].lower() in words.TECHNICAL_TRAITS and parts[0].lower() not in words.WHICH:
         return _Subject(names=(name,), owner=" ".join(parts[:-1]), attribute=parts[-1].lower(), is_described=True)
     return _Subject(names=(name,), person="plural" if _is_plural(parts) else "third", is_described=True)
 
@@ -595,7 +595,8 @@ def _valued(subject: _Subject, rest: Sequence[str]) -> Iterator[Relation]:
         if (value := _value(subject, rest)) is not None:
             yield Relation(source=subject.owner, relationship=subject.attribute, target=value)
     elif subject.is_described and subject.person == "third" and rest[0].lower() not in {"a", "an"}:
-        for value in _objects(rest, "name", several=False):
+        is_chosen = subject.names[0].lower().startswith(("default ", "preferred "))
+        for value in _objects(rest, "thing" if is_chosen else "name", several=False):
             if any(map(str.isalpha, value)):
                 yield Relation(source=subject.names[0], relationship="is", target=value)
 
