@@ -153,6 +153,9 @@ USELESS = {
     "another tool": OtherTool(VALUE),
     "words": Prose(f"Sure! {PRIVATE}."),
     "no object": Prose("[1, 2]"),
+    "no number": Prose('{"facts": NaN}'),
+    "too deep": Prose(f'{{"facts": {"[" * 500}{"]" * 500}}}'),
+    "far too deep": Prose(f'{{"facts": {"[" * 50_000}{"]" * 50_000}}}'),
     "refusal": Refusal(),
 }
 
@@ -462,3 +465,9 @@ def test_a_price_is_in_whole_micro_dollars_and_never_too_low():
 def test_what_runs_on_ones_own_machine_costs_nothing_and_what_is_unknown_is_not_known(spec, price):
     """Not free, but unknown."""
     assert open_model(spec, Access(), timeout_s=1).price(Usage(input_tokens=1000, output_tokens=1000)) == price
+
+
+def test_a_paid_service_is_not_taken_for_ones_own_machine():
+    """Ollama's has no price that is known."""
+    hosted = open_model(OLLAMA, Access(base_url="https://ollama.com/v1"), timeout_s=1)
+    assert hosted.price(Usage(input_tokens=1000)) is None

@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 
 from kept.adapters.models.access import Access
 from kept.adapters.models.connection import complete, connect, told
@@ -35,8 +36,10 @@ ANSWER: Final = "answer"
 
 _LOCAL: Final = frozenset({"ollama", "vllm"})
 """What runs on machines of one's own: it costs nothing, and holds its output to a schema by grammar."""
-_HOSTED: Final = "-cloud"
-"""Ends the names of models that Ollama passes on to its paid service."""
+_HOSTED: Final = "ollama.com"
+"""Where Ollama's paid service is."""
+_HOSTED_MODEL: Final = "-cloud"
+"""Ends the names of models that Ollama passes on to it."""
 
 _READS: Final[Mapping[str, Mapping[AttachmentKind, bool]]] = {
     "anthropic": {"image": True, "document": True},
@@ -89,7 +92,7 @@ class PydanticAIModel:
         return kind in _READS.get(self._provider, {})
 
     def price(self, usage: Usage) -> int | None:
-        if self._provider in _LOCAL and not self._model.endswith(_HOSTED):
+        if self._provider in _LOCAL and not self._is_hosted:
             return 0
         from decimal import ROUND_CEILING
 
@@ -106,6 +109,12 @@ class PydanticAIModel:
         except (LookupError, ValueError):
             return None
         return int((dollars * MICROS_PER_DOLLAR).to_integral_value(ROUND_CEILING))
+
+    @property
+    def _is_hosted(self) -> bool:
+        """Whether Ollama's paid service answers, directly or passed on to."""
+        host = urlsplit(self._access.base_url or "").hostname or ""
+        return self._model.endswith(_HOSTED_MODEL) or host.endswith(_HOSTED)
 
     def ask(self, prompt: Prompt) -> ModelAnswer:
         async def ask() -> ModelAnswer:
@@ -283,7 +292,11 @@ def _misfit(value: Any, schema: Mapping[str, Any]) -> str:
     """Where a value does not fit its schema; empty if it does."""
     import jsonschema_rs
 
-    error = next(jsonschema_rs.validator_for(dict(schema)).iter_errors(value), None)
+    try:
+        json.dumps(value, allow_nan=False)
+        error = next(jsonschema_rs.validator_for(dict(schema)).iter_errors(value), None)
+    except (ValueError, RecursionError):
+        return "answered with numbers that are none, or too deep to be read"
     if error is None:
         return "" if isinstance(value, dict) else "answered with something other than an object"
     return f"answered what does not fit the schema at /{_path(error.instance_path)} ({_path(error.schema_path[-1:])})"
