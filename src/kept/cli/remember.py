@@ -16,6 +16,7 @@ from kept.cli.safe_text import one_line
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from kept.engine.conflicts import Conflict
     from kept.engine.ingest import AddResult
     from kept.engine.retrieve import Hit
     from kept.engine.service import Service
@@ -86,13 +87,14 @@ def add(invocation: Invocation, /, **given: Any) -> None:
             **_content(service, invocation, given),
         )
         related = service.related(result, limit=RELATED)
+        conflicts = service.conflicts(result)
         understood = service.understand(scope, result)
     if invocation.as_json:
         from kept.sdk import shapes
 
-        render.emit(shapes.added(result, related, understood))
+        render.emit(shapes.added(result, related, understood, conflicts))
         return
-    _show(result, related, understood)
+    _show(result, related, understood, conflicts)
 
 
 def _content(service: Service, invocation: Invocation, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -118,7 +120,12 @@ def _read(path: Path) -> Any:
         raise click.BadParameter(f"{path} is not JSON in UTF-8: {error}.", param_hint="--file") from error
 
 
-def _show(result: AddResult, related: Mapping[str, Sequence[Hit]], understood: Sequence[Understood]) -> None:
+def _show(
+    result: AddResult,
+    related: Mapping[str, Sequence[Hit]],
+    understood: Sequence[Understood],
+    conflicts: Mapping[str, Sequence[Conflict]],
+) -> None:
     for stored in result.stored:
         verb = "added" if stored.event == "ADD" else "known"
         rows = render.memory_rows([stored.memory], columns=None)
@@ -126,6 +133,9 @@ def _show(result: AddResult, related: Mapping[str, Sequence[Hit]], understood: S
         for close in related.get(stored.memory.id, ()):
             row = render.memory_rows([close.memory], scores=[close.score])[0]
             render.say(f"       close to: {row}")
+        for conflict in conflicts.get(stored.memory.id, ()):
+            row = render.memory_rows([conflict.memory], columns=None)[0]
+            render.say(f"       perhaps no longer true beside it ({conflict.why}): {row}")
     for part in understood:
         _show_understood(part)
     for memory_id in result.superseded:

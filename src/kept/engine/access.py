@@ -22,6 +22,7 @@ from kept.domain.history import Operation
 from kept.domain.jobs import DELETIONS, DONE, EVENT_KINDS, Job, JobKind, JobStatus, succeeded
 from kept.domain.memory import MemoryRecord, Message
 from kept.domain.scope import ANY, ENTITY_IDS, MAX_ID_LENGTH, Scope
+from kept.engine.conflicts import Conflict
 from kept.engine.context import DEFAULT_BUDGET_TOKENS, Context
 from kept.engine.ingest import AddRequest, AddResult, scoped_key
 from kept.engine.maintain import By, Change, Erasure, Step
@@ -139,6 +140,12 @@ class ProjectAccess:
         if (own := options.get("custom_categories")) is not None:
             parse_categories_setting(own, described=True)  # refused now, not by the worker
         return to_payload(request, options), request
+
+    def conflicts(self, result: AddResult) -> dict[str, list[Conflict]]:
+        """Memories that those which an add stored likely contradict, as of `Service.conflicts`, that are the principal's to see."""
+        found = self._service.conflicts(result)
+        seen = {new: [one for one in conflicts if self._is_seen(one.memory)] for new, conflicts in found.items()}
+        return {new: conflicts for new, conflicts in seen.items() if conflicts}
 
     # --- recall ---
 

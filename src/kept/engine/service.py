@@ -20,6 +20,7 @@ from kept.domain.scope import Scope
 from kept.domain.temporal import parse_day, parse_when
 from kept.domain.text import clean
 from kept.engine import intake
+from kept.engine.conflicts import Conflict, Conflicts
 from kept.engine.context import DEFAULT_BUDGET_TOKENS, Context, pack
 from kept.engine.graph import Graph
 from kept.engine.indexing import Indexer
@@ -113,6 +114,7 @@ class Service:
         self._maintain = Maintain(log, indexer, clock, ids)
         self._transfer = Transfer(log, self._ingest, indexer, clock, ids)
         self._graph = None if graph is None else Graph(graph, log)
+        self._conflicts = Conflicts(log, self._retrieve, self._graph, clock)
         self.understanding: Understanding | None = None
         if reading is not None:
             self.understanding = Understanding(
@@ -204,8 +206,12 @@ class Service:
         return [Understood(job, [found[one] for one in job.memory_ids if one in found]) for job in jobs]
 
     def related(self, result: AddResult, *, limit: int = 3) -> dict[str, list[Hit]]:
-        """Existing memories close to those that an add stored, by the new one's id: for the agent to settle conflicts."""
+        """Existing memories close to those that an add stored, by the new one's id."""
         return self._retrieve.related([stored.memory for stored in result.stored if stored.event == "ADD"], limit=limit)
+
+    def conflicts(self, result: AddResult) -> dict[str, list[Conflict]]:
+        """Existing memories that those which an add stored likely contradict, by the new one's id: for the agent to settle."""
+        return self._conflicts.of([stored.memory for stored in result.stored if stored.event == "ADD"])
 
     def import_sessions(
         self,

@@ -55,7 +55,7 @@ class LocalBackend:
         if self._work is not None:
             self.access.platform.service.read_in_background()
         named = {one.memory.id: one.memory for one in result.stored} if result else self.access.memories_of([job])
-        return wire.stored(job, result, named)
+        return wire.stored(job, result, named, self.access.conflicts(result) if result else {})
 
     def search(self, query: str, ids: Ids, filters: Mapping[str, Any] | None, options: Mapping[str, Any]) -> list[Json]:
         """Hits, best first."""

@@ -130,16 +130,17 @@ class Memory:
             categories: Put on each memory.
             immutable: Refuse later changes.
             idempotency_key: A second call with the same key stores nothing and answers as the first.
-            related: How many existing memories close to each new one to return, so that the agent can settle
-                conflicts.
+            related: How many existing memories close to each new one to return, and with them those that it likely
+                contradicts, so that the agent can settle it; 0 looks for neither.
             memory_type: `procedural_memory` stores the messages whole; for Mem0's callers.
             prompt: What a language model that reads the messages should keep to, besides the project's instructions.
             includes: What it should look for.
             excludes: What it should leave out.
 
         Returns:
-            `{"results": [{"id", "memory", "event": "ADD" | "REINFORCE", "related": […]}], "superseded": […],
-            "operation_id"}`. With a language model the facts that it found follow the statements, and `extractions` says
+            `{"results": [{"id", "memory", "event": "ADD" | "REINFORCE", "related": […], "conflicts": [{"id", "memory",
+            "why", "newer"}]}], "superseded": […], "operation_id"}`. `why` is `other value`, `opposite`, `other version`,
+            `denied` or `other number`. With a language model the facts that it found follow the statements, and `extractions` says
             how its reading went: what fails is tried again later, and is no error of this call.
 
         Raises:
@@ -171,7 +172,8 @@ class Memory:
         )
         wanted = related if len(result.stored) <= RELATED_UP_TO else 0
         close = self._service.related(result, limit=wanted) if wanted else {}
-        return shapes.added(result, close, self._service.understand(scope, result))
+        conflicts = self._service.conflicts(result) if wanted else {}
+        return shapes.added(result, close, self._service.understand(scope, result), conflicts)
 
     # --- recall ---
 

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from kept.domain.history import Operation
 from kept.domain.memory import MemoryRecord
+from kept.engine.conflicts import Conflict
 from kept.engine.ingest import AddResult
 from kept.engine.maintain import Change, Erasure, Step
 from kept.engine.retrieve import Hit
@@ -73,17 +74,25 @@ def hit(found: Hit, *, explain: bool) -> dict[str, Any]:
     return shape
 
 
-def added(result: AddResult, related: dict[str, list[Hit]], understood: Sequence[Understood] = ()) -> dict[str, Any]:
-    """What an add stored, each with the existing memories close to it; then the facts that a language model found in it."""
+def added(
+    result: AddResult,
+    related: Mapping[str, Sequence[Hit]],
+    understood: Sequence[Understood] = (),
+    conflicts: Mapping[str, Sequence[Conflict]] | None = None,
+) -> dict[str, Any]:
+    """What an add stored, each with the existing memories close to it and those that it likely contradicts.
+
+    Then the facts that a language model found in it.
+    """
     shape: dict[str, Any] = {
-        "results": [_stored(stored.memory, stored.event, related) for stored in result.stored],
+        "results": [_stored(stored.memory, stored.event, related, conflicts or {}) for stored in result.stored],
         "superseded": list(result.superseded),
         "skipped_messages": result.skipped_messages,
         "operation_id": result.operation_id,
     }
     for part in understood:
         events = {str(entry.get("id")): str(entry["event"]) for entry in part.job.results}
-        shape["results"] += [_stored(fact, events.get(fact.id, "ADD"), {}) for fact in part.facts]
+        shape["results"] += [_stored(fact, events.get(fact.id, "ADD"), {}, {}) for fact in part.facts]
         shape["superseded"] += [memory_id for memory_id, event in events.items() if event == "SUPERSEDE"]
     if understood:
         shape["extractions"] = [
@@ -92,7 +101,18 @@ def added(result: AddResult, related: dict[str, list[Hit]], understood: Sequence
     return shape
 
 
-def _stored(record: MemoryRecord, event: str, related: Mapping[str, list[Hit]]) -> dict[str, Any]:
+def conflict(found: Conflict) -> dict[str, Any]:
+    """An existing memory that a new one likely contradicts, why, and which of the two is newer."""
+    shape = {"id": found.memory.id, "memory": found.memory.text, "why": found.why, "newer": found.newer}
+    return shape | ({"relationship": found.relationship} if found.relationship else {})
+
+
+def _stored(
+    record: MemoryRecord,
+    event: str,
+    related: Mapping[str, Sequence[Hit]],
+    conflicts: Mapping[str, Sequence[Conflict]],
+) -> dict[str, Any]:
     return {
         "id": record.id,
         "memory": record.text,
@@ -104,6 +124,7 @@ def _stored(record: MemoryRecord, event: str, related: Mapping[str, list[Hit]]) 
             {"id": close.memory.id, "memory": close.memory.text, "score": close.score}
             for close in related.get(record.id, ())
         ],
+        "conflicts": [conflict(found) for found in conflicts.get(record.id, ())],
     }
 
 

@@ -14,6 +14,7 @@ from kept.domain.jobs import Job
 from kept.domain.memory import MemoryRecord, Message
 from kept.domain.scope import DEFAULT_PROJECT, ENTITY_IDS
 from kept.domain.spending import to_dollars
+from kept.engine.conflicts import Conflict
 from kept.engine.context import Context
 from kept.engine.ingest import AddResult
 from kept.engine.maintain import Step
@@ -113,8 +114,13 @@ def pending(job: Job) -> dict[str, Any]:
     }
 
 
-def stored(job: Job, result: AddResult | None, memories: Mapping[str, MemoryRecord]) -> dict[str, Any]:
-    """The answer to an add that was done at once."""
+def stored(
+    job: Job,
+    result: AddResult | None,
+    memories: Mapping[str, MemoryRecord],
+    conflicts: Mapping[str, Sequence[Conflict]] | None = None,
+) -> dict[str, Any]:
+    """The answer to an add that was done at once; `conflicts` of each new memory, where there are any."""
     superseded = list(result.superseded) if result else []
     operation = result.operation_id if result else None
     return {
@@ -124,7 +130,12 @@ def stored(job: Job, result: AddResult | None, memories: Mapping[str, MemoryReco
         "results": results(job, memories),
         "superseded": superseded,
         "operation_id": operation,
+        **({"conflicts": _conflicts(conflicts)} if conflicts else {}),
     }
+
+
+def _conflicts(found: Mapping[str, Sequence[Conflict]]) -> list[dict[str, Any]]:
+    return [{"new": new, **shapes.conflict(one)} for new, conflicts in found.items() for one in conflicts]
 
 
 def results(job: Job, memories: Mapping[str, MemoryRecord]) -> list[dict[str, Any]]:
