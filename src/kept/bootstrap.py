@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from datetime import UTC, datetime
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn
 
@@ -39,7 +39,7 @@ def build(settings: Settings) -> Service:
     """
     embedder = build_embedder(settings)
     log = open_log(settings.database, busy_timeout_s=settings.busy_timeout_s)
-    return _service(settings, log, embedder, _reading(settings, log) if has_models(settings) else None)
+    return _service(settings, log, embedder, cache(lambda: _reading(settings, log)))
 
 
 def has_models(settings: Settings) -> bool:
@@ -57,7 +57,7 @@ def _reading(settings: Settings, log: Log) -> Reading:
 
         jobs: Jobs = InMemoryJobs(log)  # type: ignore[arg-type]
         registry: Registry = InMemoryRegistry()
-        ledger: Ledger = InMemoryLedger()
+        ledger: Ledger = InMemoryLedger(log)  # type: ignore[arg-type]
     else:
         from kept.adapters.sqlite.control import open_control
         from kept.adapters.sqlite.ledger import open_ledger
@@ -96,7 +96,7 @@ def build_platform(settings: Settings) -> Platform:
     models = _models(settings, open_ledger(log.pool, path), registry)
     reading = Reading(jobs=jobs, models=models, settings_of=_settings_of(registry), categories=categories)
     return Platform(
-        service=_service(settings, log, embedder, reading if has_models(settings) else None),
+        service=_service(settings, log, embedder, lambda: reading),
         categories=categories,
         models=models,
         registry=registry,
@@ -250,7 +250,7 @@ def build_worker(settings: Settings, platform: Platform) -> Worker:
     return Worker(platform, build_sender(settings), event_days=settings.event_days, audit_days=settings.audit_days)
 
 
-def _service(settings: Settings, log: Log, embedder: Embedder, reading: Reading | None) -> Service:
+def _service(settings: Settings, log: Log, embedder: Embedder, desk: Callable[[], Reading]) -> Service:
     from kept.adapters.extractors.rules import RuleExtractor
     from kept.engine.service import Service
 
@@ -262,8 +262,9 @@ def _service(settings: Settings, log: Log, embedder: Embedder, reading: Reading 
         ids=_new_id,
         cache_bytes=settings.cache_bytes,
         prefer_user=settings.prefer_user,
-        reading=reading,
+        reading=desk() if has_models(settings) else None,
         graph=_graph(settings, log),
+        desk=desk,
     )
 
 

@@ -25,6 +25,9 @@ CLOSED_STATES: Final[frozenset[State]] = frozenset({"superseded", "invalidated"}
 HIDDEN_STATES: Final[frozenset[State]] = frozenset({"deleted", "erased"})
 """Never found; a deleted one is still there by id."""
 
+DERIVED_FROM: Final = "derived_from"
+"""The key of the metadata under which a memory that was made of others names them, so that an erase of one reaches it."""
+
 SOURCE_ROLES: Final = frozenset({"system"})
 """Kept in the episode, never made into memories: instructions to a model, not something anybody said."""
 
@@ -203,6 +206,12 @@ class MemoryRecord:
     def source_positions(self) -> tuple[int, ...]:
         """Indexes of its source messages in its episode, rising; none where it came from no single ones."""
         return tuple(sorted({*self.positions, *(() if self.position is None else (self.position,))}))
+
+    @property
+    def derived_from(self) -> frozenset[str]:
+        """Ids of the memories that it was made of by consolidation."""
+        named = self.metadata.get(DERIVED_FROM)
+        return frozenset(one for one in named if isinstance(one, str)) if isinstance(named, list) else frozenset()
 
     @property
     def session(self) -> str:

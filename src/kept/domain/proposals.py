@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import cached_property
+from itertools import pairwise
 from typing import Final, Literal, get_args
 
+from kept.domain.conflicts import Why, contradiction, newer, slots
 from kept.domain.history import permits
 from kept.domain.memory import CURRENT, MemoryRecord
 from kept.domain.scope import Scope
@@ -39,6 +41,9 @@ LEAST_WORDS: Final = 3
 """Words beyond function words of a memory that is found whole in another: fewer stand in many by chance."""
 MOST_LONGER: Final = 2
 """How many times as long the other may be: what is much longer says something else, and is found by other questions."""
+CONFLICTING: Final = 0.7
+"""Cosine similarity from which two memories are held against each other: with another number or a negation in one of them the texts of
+the tests stay above it; what states the same relationship is compared in any case."""
 EXPIRED_DAYS: Final = 90
 """After so many days nobody asks for what was only to be kept for a time; as long as a coding session's passing things are."""
 CLOSED_DAYS: Final = 365
@@ -53,6 +58,13 @@ at 0.5 twice as many, which are of less and less."""
 MOST_CLUSTERED: Final = 8
 """Memories shown together: some 300 tokens."""
 
+_CONFLICTS: Final[Mapping[Why, str]] = {
+    "other value": "Says another value of what has only one.",
+    "opposite": "Says the opposite.",
+    "other version": "Says another version of the same.",
+    "denied": "Denies what the other says.",
+    "other number": "The same words with another number.",
+}
 _NEGATIONS: Final = frozenset({"not", "no", "never", "none", "nothing", "without", "cannot", "nor", "neither"})
 _NOT: Final = "\0not"
 """What stands for a negation among the words; no text holds it."""
@@ -162,6 +174,29 @@ def merges(records: Sequence[MemoryRecord], near: Iterable[tuple[int, int, float
     return proposed
 
 
+def conflicts(records: Sequence[MemoryRecord], near: Iterable[tuple[int, int, float]]) -> list[Proposed]:
+    """What likely cannot both hold, by `domain.conflicts`: the one that speaks of the later time would stay.
+
+    Args:
+        records: Memories; of others than current ones nothing is proposed.
+        near: As of `merges`; those from `CONFLICTING` on are enough.
+    """
+    pairs = [(left, right) for left, right, similarity in near if similarity >= CONFLICTING]
+    found, closed = [], set[str]()
+    for left, right in dict.fromkeys((*_in_one_slot(records), *pairs)):
+        one, other = records[left], records[right]
+        if not _may_conflict(one, other) or (conflict := contradiction(one, other)) is None:
+            continue
+        stays = newer(one, other)
+        goes = other if stays is one else one
+        if closed.isdisjoint({one.id, other.id}) and _may_close(stays, goes):
+            closed.add(goes.id)
+            found.append(
+                Proposed(kind="supersede", memory_ids=(goes.id,), keeps=stays.id, why=_CONFLICTS[conflict.why])
+            )
+    return found
+
+
 def forgettable(records: Sequence[MemoryRecord], now: datetime) -> list[Proposed]:
     """What is of no use any more: expired or closed long ago, judged as very wrong, an assistant's small talk."""
     grouped: dict[tuple[str, Scope], list[str]] = defaultdict(list)
@@ -268,6 +303,25 @@ def _share_subject(one: MemoryRecord, other: MemoryRecord) -> bool:
         and one.speaker == other.speaker
         and not _are_echoes(one, other)
     )
+
+
+def _in_one_slot(records: Sequence[MemoryRecord]) -> list[tuple[int, int]]:
+    """Pairs of which one follows the other among what was said of the same relationship of the same subject."""
+    stated: dict[tuple[Scope, str, str], list[int]] = defaultdict(list)
+    for place, record in enumerate(records):
+        if record.state == CURRENT and record.relations:
+            for subject, relationship in slots(record):
+                stated[owner_of(record), subject, relationship].append(place)
+    return [pair for places in stated.values() for pair in pairwise(dict.fromkeys(places))]
+
+
+def _may_conflict(one: MemoryRecord, other: MemoryRecord) -> bool:
+    return one.state == other.state == CURRENT and owner_of(one) == owner_of(other) and not _are_echoes(one, other)
+
+
+def _may_close(stays: MemoryRecord, goes: MemoryRecord) -> bool:
+    """Whether the one may close the other: an assistant's word closes none of a person's."""
+    return permits(goes, "supersede") and not (stays.role == "assistant" and goes.role == "user")
 
 
 def _useless(record: MemoryRecord, now: datetime) -> str | None:

@@ -13,9 +13,11 @@ from kept.domain.memory import MemoryRecord
 from kept.domain.proposals import (
     CLUSTERED,
     COMPARED,
+    CONFLICTING,
     LEAST_SHOWN,
     Proposed,
     clusters,
+    conflicts,
     forgettable,
     merges,
 )
@@ -59,7 +61,7 @@ class Found:
     """What could be changed.
 
     Attributes:
-        proposed: Of each owner what says the same, then what is of no use, then what several show.
+        proposed: Of each owner what says the same, then what cannot both hold, what is of no use, what several show.
         fruitless: What a language model was asked about and saw nothing in: generalisations without a text.
         trouble: Why a language model was not asked about everything; None when it was, or there is none.
     """
@@ -117,6 +119,7 @@ class Consolidation:
         asked = iter(range(MOST_ASKED if ask and self._models.for_task("consolidation") is not None else 0))
         for records, near in self._owners(scope, condition):
             take(merges(records, near))
+            take(conflicts(records, near))
             take(forgettable(records, self._clock()))
             if trouble is None:
                 try:
@@ -149,7 +152,7 @@ class Consolidation:
         import numpy as np
 
         places, vectors = self._vectors(partition_id, records)
-        least = CLUSTERED if self._models.for_task("consolidation") is not None else COMPARED
+        least = CLUSTERED if self._models.for_task("consolidation") is not None else min(COMPARED, CONFLICTING)
         for start in range(0, len(places), _BLOCK):
             similarity = vectors[start : start + _BLOCK] @ vectors.T
             for row, column in np.argwhere(np.triu(similarity, start + 1) >= least):

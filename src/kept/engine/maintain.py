@@ -12,6 +12,7 @@ from itertools import islice
 from typing import Any, Final, NamedTuple, get_args
 
 from kept.domain.entities import entity_refs
+from kept.domain.filters import parse_filter
 from kept.domain.history import (
     NOT_UNDOABLE,
     Op,
@@ -24,7 +25,7 @@ from kept.domain.history import (
     to_microseconds,
 )
 from kept.domain.lexicon import is_finite, layout_fault
-from kept.domain.memory import CLOSED_STATES, MemoryRecord, State, text_hash
+from kept.domain.memory import CLOSED_STATES, DERIVED_FROM, MemoryRecord, State, text_hash
 from kept.domain.relations import first_person, relations
 from kept.domain.scope import Scope
 from kept.domain.text import hashed_terms
@@ -39,6 +40,9 @@ BATCH_RECORDS: Final = 1_000
 
 PAGE_OPERATIONS: Final = 100
 """Operations read at a time while looking for the one that took another back; mostly it is among the newest."""
+
+_IS_DERIVED: Final = parse_filter({f"metadata.{DERIVED_FROM}": "*"}, "any")
+_NOT_ERASED: Final[tuple[State, ...]] = tuple(state for state in ALL_STATES if state != "erased")
 
 _VOLATILE: Final = ("seq", "updated_at")
 """Fields that differ after a change was made and taken back."""
@@ -103,6 +107,16 @@ def _echoes(log: LogReader, record: MemoryRecord) -> list[str]:
         and not places.isdisjoint(other.source_positions)
         and not words.isdisjoint(hashed_terms(other.text))
     ]
+
+
+def _derived(log: LogReader, records: Sequence[MemoryRecord]) -> list[str]:
+    """Ids of what was made of any of these by consolidation: the words of an erased memory do not live on there."""
+    ids = {record.id for record in records}
+    found: list[str] = []
+    for owner in {Scope(project=record.project, user_id=record.user_id) for record in records}:
+        listing = Listing(scope=owner, condition=_IS_DERIVED, states=_NOT_ERASED)
+        found += [one.id for one in log.scan(listing) if not ids.isdisjoint(one.derived_from)]
+    return found
 
 
 class _Indexed(NamedTuple):
@@ -198,6 +212,39 @@ class Maintain:
             raise ConflictError(f"Memory {memory_id} is {record.state} already.")
         fields = {"state": "invalidated", "valid_to": at or self._clock()}
         return self._revise(project, "invalidate", "invalidate", [record], lambda _: fields, by)
+
+    def supersede(
+        self, project: str, memory_ids: Sequence[str], kept_id: str, by: By, *, from_then: bool = False
+    ) -> Change:
+        """Let one memory stand for others, in one operation: they are superseded by it, and linked both ways.
+
+        Args:
+            project: The boundary.
+            memory_ids: The others; they are current.
+            kept_id: What stays.
+            by: Who asks.
+            from_then: Whether they held only until it did; else they said the same, and it counts as said as often as all of them.
+
+        Raises:
+            NotFoundError: One of them does not exist.
+            ConflictError: One of the others is immutable, or one of them is not current.
+        """
+        kept = self._current(project, kept_id, "reinforce")
+        others = [self._current(project, memory_id, "supersede") for memory_id in dict.fromkeys(memory_ids)]
+        closed: dict[str, Any] = {"state": "superseded", "superseded_by": kept.id}
+        ends = kept.valid_from or kept.created_at
+        planned = [
+            (one, replace(one, **closed, valid_to=min(one.valid_to or ends, ends) if from_then else one.valid_to))
+            for one in others
+        ]
+        said = 0 if from_then else sum(1 + one.reinforced for one in others)
+        links = tuple(dict.fromkeys((*kept.supersedes, *(one.id for one in others))))
+        planned.append((kept, replace(kept, supersedes=links, reinforced=kept.reinforced + said)))
+        ops: list[Op] = ["supersede" for _ in others]
+        operation = self._operation(project, "supersede", by)
+        with self._log.write() as transaction:
+            _require_unchanged(transaction, planned)
+            return self._append(transaction, operation, [*ops, "reinforce"], planned, [None] * len(planned))
 
     def feedback(self, project: str, memory_id: str, value: str | None, by: By) -> Change:
         """Keep a person's verdict on a memory; later rankings use it."""
@@ -386,17 +433,23 @@ class Maintain:
         erased, messages = [], 0
         with self._log.write() as transaction:
             transaction.put_operation(operation)
-            for memory_id in memory_ids(transaction):
-                record = transaction.find(project, memory_id)
-                if record is None:
-                    raise NotFoundError(f"There is no memory {memory_id}; nothing was erased.")
-                if record.state == "erased":
-                    continue
-                self._erase_one(transaction, operation, record)
-                erased.append(memory_id)
+            waiting = list(memory_ids(transaction))
+            while waiting:
+                records = [self._erasable(transaction, project, memory_id) for memory_id in waiting]
+                present = [record for record in records if record.state != "erased"]
+                for record in present:
+                    self._erase_one(transaction, operation, record)
+                erased += [record.id for record in present]
+                waiting = _derived(transaction, present)
             if sources is not None:
                 messages = transaction.forget_sources(sources)
         return Erasure(memory_ids=tuple(erased), messages=messages, scrubbed=self._log.scrub())
+
+    def _erasable(self, transaction: Transaction, project: str, memory_id: str) -> MemoryRecord:
+        record = transaction.find(project, memory_id)
+        if record is None:
+            raise NotFoundError(f"There is no memory {memory_id}; nothing was erased.")
+        return record
 
     def _erase_one(self, transaction: Transaction, operation: Operation, record: MemoryRecord) -> None:
         revision = Revision(
@@ -532,6 +585,12 @@ class Maintain:
 
     # --- the one way to write ---
 
+    def _current(self, project: str, memory_id: str, op: Op) -> MemoryRecord:
+        record = self._changeable(project, memory_id, op)
+        if record.state != "active":
+            raise ConflictError(f"Memory {memory_id} is {record.state} already.")
+        return record
+
     def _changeable(self, project: str, memory_id: str, op: Op) -> MemoryRecord:
         record = self.get(project, memory_id)
         _require(record, op)
@@ -583,11 +642,8 @@ class Maintain:
             return Change(operation_id=None, memories=tuple(records))
         entries = self._new_entries(planned)
         with self._log.write() as transaction:
-            present = transaction.find_many(project, [before.id for before, _ in planned])
-            for before, _ in planned:
-                if present[before.id].seq != before.seq:
-                    raise ConflictError(f"Memory {before.id} was changed by somebody else just now. Try again.")
-            return self._append(transaction, operation, op, planned, entries)
+            _require_unchanged(transaction, planned)
+            return self._append(transaction, operation, [op] * len(planned), planned, entries)
 
     def _revise_all(
         self,
@@ -612,19 +668,22 @@ class Maintain:
             ]
             planned = _planned(records, lambda _: fields)
             if planned:
-                return self._append(transaction, operation, op, planned, [None] * len(planned))
+                return self._append(transaction, operation, [op] * len(planned), planned, [None] * len(planned))
         return Change(operation_id=None, memories=tuple(records))
 
     def _append(
         self,
         transaction: Transaction,
         operation: Operation,
-        op: Op,
+        ops: Sequence[Op],
         planned: Sequence[tuple[MemoryRecord, MemoryRecord]],
         entries: Sequence[IndexEntry | None],
     ) -> Change:
         transaction.put_operation(operation)
-        revisions = [self._revision(transaction, operation, op, before, after) for before, after in planned]
+        revisions = [
+            self._revision(transaction, operation, op, before, after)
+            for op, (before, after) in zip(ops, planned, strict=True)
+        ]
         results = [apply(before, revision) for (before, _), revision in zip(planned, revisions, strict=True)]
         transaction.append(revisions, results, entries, identity=self._indexer.identity)
         return Change(operation_id=operation.id, memories=tuple(results))
@@ -663,6 +722,14 @@ class Maintain:
 def _require(record: MemoryRecord, op: Op) -> None:
     if not permits(record, op):
         raise ConflictError(f"Memory {record.id} is immutable.")
+
+
+def _require_unchanged(transaction: Transaction, planned: Sequence[tuple[MemoryRecord, MemoryRecord]]) -> None:
+    """Refuse to write over what changed since it was read."""
+    present = transaction.find_many(planned[0][0].project, [before.id for before, _ in planned])
+    for before, _ in planned:
+        if present[before.id].seq != before.seq:
+            raise ConflictError(f"Memory {before.id} was changed by somebody else just now. Try again.")
 
 
 def _was_revised(transaction: Transaction, record: MemoryRecord) -> bool:

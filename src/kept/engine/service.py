@@ -6,12 +6,12 @@ the work to ingest, retrieve, maintain and transfer. Arguments are as callers gi
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from kept.domain.filters import And, Condition, Filter, Not, Or, parse_filter, positive_entities
 from kept.domain.history import Operation, Revision
@@ -57,6 +57,9 @@ from kept.ports import (
     Statistics,
 )
 
+if TYPE_CHECKING:
+    from kept.engine.proposals import Proposals
+
 MAX_TOP_K: Final = 1_000
 """As on Mem0's platform; who wants more wants a list."""
 MAX_QUERY_CHARACTERS: Final = 100_000
@@ -89,6 +92,7 @@ class Service:
         prefer_user: Whether, in chats with an assistant, what the user said ranks a little higher.
         reading: Lets a language model read what is stored; nothing does without.
         graph: Entities and relations as the log states them; nobody can ask for them without.
+        desk: Gives, when it is first needed, where proposals wait and who may be asked for some; nothing is proposed without.
     """
 
     def __init__(
@@ -104,6 +108,7 @@ class Service:
         prefer_user: bool = True,
         reading: Reading | None = None,
         graph: EntityGraph | None = None,
+        desk: Callable[[], Reading] | None = None,
     ) -> None:
         indexer = Indexer(embedder)
         self._log = log
@@ -120,6 +125,36 @@ class Service:
             self.understanding = Understanding(
                 log=log, ingest=self._ingest, retrieve=self._retrieve, indexer=indexer, clock=clock, reading=reading
             )
+
+        self._desk = desk
+        self._proposals: Proposals | None = None
+        self._indexer = indexer
+        self._ids = ids
+
+    @property
+    def proposals(self) -> Proposals:
+        """What consolidation proposes.
+
+        Raises:
+            ConfigurationError: The service was made without a desk.
+        """
+        if self._proposals is None:
+            if self._desk is None:
+                raise ConfigurationError("This service has nowhere to keep proposals.")
+            from kept.engine.consolidation import Consolidation
+            from kept.engine.proposals import Proposals
+
+            desk = self._desk()
+            self._proposals = Proposals(
+                log=self._log,
+                jobs=desk.jobs,
+                consolidation=Consolidation(self._log, self._indexer, desk.models, self._clock),
+                ingest=self._ingest,
+                maintain=self._maintain,
+                clock=self._clock,
+                ids=self._ids,
+            )
+        return self._proposals
 
     # --- remember ---
 
