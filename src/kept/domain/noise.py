@@ -33,7 +33,7 @@ def told_spans(text: str) -> Iterator[tuple[int, int]]:
 
 # --- output of machines ---
 
-_ODD: Final = re.compile(r"[^\w\s.,;!?'\"()\u2018-\u201d-]|[\d_]|[A-Z]{3}|\s{3}|\t|^ ?at |^--")
+_ODD: Final = re.compile(r"[^\w\s.,;!?'\"()\u2018-\u201d-]|[\d_]|[A-Z]{3}|\s{3}|\t|^(?: ?at|import|from|class) |^--")
 """Without any of these a line is prose; a guess that errs towards yes."""
 _LOG_LINE: Final = re.compile(
     r"\[?\d{4}-\d\d-\d\d[T ,]+\d\d:\d\d:\d\d|\[?\d\d:\d\d:\d\d|\[\s*\d+\.\d{3}|(?:TRACE|DEBUG|INFO|NOTICE)(?:[:\]|]|\s\s)|HEARTBEAT\b"

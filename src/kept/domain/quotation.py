@@ -16,6 +16,8 @@ _LABELLED: Final = re.compile(
 )
 """The beginning of a line of somebody: `[10:41] Ines: \u2026`, `Ines: \u2026`, `> \u2026`."""
 _QUOTATIONS: Final = {"\u201e": "\u201c\u201d", "\u201c": "\u201d", "\u00ab": "\u00bb", "\u300c": "\u300d"}
+_OTHERS: Final = re.compile('[:>"\u201c\u201e\u00ab\u300c]')
+"""Without any of these, all words are the speaker's own."""
 _QUOTATION_MARK: Final = re.compile('["\u201c\u201e\u00ab\u300c]')
 _FROM: Final = re.compile(r"(?mi)^(?:From|Von|De|Da|Sender):[ \t]*([^\n<]{1,80})")
 _HEADER: Final = re.compile(
@@ -63,9 +65,11 @@ def whole_sentences(text: str, start: int, end: int, limit: int) -> list[tuple[i
         end: Where to end, half-open.
         limit: Characters that a span of several sentences has at most.
     """
+    found = [(first + start, last + start) for first, last in sentence_spans(text[start:end])]
+    if not _OTHERS.search(text, start, end):
+        return found
     spans: list[tuple[int, int]] = []
-    for first, last in sentence_spans(text[start:end]):
-        following = (first + start, last + start)
+    for following in found:
         if spans and following[1] - spans[-1][0] <= limit and _is_one(text, spans[-1], following[0], limit):
             spans[-1] = (spans[-1][0], following[1])
         else:

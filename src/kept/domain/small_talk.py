@@ -153,20 +153,23 @@ _LEAD: Final = re.compile(
     re.IGNORECASE,
 )
 _ALWAYS_TALK: Final = (
-    r"(?i)(?:please )?(?:feel free to|one moment|(?:my |our |sincere )?apologi[esz]+\b|i (?:do )?(?:apologi[sz]e|appreciate (?:you|your|the))\b"
+    r"(?i)(?:please )?(?:feel free to|one moment"
     r"|if you .{0,90}\b(?:feel free|let me know|don't hesitate|just ask|i'm here)\b|(?:i'm|i am|i'll be|i will be|we're|we are) (?:always |right )?(?:here|available|ready)\b(?: (?:to|for|if|when|whenever|and)\b|\W*$)"
     r"|(?:please )?(?:don't|do not) hesitate|is there anything else"
     r"|(?:do|did) you (?:have|need) (?:any(?:thing)? )?(?:other|further|more|else)|anything else (?:you"
     r"|i)|if you (?:have|need) any (?:other|further|more|specific|questions|help)"
     r"|(?:i )?hope (?:this|that|it|these) helps?|(?:i'm |i am )?(?:happy|glad|here) to (?:help|listen"
-    r"|assist)|thank(?:s| you)(?: so much| very much| a lot| again)? for (?:your|the|sharing|telling|contacting|choosing"
-    r"|asking|listening|help|reaching|being|letting|all)"
+    r"|assist)"
     r"|(?:it's |it is |so )?(?:great|good|nice|lovely|wonderful) to (?:hear|see|meet|know|chat|talk)|glad (?:to hear|you|i could|it)|happy to hear"
     r"|(?:see|talk to|speak to|catch) (?:you|ya|u)\b(?! (?:have|are|can|need|should))|would you like\b|(?:do you )?want me to|(?:shall|should) (?:i|we)\b|(?:how|what) (?:can|may) i\b"
     # German, Spanish, French
     r"|(?:wie|womit|was) kann ich|soll ich|möchtest du|[¿¡]?quieres que|veux-tu que|voulez-vous que|(?:wenn|falls) (?:du|sie|ihr) .{0,20}fragen|[¿¡]?(?:en qué|cómo|qué) (?:te |le |os )?puedo|no dude|(?:que|comment) puis-je|n'hésit)"
 )
-_ASKS_TO_TELL: Final = r"(?i)(?:just |please )?let me know\b"
+_COURTESY: Final = (
+    r"(?i)(?:(?:just |please )?let me know|thank(?:s| you)(?: so much| very much| a lot| again)? for|(?:my |our |sincere )*apologi[esz]+"
+    r"|i (?:do )?(?:apologi[sz]e|appreciate (?:you|your|the)))\b"
+)
+"""Says nothing, unless much follows."""
 _SHORT_TALK: Final = (
     r"(?i)(?:let me (?:just |quickly |first |now |also |go ahead and )?(?:look|check|see|take"
     r"|think|find|dig|read|have|start|begin|run|search|investigate|examine|explore|try|pull|open"
@@ -182,8 +185,8 @@ _SHORT_TALK: Final = (
     r"|(?:great|good|nice|excellent|awesome|fantastic|amazing) (?:question|idea|point|job|work|news|to hear|choice|catch|call|stuff|start)\W*$"
     r"|how (?:wonderful|exciting|lovely|sweet|nice|cool|fun|awful|sad|terrible|frustrating)\b|what (?:a|an) (?:\w+ )?\w+\W*$"
     r"|(?:i'm|i am|we're|we are) (?:so |very |really |truly |just )*(?:sorry|glad|happy|proud|pleased|thrilled|delighted|thankful|grateful|excited|honou?red)"
-    r"(?: (?:to (?:hear|see|help|support|be)|for (?:you|your|the|all|this)|that (?:you|it|this)|of (?:you|us|him|her|them)|you|it|about (?:it|that)))?\b.{0,40}$"
-    r"|congrat(?:s|ulations)\b.{0,60}$|best of luck\b|(?:that|it|this|you) must (?:have|be|feel)\b|sounds (?:like|so|really|very|super|absolutely)\b|(?:i )?bet\b|here's to\b"
+    r"(?: (?:to (?:hear|see|help|support|be)|for (?:you|your|the|all|this)|that (?:you|it|this)|of (?:you|us|him|her|them)|you|it|about (?:it|that))\b.{0,40}$|\W*$)"
+    r"|(?:that|this|it) sounds\b.{0,40}$|congrat(?:s|ulations)\b.{0,60}$|best of luck\b|(?:that|it|this|you) must (?:have|be|feel)\b|sounds (?:like|so|really|very|super|absolutely)\b|(?:i )?bet\b|here's to\b"
     r"|(?:your|the|my) (?:support|friendship|help|encouragement|belief|trust|kindness)\b.{0,40}\bmeans?\b|(?:i'll|i will) (?:definitely |surely |make sure to )?(?:check (?:it|that|them) out"
     r"|keep (?:you|ya|going|pushing|that|it|an eye)|do my best)\b|keep (?:going|pushing|diving|rocking|in touch|me|us)\b|take your time\b|woo+\b|yum\b|agreed\b"
     r"|(?:you're|you are) (?:(?:absolutely |totally |completely |so |quite )*(?:right|correct|spot on)|a (?:genius|star|legend|hero|lifesaver)|the best|my hero|amazing|awesome)\b|you rock\b|my bad\b|i bet\b|no (?:stress|rush|idea)\b"
@@ -244,7 +247,7 @@ def is_small_talk(text: str, words: list[str], content: int) -> bool:
         return True
     body = _without_address(text, words)
     if body[: _LONGEST_OPENER + 1].lower().split(" ", 1)[0].rstrip(",.!?\n") in _OPENERS:
-        if re.match(_ALWAYS_TALK, body) or (content < _SAYS_MORE and re.match(_ASKS_TO_TELL, body)):
+        if re.match(_ALWAYS_TALK, body) or (content < _SAYS_MORE and re.match(_COURTESY, body)):
             return True
         if len(words) <= _SMALL_TALK and re.match(_SHORT_TALK, body):
             return not any(map(str.isdigit, body))
@@ -306,7 +309,7 @@ _ANNOUNCEMENT: Final = (
 _PINNED: Final = re.compile(r"\d|[`\"\u201c\u201e]|[\w)][/_@:=#][\w(]|\w\.\w")
 """A number, code, an identifier: what is decided while it is announced."""
 _GUESS: Final = (
-    r"(?i)(?:perhaps|maybe|or maybe|or perhaps|i (?:assume|guess|suppose|imagine|suspect)|it (?:seems|sounds like|could|might|may)|you (?:might|must|may|probably|seem))\b(?! want| like| also| consider| help| need to| wish)"
+    r"(?i)(?:perhaps|maybe|or maybe|or perhaps|i (?:assume|guess|suppose|imagine|suspect)|it (?:seems|sounds like|could|might|may)\b|you (?:might|must|may|probably|seem)\b(?! want| like| also| consider| help| need to| wish))"
     r"|(?:it's|it is|that's) (?:probably|perhaps|maybe|likely|possibly)\b"
 )
 

@@ -16,6 +16,9 @@ _MODELS: Final = frozenset({"assistant", "ai", "bot", "model", "chatbot"})
 _LEANING: Final = 4
 """Content words up to which an answer needs its question (`Two cups a day, never after noon.`)."""
 
+_SUBJECTS: Final = frozenset({"i", "i'm", "i've", "we", "we're", "we've", "my", "our"})
+"""With these an answer is a sentence of its own."""
+
 
 class RuleExtractor:
     """The default extractor: no model, no network, some 100 µs a message."""
@@ -48,7 +51,12 @@ def _is_needed(
     if _voice(messages[position]) == "person" and is_specific(question.text, content_words(question.text)[0]):
         return True
     answers = said[position + 1 : position + 2]
-    return not answers or any(0 < content_words(answer.text)[1] <= _LEANING for answer in answers[0][:1])
+    return not answers or any(map(_leans, answers[0][:1]))
+
+
+def _leans(answer: Statement) -> bool:
+    words, content = content_words(answer.text)
+    return content <= _LEANING and _SUBJECTS.isdisjoint(words)
 
 
 def _draft(statement: Statement, message: Message, position: int, said_at: datetime) -> Draft:
