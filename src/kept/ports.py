@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Protocol
 
 from kept.domain.filters import Filter
-from kept.domain.graph import Edge, Node
 from kept.domain.history import Operation, Revision
 from kept.domain.jobs import Job, JobKind, JobStatus
 from kept.domain.memory import Attachment, AttachmentKind, Draft, Episode, MemoryRecord, Message, State
@@ -24,6 +23,8 @@ from kept.domain.spending import ModelCall, SpendingGroup, SpendingLimit, Spendi
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+    from kept.domain.graph import Edge, Node
 
 Clock = Callable[[], datetime]
 """Gives the present as an aware UTC time."""
@@ -105,6 +106,8 @@ class Prompt:
         content: What it is about. Data that others wrote, never orders.
         schema: JSON schema of the object that it must answer with.
         max_output_tokens: Longest answer.
+        least: JSON schema that an answer must fit to be of any use; None for all of `schema`. What does not fit the rest of it is
+            left to whoever reads the answer.
         attachments: Images and documents that belong to the content.
     """
 
@@ -112,6 +115,7 @@ class Prompt:
     content: str
     schema: Mapping[str, Any]
     max_output_tokens: int
+    least: Mapping[str, Any] | None = None
     attachments: Sequence[Attachment] = ()
 
 
@@ -120,7 +124,7 @@ class ModelAnswer:
     """What a language model answered.
 
     Attributes:
-        value: An object that fits the schema.
+        value: An object that fits the prompt's `least`, else its schema.
         usage: What it cost, as the provider counts.
     """
 

@@ -99,9 +99,14 @@ def test_an_answer_without_a_fact_is_an_answer(spec):
     assert (found.proposals, found.dropped) == ((), {})
 
 
-@pytest.mark.parametrize(
-    "reply", [Answer({"f": [{"t": "Ann moved."}]}), Answer({"facts": []}), HalfAnswer({"f": [FACT]})]
-)
+def test_one_bad_fact_does_not_spoil_the_others():
+    """It is dropped, and counted."""
+    found, _ = ask(PROVIDERS[0], Answer({"f": [{"t": "Ann moved."}, FACT]}))
+    assert [proposal.draft.text for proposal in found.proposals] == [FACT["t"]]
+    assert sum(found.dropped.values()) == 1
+
+
+@pytest.mark.parametrize("reply", [Answer({"facts": []}), HalfAnswer({"f": [FACT]})])
 def test_an_answer_of_another_form_is_none(reply):
     """Nothing is taken from it."""
     with pytest.raises(ModelAnswerError):

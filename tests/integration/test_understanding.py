@@ -465,3 +465,18 @@ def test_an_image_goes_to_a_model_that_can_see_it_and_stays_a_reference_for_othe
     )
     assert "https://photos.example/rex.jpg" in store.model.prompts[-1].content
     assert "attachments" not in part.job.payload
+
+
+def test_a_deleted_turn_is_no_context_either():
+    store = Store([answer(), answer()])
+    first, _ = store.say("My sister Mia visits Rome.", "Rowing keeps me fit.")
+    store.service.delete("default", [first.stored[0].memory.id])
+    turns = [f"On day {day} I walked {day} miles along the river and wrote about it." for day in range(200)]
+    private = "My password hint is the name of my first cat."
+    result = store.service.add(ANA, [*turns[:100], private, *turns[100:]])
+    hidden = next(one.memory for one in result.stored if one.memory.text == private)
+    store.service.delete("default", [hidden.id])
+    store.model._answer = lambda _: answer()
+    jobs = store.read_due()
+    assert len(jobs) > 1
+    assert not any(text in prompt.content for prompt in store.model.prompts[1:] for text in (private, "Mia"))

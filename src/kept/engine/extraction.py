@@ -34,6 +34,8 @@ NAME_CHARACTERS: Final = 60
 """Of a speaker's name."""
 LEAST_OUTPUT_TOKENS: Final = 1_024
 """Room for an answer of some ten facts, or for what a model thinks before a short one."""
+_LEAST: Final[Mapping[str, Any]] = {"type": "object", "properties": {"f": {"type": "array"}}, "required": ["f"]}
+"""One bad fact does not spoil the others: `domain.facts` looks at each."""
 _TAG: Final = re.compile(r"<(?=\s*/?\s*(?:memories|earlier|turns)\b)", re.IGNORECASE)
 
 
@@ -87,6 +89,7 @@ def prompt(
         ),
         content=content,
         schema=facts.schema(near=bool(near), categories=bool(wishes.categories)),
+        least=_LEAST,
         max_output_tokens=LEAST_OUTPUT_TOKENS + sum(count_tokens(message.content) for _, message in part.messages),
         attachments=tuple(attachments),
     )

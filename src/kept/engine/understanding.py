@@ -264,7 +264,11 @@ class Understanding:
         if not kept:
             return None
         messages = with_attachments(kept, job)
-        part = replace(whole[number], messages=[(place, one) for (place, _), one in zip(kept, messages, strict=True)])
+        part = replace(
+            whole[number],
+            messages=[(place, one) for (place, _), one in zip(kept, messages, strict=True)],
+            context=_without([episode.messages[place] for place in hidden], whole[number].context),
+        )
         return _Material(
             episode=episode,
             part=part,
@@ -461,6 +465,12 @@ def _as_given(stored: Sequence[Message], given: Sequence[Message]) -> list[Messa
     """The messages as they are kept, with the attachments that they came with, which no log keeps."""
     came_with = {(message.role, message.content): message.attachments for message in given if message.attachments}
     return [replace(message, attachments=came_with.get((message.role, message.content), ())) for message in stored]
+
+
+def _without(deleted: Sequence[Message], context: Sequence[Message]) -> list[Message]:
+    """Earlier turns, without those that were deleted; a long turn is cut to its end."""
+    gone = [message.content.strip() for message in deleted]
+    return [turn for turn in context if not any(text.endswith(turn.content.lstrip("… ")) for text in gone)]
 
 
 def _subject(scope: Scope) -> str:

@@ -17,7 +17,7 @@ from kept.adapters.models.access import Access
 from kept.adapters.models.connection import complete, connect, told
 from kept.domain.memory import Attachment, AttachmentKind
 from kept.domain.spending import MICROS_PER_DOLLAR, Usage
-from kept.domain.text import count_tokens
+from kept.domain.text import clean, count_tokens
 from kept.errors import ModelAnswerError
 from kept.ports import ModelAnswer, Prompt
 
@@ -173,7 +173,7 @@ class PydanticAIModel:
             ModelAnswerError: There is none that fits the schema.
         """
         value, fault = _parsed(response)
-        fault = fault or _misfit(value, prompt.schema)
+        fault = fault or _misfit(value, prompt.least or prompt.schema)
         if fault:
             spent = {"input_tokens": usage.input_tokens, "output_tokens": usage.output_tokens}
             raise ModelAnswerError(f"{self.name} {fault}.", **spent)
@@ -187,10 +187,10 @@ class PydanticAIModel:
 def _request(prompt: Prompt, provider: str) -> ModelRequest:
     from pydantic_ai.messages import ModelRequest, UserPromptPart
 
-    content: list[UserContent] = [prompt.content]
-    content += [_sendable(attachment, provider) for attachment in prompt.attachments]
-    parts = [UserPromptPart(content=content if prompt.attachments else prompt.content)]
-    return ModelRequest(parts=parts, instructions=prompt.instructions)
+    text = clean(prompt.content)
+    attached = [_sendable(attachment, provider) for attachment in prompt.attachments]
+    parts = [UserPromptPart(content=[text, *attached] if attached else text)]
+    return ModelRequest(parts=parts, instructions=clean(prompt.instructions))
 
 
 def _sendable(attachment: Attachment, provider: str) -> UserContent:
