@@ -286,11 +286,12 @@ def _is_inside(short: Sequence[str], long: Sequence[str]) -> bool:
 
 
 def _differ_in_little(left: _Compared, right: _Compared) -> bool:
-    """Whether no number, name or negation is in the one and not in the other."""
+    """Whether no number, name or negation is in the one and not in the other, and what is in both comes in one order."""
     one, other = Counter(left.words), Counter(right.words)
     differing = {*(one - other), *(other - one)}
     telling = _NOT in differing or any(any(map(str.isdigit, word)) for word in differing)
-    return not telling and left.record.entities == right.record.entities
+    shared = [[word for word in words if word not in differing] for words in (left.words, right.words)]
+    return not telling and shared[0] == shared[1] and left.record.entities == right.record.entities
 
 
 def _share_subject(one: MemoryRecord, other: MemoryRecord) -> bool:
