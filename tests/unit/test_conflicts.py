@@ -7,7 +7,8 @@ from datetime import timedelta
 import pytest
 
 from kept.domain.conflicts import contradiction, newer, slots
-from kept.domain.relations import first_person, relations
+from kept.domain.memory import first_person
+from kept.domain.relations import relations
 from kept.domain.scope import Scope
 from kept.testing.fakes import START, record
 

@@ -8,14 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kept.domain.relations import (
-    MAX_RELATIONS,
-    canonical,
-    first_person,
-    is_single_valued,
-    opposite,
-    relations,
-)
+from kept.domain.memory import first_person
+from kept.domain.relations import MAX_RELATIONS, relations
+from kept.domain.relationships import canonical, is_single_valued, opposite
 from kept.domain.scope import Scope
 
 STATED = [

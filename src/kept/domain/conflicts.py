@@ -9,8 +9,8 @@ from datetime import datetime
 from typing import Final, Literal
 
 from kept.domain.graph import stated
-from kept.domain.memory import MemoryRecord, Relation
-from kept.domain.relations import first_person, is_single_valued, opposite
+from kept.domain.memory import MemoryRecord, Relation, first_person
+from kept.domain.relationships import is_single_valued, opposite
 from kept.domain.text import terms
 
 Why = Literal["other value", "opposite", "other version", "denied", "other number"]

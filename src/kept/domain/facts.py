@@ -27,7 +27,7 @@ from kept.domain.memory import (
 )
 from kept.domain.parts import Part
 from kept.domain.redaction import redact
-from kept.domain.relations import canonical
+from kept.domain.relationships import canonical
 from kept.domain.support import Source, Sources, plain
 from kept.domain.temporal import parse_when
 from kept.domain.text import clean, normalise

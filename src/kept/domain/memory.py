@@ -246,6 +246,13 @@ def speaker_of(role: str | None, name: str | None) -> str | None:
     return name or role
 
 
+def first_person(scope: Scope, role: str | None, speaker: str | None) -> str | None:
+    """Whom "I" means in what somebody said: who has a name, else the user; nobody where an assistant or a tool speaks."""
+    if speaker is not None and speaker != role:
+        return speaker
+    return scope.user_id or role if role in {None, "user"} else None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
     """A memory about to be stored: what extraction, a caller or an importer hands to the engine.

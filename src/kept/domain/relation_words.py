@@ -40,15 +40,6 @@ ADVERBS: Final = _words(
 )
 """Words between subject and verb, or after it, that change nothing."""
 
-# --- relationships ---
-
-SINGLE_VALUED: Final = _words(
-    "lives_in moved_to works_at job married_to name age birthday born_in from diet port host address path version is when boss "
-    "manager wife husband spouse mother father mom mum dad girlfriend boyfriend landlord email phone timezone time_zone nationality "
-    "size budget deadline url branch region password database editor shell os employer role title price cost wage salary"
-)
-"""Relationships of which a new value likely replaces the old: what people and things have one of."""
-
 # --- subjects ---
 
 FIRST_PERSON: Final = _words("i we ich wir yo nosotros nosotras je nous me")

@@ -16,66 +16,18 @@ from typing import Final, Literal
 from kept.domain import relation_words as words
 from kept.domain.entities import is_common
 from kept.domain.memory import Relation
-from kept.domain.scope import Scope
+from kept.domain.relationships import canonical, is_single_valued
 
-__all__ = [
-    "MAX_RELATIONS",
-    "MENTIONED_WITH",
-    "canonical",
-    "first_person",
-    "is_single_valued",
-    "opposite",
-    "relations",
-]
+__all__ = ["MAX_RELATIONS", "relations"]
 
 MAX_RELATIONS: Final = 16
 """Relations kept of one text: a statement states one or two, more are a list."""
-MENTIONED_WITH: Final = "mentioned_with"
-"""Between what stands in one memory together, where no more is known; computed from mentions, never stored."""
 _SCANNED: Final = 2_000
 """Characters looked at: statements have at most 600, and whole messages state what they state early."""
 _VERB_WITHIN: Final = 8
 """Words in which the verb must come: before a later one stands no name."""
 _MOST_WORDS: Final = 4
 """Words of a subject or object: longer ones are descriptions."""
-
-# --- relationships ---
-
-_SINGLE_BEGINNINGS: Final = ("favourite_", "default_", "preferred_", "lieblings", "main_", "current_", "primary_")
-_SAME: Final[Mapping[str, str]] = {
-    "resides_in": "lives_in",
-    "works_for": "works_at",
-    "employed_by": "works_at",
-    "works_as": "job",
-    "loves": "likes",
-    "enjoys": "likes",
-    "hates": "dislikes",
-    "using": "uses",
-    "is_married_to": "married_to",
-}
-"""What others call a relationship that has a name here."""
-_OPPOSITES: Final[Mapping[str, str]] = {"likes": "dislikes", "dislikes": "likes"}
-_NO_WORD: Final = re.compile(r"\W+")
-_COLOR: Final = re.compile(r"(?<![^_])color(?=_|$)")
-
-
-def canonical(relationship: str) -> str:
-    """A relationship's name as it is compared: snake case, one spelling (`favourite_colour`), one word for one thing."""
-    name = _NO_WORD.sub("_", relationship.casefold()).strip("_")
-    name = _COLOR.sub("colour", name.replace("favorite", "favourite"))
-    return _SAME.get(name, name)
-
-
-def is_single_valued(relationship: str) -> bool:
-    """Whether a new value likely replaces the old (where somebody lives) rather than joining it (what somebody likes)."""
-    name = canonical(relationship)
-    return name in words.SINGLE_VALUED or name.startswith(_SINGLE_BEGINNINGS)
-
-
-def opposite(relationship: str) -> str | None:
-    """The relationship that cannot hold between the same two at the same time, if there is one."""
-    return _OPPOSITES.get(canonical(relationship))
-
 
 # --- verbs ---
 
@@ -235,13 +187,6 @@ def relations(text: str, *, speaker: str | None = None) -> tuple[Relation, ...]:
         for one in _read(clause, speaker):
             found.setdefault((one.source.casefold(), one.relationship, one.target.casefold()), one)
     return tuple(found.values())[:MAX_RELATIONS]
-
-
-def first_person(scope: Scope, role: str | None, speaker: str | None) -> str | None:
-    """Whom "I" means in what somebody said: who has a name, else the user; nobody where an assistant or a tool speaks."""
-    if speaker is not None and speaker != role:
-        return speaker
-    return scope.user_id or role if role in {None, "user"} else None
 
 
 # --- clauses ---

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
 from kept.domain.access import Principal, Role
@@ -22,7 +22,6 @@ from kept.domain.history import Operation
 from kept.domain.jobs import DELETIONS, DONE, EVENT_KINDS, Job, JobKind, JobStatus, succeeded
 from kept.domain.memory import MemoryRecord, Message
 from kept.domain.scope import ANY, ENTITY_IDS, MAX_ID_LENGTH, Scope
-from kept.engine.conflicts import Conflict
 from kept.engine.context import DEFAULT_BUDGET_TOKENS, Context
 from kept.engine.ingest import AddRequest, AddResult, scoped_key
 from kept.engine.maintain import By, Change, Erasure, Step
@@ -32,6 +31,9 @@ from kept.engine.retrieve import Hit, TakesLongerError
 from kept.engine.service import Filters
 from kept.errors import ConflictError, InvalidInputError, KeptError, NotFoundError, ScopeError
 from kept.ports import AuditEntry, EntitySummary, JobListing
+
+if TYPE_CHECKING:
+    from kept.engine.conflicts import Conflict
 
 ENTITY_TYPES: Final[Mapping[str, str]] = {"user": "user_id", "agent": "agent_id", "app": "app_id", "run": "run_id"}
 """Mem0's entity types, and the id that memories of each are stored under."""

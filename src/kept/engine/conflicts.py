@@ -9,9 +9,8 @@ from typing import Final
 from kept.domain.conflicts import Why, contradiction, newer, slots
 from kept.domain.memory import MemoryRecord
 from kept.domain.scope import Scope
-from kept.engine.graph import Graph
 from kept.engine.retrieve import Retrieve
-from kept.ports import LATEST, Clock, Listing, LogReader
+from kept.ports import LATEST, Clock, EntityGraph, Listing, LogReader
 
 MOST_CONFLICTS: Final = 3
 """Suggested for one memory: as many as memories close to it."""
@@ -41,7 +40,7 @@ class Conflict:
 class Conflicts:
     """Looks for likely conflicts."""
 
-    def __init__(self, log: LogReader, retrieve: Retrieve, graph: Graph | None, clock: Clock) -> None:
+    def __init__(self, log: LogReader, retrieve: Retrieve, graph: EntityGraph | None, clock: Clock) -> None:
         self._log = log
         self._retrieve = retrieve
         self._graph = graph
@@ -84,11 +83,10 @@ class Conflicts:
             states=LATEST,
             today=self._clock().date(),
         )
-        projection = self._graph.projection
         edges = [
             edge
             for source, relationship in wanted
-            for edge in projection.edges(listing, [source], limit=_SAME_SLOT, relationship=relationship)
+            for edge in self._graph.edges(listing, [source], limit=_SAME_SLOT, relationship=relationship)
         ]
         known = self._log.by_keys(list(dict.fromkeys(edge.memory_key for edge in edges)))
         return [other for other in known.values() if _same_owner(record.scope, other.scope)]
@@ -97,7 +95,7 @@ class Conflicts:
         """Merges of the owner; asked for only where relations are compared."""
         if self._graph is None or not record.relations:
             return {}
-        return self._graph.projection.aliases(record.project, record.user_id)
+        return self._graph.aliases(record.project, record.user_id)
 
 
 def _same_owner(one: Scope, other: Scope) -> bool:

@@ -15,9 +15,10 @@ from itertools import pairwise
 from typing import Final
 
 from kept.domain.entities import name_key
-from kept.domain.graph import Edge, Likeness, Node, likenesses
+from kept.domain.graph import Edge, Node
+from kept.domain.likeness import Likeness, likenesses
 from kept.domain.memory import CURRENT, State
-from kept.domain.relations import MENTIONED_WITH, canonical
+from kept.domain.relationships import MENTIONED_WITH, canonical
 from kept.domain.scope import ANY, Scope
 from kept.domain.text import STOP_WORDS
 from kept.errors import InvalidInputError, NotFoundError, ScopeError
@@ -112,11 +113,6 @@ class Graph:
     def __init__(self, projection: EntityGraph, log: LogReader) -> None:
         self._projection = projection
         self._log = log
-
-    @property
-    def projection(self) -> EntityGraph:
-        """What it asks, for maintenance."""
-        return self._projection
 
     # --- asking ---
 

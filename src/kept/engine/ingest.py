@@ -24,11 +24,11 @@ from kept.domain.memory import (
     Episode,
     MemoryRecord,
     Message,
+    first_person,
     repeat_key,
     speaker_of,
     text_hash,
 )
-from kept.domain.relations import first_person, relations
 from kept.domain.scope import Scope
 from kept.engine.indexing import Indexer
 from kept.errors import ConflictError, InvalidInputError, KeptError, NotFoundError, StoreBusyError
@@ -540,6 +540,8 @@ def _verbatim(messages: Sequence[Message]) -> list[Draft]:
 
 def _complete(draft: Draft, request: AddRequest) -> Draft:
     """The draft with what the whole request says of each; entities and relations by rule where none were handed over."""
+    from kept.domain.relations import relations  # made late: nobody who only reads waits for its words
+
     speaker = first_person(request.scope, draft.role, draft.speaker)
     stated = draft.relations or (() if draft.kind == "code" else relations(draft.text, speaker=speaker))
     return replace(

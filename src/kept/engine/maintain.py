@@ -25,8 +25,7 @@ from kept.domain.history import (
     to_microseconds,
 )
 from kept.domain.lexicon import is_finite, layout_fault
-from kept.domain.memory import CLOSED_STATES, DERIVED_FROM, MemoryRecord, State, text_hash
-from kept.domain.relations import first_person, relations
+from kept.domain.memory import CLOSED_STATES, DERIVED_FROM, MemoryRecord, State, first_person, text_hash
 from kept.domain.scope import Scope
 from kept.domain.text import hashed_terms
 from kept.engine.indexing import Indexer
@@ -196,6 +195,8 @@ class Maintain:
         if "text" in changed:
             changed["hash"] = text_hash(changed["text"])
             changed.setdefault("entity_refs", entity_refs(changed["text"]))
+            from kept.domain.relations import relations
+
             speaker = first_person(record.scope, record.role, record.speaker)
             changed.setdefault("relations", relations(changed["text"], speaker=speaker))
         return self._revise(project, "update", "update", [record], lambda _: changed, by)

@@ -20,9 +20,7 @@ from kept.domain.scope import Scope
 from kept.domain.temporal import parse_day, parse_when
 from kept.domain.text import clean
 from kept.engine import intake
-from kept.engine.conflicts import Conflict, Conflicts
 from kept.engine.context import DEFAULT_BUDGET_TOKENS, Context, pack
-from kept.engine.graph import Graph
 from kept.engine.indexing import Indexer
 from kept.engine.ingest import AddRequest, AddResult, Ingest
 from kept.engine.maintain import ALL_STATES, By, Change, Erasure, Maintain, Step
@@ -58,6 +56,8 @@ from kept.ports import (
 )
 
 if TYPE_CHECKING:
+    from kept.engine.conflicts import Conflict
+    from kept.engine.graph import Graph
     from kept.engine.proposals import Proposals
 
 MAX_TOP_K: Final = 1_000
@@ -118,8 +118,7 @@ class Service:
         self._retrieve = Retrieve(log, self._residents, indexer, clock, reranker=reranker, prefer_user=prefer_user)
         self._maintain = Maintain(log, indexer, clock, ids)
         self._transfer = Transfer(log, self._ingest, indexer, clock, ids)
-        self._graph = None if graph is None else Graph(graph, log)
-        self._conflicts = Conflicts(log, self._retrieve, self._graph, clock)
+        self._projection = graph
         self.understanding: Understanding | None = None
         if reading is not None:
             self.understanding = Understanding(
@@ -246,7 +245,10 @@ class Service:
 
     def conflicts(self, result: AddResult) -> dict[str, list[Conflict]]:
         """Existing memories that those which an add stored likely contradict, by the new one's id: for the agent to settle."""
-        return self._conflicts.of([stored.memory for stored in result.stored if stored.event == "ADD"])
+        from kept.engine.conflicts import Conflicts
+
+        conflicts = Conflicts(self._log, self._retrieve, self._projection, self._clock)
+        return conflicts.of([stored.memory for stored in result.stored if stored.event == "ADD"])
 
     def import_sessions(
         self,
@@ -451,9 +453,11 @@ class Service:
         Raises:
             ConfigurationError: The service was made without one.
         """
-        if self._graph is None:
+        from kept.engine.graph import Graph
+
+        if self._projection is None:
             raise ConfigurationError("This service was made without a graph; give it one (`graph=`).")
-        return self._graph
+        return Graph(self._projection, self._log)
 
     def listing(self, scope: Scope, filters: Filters = None) -> Listing:
         """The memories that a search would find, as the graph takes them.
@@ -577,14 +581,14 @@ class Service:
         with suppress(StoreReadOnlyError):
             self._log.scrub()
         yield from self._maintain.verify(project, progress)
-        if self._graph is not None:
-            yield from self._graph.projection.verify(project)
+        if self._projection is not None:
+            yield from self._projection.verify(project)
 
     def rebuild(self, project: str | None = None, progress: Progress | None = None) -> int:
         """Make current state and index again from the log; how many memories were written."""
         written = self._maintain.rebuild(project, progress)
-        if self._graph is not None:
-            self._graph.projection.rebuild(project)
+        if self._projection is not None:
+            self._projection.rebuild(project)
         self._residents.forget()
         return written
 

@@ -13,8 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from kept.domain.jobs import Job, succeeded
-from kept.domain.memory import MemoryRecord
-from kept.domain.relations import first_person
+from kept.domain.memory import MemoryRecord, first_person
 from kept.domain.scope import Scope
 from kept.domain.support import Source, Sources
 from kept.domain.text import count_tokens

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from kept.domain.history import Operation
 from kept.domain.memory import MemoryRecord
-from kept.engine.conflicts import Conflict
 from kept.engine.ingest import AddResult
 from kept.engine.maintain import Change, Erasure, Step
 from kept.engine.retrieve import Hit
 from kept.engine.understanding import Understood
 from kept.ports import EntitySummary, Statistics
+
+if TYPE_CHECKING:
+    from kept.engine.conflicts import Conflict
 
 _HISTORY_EVENTS: Final = {"add": "ADD", "update": "UPDATE", "delete": "DELETE"}
 """Mem0's three; Kept's other operations keep their own names, in capitals."""

@@ -14,7 +14,6 @@ from kept.domain.jobs import Job
 from kept.domain.memory import MemoryRecord, Message
 from kept.domain.scope import DEFAULT_PROJECT, ENTITY_IDS
 from kept.domain.spending import to_dollars
-from kept.engine.conflicts import Conflict
 from kept.engine.context import Context
 from kept.engine.ingest import AddResult
 from kept.engine.maintain import Step
@@ -25,6 +24,7 @@ from kept.sdk.shapes import iso
 if TYPE_CHECKING:
     from kept.domain.access import Role
     from kept.domain.spending import SpendingTotal, Standing
+    from kept.engine.conflicts import Conflict
     from kept.engine.entities import Entity
     from kept.engine.keys import ApiKey
     from kept.engine.links import Link
