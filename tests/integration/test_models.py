@@ -90,6 +90,15 @@ def test_what_is_asked_is_all_there_and_no_more(spec):
     assert ('"temperature": 0.0' in written) == (spec != RESPONSES)  # it always reasons, and then takes none
 
 
+@every_model
+def test_text_that_no_request_can_carry_is_made_fit_for_it(spec):
+    """A lone surrogate, from a log that was cut in the middle of a character."""
+    prompt = Prompt(instructions="i", content="half \ud83d of it", schema=SCHEMA, max_output_tokens=100)
+    asked = Asked(spec, Answer(VALUE), prompt=prompt)
+    assert asked.answer.value == VALUE
+    assert "half \ufffd of it" in json.dumps(asked.request.body, ensure_ascii=False)
+
+
 def test_a_temperature_is_passed_on():
     """What the settings say."""
     assert Asked(ANTHROPIC, Answer(VALUE), temperature=0.7).request.body["temperature"] == 0.7
@@ -333,6 +342,15 @@ def test_a_key_that_is_missing_is_an_error_before_anything_is_asked():
 
     with pytest.raises(ConfigurationError, match="set OPENAI_API_KEY"):
         open_model(CHAT, Access(key=missing), timeout_s=1).ask(PROMPT)
+
+
+@pytest.mark.parametrize("key", ["ключ", "sk-1\nsk-2", "“sk-1”"])
+def test_a_key_that_was_copied_badly_is_said_before_anything_is_asked(key):
+    """Without showing it."""
+    asked = Asked(CHAT, Answer(VALUE), key=key)
+    assert isinstance(asked.error, ConfigurationError)
+    assert key not in str(asked.error)
+    assert asked.requests == []
 
 
 @pytest.mark.parametrize(

@@ -82,6 +82,10 @@ async def connect(name: str, access: Access) -> AsyncIterator[Provider[Any]]:
     from pydantic_ai.exceptions import UserError
 
     key = None if access.key is None else access.key()
+    if key is not None and not (key.isascii() and key.isprintable()):
+        raise ConfigurationError(
+            f"The key for {name} ({access.source}) holds characters that no key has; copy it again."
+        )
     # Without a time-out of its own: who asks says how long it may take.
     async with httpx2.AsyncClient(verify=_certificates(), timeout=None) as http:
         try:
