@@ -23,6 +23,7 @@ from typing import Any
 
 from kept import Memory, __version__
 from kept.domain.entities import entities
+from kept.domain.temporal import resolve_dates
 from kept.domain.text import terms
 from kept.settings import Settings
 
@@ -128,6 +129,7 @@ class Tally:
             "labels": self.labels,
             "facts missed %": _share(self.count("missed"), self.labels),
             "wrong speaker": self.count("speaker"),
+            "other type": self.count("type"),
             "dated labels": self.dated,
             "wrong date": self.count("date"),
             "date missed": self.count("undated"),
@@ -160,6 +162,8 @@ def judge(conversation: Conversation, memories: Sequence[Mapping[str, Any]], tal
 def _judge_label(conversation: Conversation, label: Label, telling: Sequence[Mapping[str, Any]], tally: Tally) -> None:
     tally.dated += label.date is not None
     for memory in telling:
+        if memory.get("type", label.type) != label.type:
+            tally.note("type", conversation, label.turn, f"{memory['type']} for {label.type}: {label.quote}")
         if memory.get("speaker") != label.speaker and not _names(memory, conversation, label):
             tally.note(
                 "speaker", conversation, label.turn, f"{memory.get('speaker')} for {label.speaker}: {label.quote}"
@@ -216,9 +220,12 @@ def _is_inside(words: frozenset[str], others: frozenset[str]) -> bool:
 
 
 def dates(memory: Mapping[str, Any]) -> set[tuple[date, date]]:
-    """The spans of days that a memory was found to name."""
-    named = (memory.get("metadata") or {}).get("dates", ())
-    return {(date.fromisoformat(span["from"]), date.fromisoformat(span["to"])) for span in named}
+    """The spans of days that a memory names, as the engine worked them out; of a fact, those in its text."""
+    if memory.get("kind") == "fact":
+        named = resolve_dates(memory["memory"], datetime.fromisoformat(memory["created_at"]))
+        return {(span.start, span.end) for span in named}
+    spans = (memory.get("metadata") or {}).get("dates", ())
+    return {(date.fromisoformat(span["from"]), date.fromisoformat(span["to"])) for span in spans}
 
 
 def days(text: str) -> tuple[date, date]:
@@ -269,19 +276,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def remembered(
     chosen: Iterable[Conversation], model: str | None = None
 ) -> Iterator[tuple[Conversation, list[dict[str, Any]]]]:
-    """Each conversation with the memories that the engine makes of it."""
+    """Each conversation with the memories that the engine makes of it.
+
+    With a model those are the facts that it takes from the conversation, not the statements beside them.
+
+    Raises:
+        SystemExit: The model could not be asked, or answered nothing that can be read.
+    """
     with Memory(settings=_settings(model)) as memory:
         for conversation in chosen:
-            memory.add(list(conversation.messages), user_id=conversation.id, run_id=conversation.id, related=0)
-            yield conversation, memory.get_all(user_id=conversation.id, top_k=EVERYTHING)["results"]
+            added = memory.add(list(conversation.messages), user_id=conversation.id, run_id=conversation.id, related=0)
+            for part in added.get("extractions", ()):
+                if part["error"]:
+                    raise SystemExit(f"{conversation.id}: {part['status']}: {part['error']}")
+            found = memory.get_all(user_id=conversation.id, top_k=EVERYTHING)["results"]
+            yield conversation, [one for one in found if model is None or one["kind"] == "fact"]
 
 
 def _settings(model: str | None) -> Settings:
-    """The defaults, whatever this machine is set to, in a store that nothing outlives."""
-    settings = Settings.load(environ={}, config=CORPUS / "none.toml", database="memory://")
-    if model:
-        raise SystemExit("--model needs kept[llm]")
-    return settings
+    """The defaults, whatever this machine is set to, in a store that nothing outlives; of a model, its key and limits as set."""
+    environ: dict[str, str] | None = None if model else {}
+    return Settings.load(environ=environ, config=CORPUS / "none.toml", database="memory://", llm=model)
 
 
 def _misses(tally: Tally) -> bool:
@@ -323,7 +338,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--split", choices=SPLITS, help="only this part of the corpus")
     parser.add_argument(
         "--show",
-        choices=["junk", "missed", "speaker", "date", "undated", "invention", "secret"],
+        choices=["junk", "missed", "speaker", "type", "date", "undated", "invention", "secret"],
         help="list what was found wrong; not for tuning on the held-out part",
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
