@@ -8,6 +8,8 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from kept.adapters.models import Access, connection, open_model, pydantic_ai
 from kept.domain.memory import Attachment
@@ -29,6 +31,7 @@ from kept.testing.providers import (
     Silence,
     Stall,
 )
+from kept.testing.providers.wires import say, wire
 
 pytestmark = pytest.mark.usefixtures("scripted_models")
 
@@ -215,6 +218,32 @@ def test_nonsense_is_an_error_of_the_model_whatever_its_library_makes_of_it(spec
     asked = Asked(spec, reply, Answer(VALUE))
     assert isinstance(asked.error, (ModelAnswerError, ModelUnavailableError))
     assert len(asked.requests) == 1
+
+
+ROUTES = {
+    ANTHROPIC: "/v1/messages",
+    RESPONSES: "/v1/responses",
+    CHAT: "/v1/chat/completions",
+    GEMINI: "/v1beta/models/m:streamGenerateContent",
+    OLLAMA: "/v1/chat/completions",
+}
+
+
+@every_model
+@pytest.mark.filterwarnings("ignore:.* is not a valid:UserWarning")  # of Google's library, about values of its own
+@settings(max_examples=20)
+@given(damage=st.binary(max_size=20), cuts=st.tuples(st.floats(0, 1), st.floats(0, 1)))
+def test_however_a_stream_is_damaged_it_is_an_answer_that_fits_or_an_error_of_the_model(spec, damage, cuts):
+    """And one request, whatever happens."""
+    written = wire(ROUTES[spec])
+    whole = "".join(written.events(say(Answer(VALUE), None if spec == OLLAMA else pydantic_ai.ANSWER))).encode()
+    first, last = sorted(int(cut * len(whole)) for cut in cuts)
+    asked = Asked(spec, Raw(whole[:first] + damage + whole[last:], "text/event-stream"))
+    assert len(asked.requests) == 1
+    if asked.answer is None:
+        assert isinstance(asked.error, (ModelAnswerError, ModelUnavailableError))
+    else:
+        assert isinstance(asked.answer.value["facts"], list)
 
 
 # --- what is not there -------------------------------------------------------------------------------------------
