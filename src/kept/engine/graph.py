@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import pairwise
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
 
 from kept.domain.entities import name_key
 from kept.domain.graph import Edge, Node
@@ -20,9 +20,15 @@ from kept.domain.likeness import Likeness, likenesses
 from kept.domain.memory import CURRENT, State
 from kept.domain.relationships import MENTIONED_WITH, canonical
 from kept.domain.scope import ANY, Scope
+from kept.domain.temporal import parse_when
 from kept.domain.text import STOP_WORDS
+from kept.engine.intake import parse_text
 from kept.errors import InvalidInputError, NotFoundError, ScopeError
 from kept.ports import EntityGraph, Listing, LogReader
+
+if TYPE_CHECKING:
+    from kept.engine.access import Note, ProjectAccess
+    from kept.engine.service import Filters
 
 MAX_DEPTH: Final = 3
 MAX_LENGTH: Final = 4
@@ -117,35 +123,36 @@ class Graph:
     # --- asking ---
 
     def search(
-        self, listing: Listing, query: str = "", *, limit: int = 10, valid_as_of: datetime | None = None
+        self, listing: Listing, query: str = "", *, limit: int = 10, valid_as_of: object = None
     ) -> list[EntityHit]:
         """Entities whose name or alias has words of the query, each with its strongest relations; of a blank one the most mentioned."""
-        limit = _whole(limit, "limit", 1, MAX_ENTITIES)
-        words = _words(query)
+        limit, at = _whole(limit, "limit", 1, MAX_ENTITIES), _moment(valid_as_of)
+        words = _words(parse_text(query, "query"))
         if query.strip() and not words:
             return []
-        nodes = self._projection.matching(listing, words, limit=limit, at=valid_as_of)
-        edges = self._projection.edges(listing, [node.key for node in nodes], limit=_EDGES, at=valid_as_of)
+        nodes = self._projection.matching(listing, words, limit=limit, at=at)
+        edges = self._projection.edges(listing, [node.key for node in nodes], limit=_EDGES, at=at)
         names = self._names(listing, edges, nodes)
         return [
             EntityHit(node=node, ties=tuple(_ties(_touching(edges, node.key), names)[:MOST_TIES])) for node in nodes
         ]
 
-    def entity(self, listing: Listing, name: str, *, valid_as_of: datetime | None = None) -> EntityView:
+    def entity(self, listing: Listing, name: str, *, valid_as_of: object = None) -> EntityView:
         """One entity by its name, an alias, or the one name that has these words.
 
         Raises:
             NotFoundError: None, or several.
         """
-        node = self._node(listing, name, valid_as_of)
-        edges = self._projection.edges(listing, [node.key], limit=_EDGES, at=valid_as_of)
-        counts = self._projection.together(listing, [node.key], limit=MOST_TIES, at=valid_as_of)
+        at = _moment(valid_as_of)
+        node = self._node(listing, name, at)
+        edges = self._projection.edges(listing, [node.key], limit=_EDGES, at=at)
+        counts = self._projection.together(listing, [node.key], limit=MOST_TIES, at=at)
         near = {found.key: found for found in self._projection.nodes(listing, [other for _, other in counts])}
         names = self._names(listing, edges, [node, *near.values()])
-        keys = self._projection.mentioning(listing, [node.key], limit=MOST_MEMORIES, at=valid_as_of)
+        keys = self._projection.mentioning(listing, [node.key], limit=MOST_MEMORIES, at=at)
         return EntityView(
             node=node,
-            aliases=tuple(alias for alias, into in self._aliases(listing.scope).items() if into == node.key),
+            aliases=tuple(alias for alias, into in self._aliases(listing).items() if into == node.key),
             outgoing=tuple(_ties((edge for edge in edges if edge.source == node.key), names)[:MOST_TIES]),
             incoming=tuple(_ties((edge for edge in edges if edge.source != node.key), names)[:MOST_TIES]),
             together=tuple((near[other], count) for (_, other), count in counts.items() if other in near),
@@ -160,7 +167,7 @@ class Graph:
         depth: int = 1,
         relationship: str | None = None,
         limit: int = 50,
-        valid_as_of: datetime | None = None,
+        valid_as_of: object = None,
     ) -> list[Neighbour]:
         """Entities around one, nearest first; of those equally near, by relations before mentions, newest first.
 
@@ -176,8 +183,9 @@ class Graph:
             NotFoundError: There is no such entity, or several.
         """
         depth, limit = _whole(depth, "depth", 1, MAX_DEPTH), _whole(limit, "limit", 1, MAX_ENTITIES)
-        start = self._node(listing, name, valid_as_of).key
-        walk = _Walk(self._projection, listing, relationship, valid_as_of)
+        at = _moment(valid_as_of)
+        start = self._node(listing, name, at).key
+        walk = _Walk(self._projection, listing, relationship, at)
         distances = {start: 0}
         frontier = [start]
         for distance in range(1, depth + 1):
@@ -185,7 +193,7 @@ class Graph:
             distances |= dict.fromkeys(near, distance)
             frontier = near
         keys = [key for key in distances if key != start][:limit]
-        nodes = {node.key: node for node in self._projection.nodes(listing, keys, at=valid_as_of)}
+        nodes = {node.key: node for node in self._projection.nodes(listing, keys, at=at)}
         names = self._names(listing, walk.edges, nodes.values())
         return [
             Neighbour(
@@ -210,7 +218,7 @@ class Graph:
         *,
         max_length: int = MAX_LENGTH,
         limit: int = 3,
-        valid_as_of: datetime | None = None,
+        valid_as_of: object = None,
     ) -> list[tuple[Tie, ...]]:
         """How two entities belong together: the shortest paths between them, each step with the memories that say so.
 
@@ -218,10 +226,11 @@ class Graph:
             NotFoundError: One of them is none, or several.
         """
         max_length, limit = _whole(max_length, "max_length", 1, MAX_LENGTH), _whole(limit, "limit", 1, 20)
-        start, end = (self._node(listing, name, valid_as_of).key for name in (one, other))
+        at = _moment(valid_as_of)
+        start, end = (self._node(listing, name, at).key for name in (one, other))
         if start == end:
             raise InvalidInputError("Both names are one entity; name two.")
-        walk = _Walk(self._projection, listing, None, valid_as_of)
+        walk = _Walk(self._projection, listing, None, at)
         seen, frontier = {start}, [start]
         for _ in range(max_length):
             frontier = [key for key in walk.step(frontier) if key not in seen]
@@ -234,7 +243,7 @@ class Graph:
         )
         return [
             tuple(
-                self._with_memories(listing, walk.ties(left, right, names)[0], (left, right), valid_as_of)
+                self._with_memories(listing, walk.ties(left, right, names)[0], (left, right), at)
                 for left, right in pairwise(path)
             )
             for path in found
@@ -297,10 +306,11 @@ class Graph:
         missing = {key for edge in edges for key in (edge.source, edge.target)} - names.keys()
         return names | {node.key: node.name for node in self._projection.nodes(listing, missing)}
 
-    def _aliases(self, scope: Scope) -> Mapping[str, str]:
-        if scope.user_id == ANY or (scope.user_id is None and scope.is_bare):
-            return {}
-        return self._projection.aliases(scope.project, scope.user_id)
+    def _aliases(self, listing: Listing) -> Mapping[str, str]:
+        """Merges of the one user whose memories may all be seen: a merge may have a name that some memories do not."""
+        scope = listing.scope
+        is_whole = list(scope.ids) == ["user_id"] and scope.user_id != ANY and listing.condition is None
+        return self._projection.aliases(scope.project, scope.user_id) if is_whole else {}
 
     def _ids(self, keys: Sequence[int]) -> list[str]:
         records = self._log.by_keys(keys)
@@ -313,6 +323,66 @@ class Graph:
         left, right = (self._projection.mentioning(listing, [key], limit=_EDGES, at=at) for key in ends)
         both = set(right)
         return replace(tie, memory_ids=tuple(self._ids([key for key in left if key in both][:MOST_MEMORIES])))
+
+
+class ProjectGraph:
+    """The graph of a project, as far as a principal may see it: each call takes `ids` and `filters`, and the options of `Graph`."""
+
+    def __init__(self, access: ProjectAccess) -> None:
+        self._access = access
+        self._service = access.platform.service
+
+    def search(self, query: str, ids: Mapping[str, object], filters: Filters = None, **options: Any) -> list[EntityHit]:
+        """As `Graph.search`."""
+        with self._access.noted("graph.search") as note:
+            found = self._service.graph.search(self._listing(note, ids, filters), query, **options)
+            note.count = len(found)
+            return found
+
+    def entity(self, name: str, ids: Mapping[str, object], filters: Filters = None, **options: Any) -> EntityView:
+        """As `Graph.entity`."""
+        with self._access.noted("graph.entity") as note:
+            return self._service.graph.entity(self._listing(note, ids, filters), name, **options)
+
+    def neighbours(
+        self, name: str, ids: Mapping[str, object], filters: Filters = None, **options: Any
+    ) -> list[Neighbour]:
+        """As `Graph.neighbours`."""
+        with self._access.noted("graph.neighbours") as note:
+            found = self._service.graph.neighbours(self._listing(note, ids, filters), name, **options)
+            note.count = len(found)
+            return found
+
+    def paths(
+        self, one: str, other: str, ids: Mapping[str, object], filters: Filters = None, **options: Any
+    ) -> list[tuple[Tie, ...]]:
+        """As `Graph.paths`."""
+        with self._access.noted("graph.paths") as note:
+            found = self._service.graph.paths(self._listing(note, ids, filters), one, other, **options)
+            note.count = len(found)
+            return found
+
+    def likenesses(self, ids: Mapping[str, object], **options: Any) -> list[Likeness]:
+        """As `Graph.likenesses`."""
+        with self._access.noted("graph.likenesses") as note:
+            found = self._service.graph.likenesses(self._listing(note, ids), **options)
+            note.count = len(found)
+            return found
+
+    def merge(self, into: str, names: Sequence[str], ids: Mapping[str, object]) -> EntityView:
+        """As `Graph.merge`."""
+        with self._access.noted("graph.merge", "WRITER") as note:
+            return self._service.graph.merge(self._listing(note, ids), into, names)
+
+    def split(self, names: Sequence[str], ids: Mapping[str, object]) -> list[str]:
+        """As `Graph.split`."""
+        with self._access.noted("graph.split", "WRITER") as note:
+            return self._service.graph.split(self._listing(note, ids), names)
+
+    def _listing(self, note: Note, ids: Mapping[str, object], filters: Filters = None) -> Listing:
+        scope, condition = self._access.within(ids, filters)
+        note.target |= scope.ids
+        return self._service.listing(scope, condition)
 
 
 class _Walk:
@@ -456,6 +526,10 @@ def _named(names: object) -> list[str]:
     if not isinstance(names, (list, tuple)) or not names or not all(isinstance(name, str) for name in names):
         raise InvalidInputError("names must be a list of entity names, at least one.")
     return list(names)
+
+
+def _moment(valid_as_of: object) -> datetime | None:
+    return None if valid_as_of is None else parse_when(valid_as_of)
 
 
 def _whole(value: object, name: str, least: int, most: int) -> int:

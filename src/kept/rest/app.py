@@ -20,6 +20,7 @@ from kept.rest import (
     entities,
     events,
     exports,
+    graph,
     keys,
     links,
     memories,
@@ -60,6 +61,7 @@ ROUTERS = (
     events.router,  # before memories: /v1/memories/events/ is no memory's id
     memories.router,
     entities.router,  # after memories: /v1/memories/{type}/{name}/ takes what is none of their routes
+    graph.router,
     exports.router,
     profiles.router,
     keys.router,

@@ -109,6 +109,16 @@ _BRIEF: Final[Schema] = {
     "expiration_date": _or_null(_TEXT) | {"description": "Last day on which it is found."},
     "state": _TEXT | {"description": "`active`, `superseded`, `invalidated`, `expired` or `deleted`."},
 }
+_ENTITY: Final[Schema] = {
+    "name": _TEXT,
+    "kind": _or_null(_TEXT) | {"description": "What it is, where that is known: a name, a path, a package, …"},
+    "mentions": _NUMBER | {"description": "Memories that mention it."},
+    "first_seen": _time("When the oldest of them was said."),
+    "last_seen": _time("When the newest was."),
+    "relations": {"type": "array", "items": {"$ref": "#/components/schemas/Tie"}},
+}
+_OF_ONE: Final = ("aliases", "mentioned_with", "memory_ids")
+"""What is told of an entity that was asked for alone."""
 _MONEY: Final[Schema] = {"type": "number", "description": "In US dollars."}
 _SPENT: Final[Schema] = {
     "calls": _NUMBER,
@@ -150,6 +160,32 @@ _SHAPES: Final[Mapping[str, Schema]] = {
         score=_SHARE | {"description": "How well it fits, higher is better."},
         score_breakdown=_ANY,
     ),
+    "Tie": _object(
+        "created_at",
+        "valid_from",
+        "valid_to",
+        "state",
+        source=_TEXT,
+        relationship=_TEXT | {"description": "`mentioned_with`: in one memory together, and no more is known."},
+        target=_TEXT,
+        memories=_NUMBER | {"description": "How many memories say so."},
+        memory_ids=_TEXTS | {"description": "The newest of them."},
+        created_at=_time("When the newest was said."),
+        valid_from=_time("Since when it is true."),
+        valid_to=_time("Until when it was true."),
+        state=_TEXT | {"description": "Of what no longer holds."},
+    ),
+    "EntityFound": _object(
+        *_OF_ONE,
+        "distance",
+        **_ENTITY,
+        distance=_NUMBER | {"description": "Of a neighbour: how many steps it is away."},
+        aliases=_TEXTS | {"description": "What was merged into it."},
+        mentioned_with={"type": "array", "items": _object(name=_TEXT, kind=_or_null(_TEXT), memories=_NUMBER)},
+        memory_ids=_TEXTS | {"description": "The newest that mention it."},
+    ),
+    "Path": _object(length=_NUMBER, relations=_list("Tie")),
+    "Likeness": _object(into=_TEXT, names=_TEXTS, why=_TEXT | {"description": "By which rule."}),
     "Step": _object(
         id=_TEXT,
         memory_id=_TEXT,
@@ -267,6 +303,13 @@ _ANSWERS: Final[Mapping[str, Schema]] = {
         "type": "array",
         "items": _object(summary=_TEXT, memory_ids=_TEXTS, total_memories=_NUMBER, by=_TEXT, note=_or_null(_TEXT)),
     },
+    "graph_entity": _ref("EntityFound"),
+    "graph_likenesses": _object(results=_list("Likeness")),
+    "graph_merge": _ref("EntityFound"),
+    "graph_neighbours": _object(results=_list("EntityFound")),
+    "graph_paths": _object(results=_list("Path")),
+    "graph_search": _object(results=_list("EntityFound")),
+    "graph_split": _object(message=_TEXT, names=_TEXTS),
     "keys_create": {"allOf": [_ref("Key"), _object(api_key=_TEXT | {"description": "The secret, shown this once."})]},
     "keys_get": _ref("Key"),
     "keys_list": _object(results=_list("Key")),

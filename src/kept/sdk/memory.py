@@ -17,7 +17,7 @@ from kept.domain.scope import Scope
 from kept.engine.maintain import By
 from kept.engine.service import UNSET
 from kept.errors import InvalidInputError, NotFoundError
-from kept.sdk import shapes
+from kept.sdk import graph_shapes, shapes
 from kept.sdk.mem0_config import settings_from_mem0
 from kept.settings import Settings
 
@@ -302,6 +302,171 @@ class Memory:
     def users(self) -> dict[str, Any]:
         """Users, agents, apps and runs that memories are stored under."""
         return shapes.entities(self._service.entities(self._settings.project))
+
+    # --- graph ---
+
+    def search_graph(
+        self,
+        query: str = "",
+        *,
+        user_id: str | None = None,
+        agent_id: str | None = None,
+        app_id: str | None = None,
+        run_id: str | None = None,
+        filters: Mapping[str, Any] | None = None,
+        limit: int = 10,
+        valid_as_of: object = None,
+    ) -> dict[str, Any]:
+        """Entities (people, projects, files, tools) by words of their names, each with its strongest relations.
+
+        Args:
+            query: Words of names, or a question that has them; without any, what is mentioned most.
+            user_id: Whose memories; at least one of the four ids is needed, here or in `filters`.
+            agent_id: Which agent's.
+            app_id: Which application's.
+            run_id: Of which session.
+            filters: Mem0's filter grammar.
+            limit: How many, from 1 to 100.
+            valid_as_of: What was true in the world then; otherwise facts that no longer hold come last, with their `state`.
+
+        Returns:
+            `{"results": [{"name", "kind", "mentions", "first_seen", "last_seen", "relations": [{"source", "relationship",
+            "target", "memories", "memory_ids", "valid_from"?, "valid_to"?, "state"?}]}]}`, best first.
+        """
+        listing = self._service.listing(self._scope(user_id, agent_id, app_id, run_id), filters)
+        found = self._service.graph.search(listing, query, limit=limit, valid_as_of=valid_as_of)
+        return graph_shapes.search(found)
+
+    def get_entity(
+        self,
+        name: str,
+        *,
+        user_id: str | None = None,
+        agent_id: str | None = None,
+        app_id: str | None = None,
+        run_id: str | None = None,
+        filters: Mapping[str, Any] | None = None,
+        valid_as_of: object = None,
+    ) -> dict[str, Any]:
+        """One entity by its name, an alias, or words that one name alone has; arguments as of `search_graph`.
+
+        Returns:
+            As a result of `search_graph`, with all its relations, `aliases`, `mentioned_with` and the newest `memory_ids`.
+
+        Raises:
+            NotFoundError: No entity has this name, or several.
+        """
+        listing = self._service.listing(self._scope(user_id, agent_id, app_id, run_id), filters)
+        return graph_shapes.entity(self._service.graph.entity(listing, name, valid_as_of=valid_as_of))
+
+    def neighbours(
+        self,
+        name: str,
+        *,
+        depth: int = 1,
+        relationship: str | None = None,
+        limit: int = 50,
+        user_id: str | None = None,
+        agent_id: str | None = None,
+        app_id: str | None = None,
+        run_id: str | None = None,
+        filters: Mapping[str, Any] | None = None,
+        valid_as_of: object = None,
+    ) -> dict[str, Any]:
+        """Entities around one, nearest first; arguments as of `get_entity`.
+
+        Args:
+            name: Around which.
+            depth: In at most how many steps, from 1 to 3.
+            relationship: Only by this one, such as `uses`, or `mentioned_with`: in one memory together.
+            limit: How many, from 1 to 100.
+            user_id: Whose memories.
+            agent_id: Which agent's.
+            app_id: Which application's.
+            run_id: Of which session.
+            filters: Mem0's filter grammar.
+            valid_as_of: What was true in the world then.
+
+        Returns:
+            `{"results": [{"name", "kind", …, "distance", "relations"}]}`; `relations` lead to entities one step nearer.
+        """
+        listing = self._service.listing(self._scope(user_id, agent_id, app_id, run_id), filters)
+        found = self._service.graph.neighbours(
+            listing, name, depth=depth, relationship=relationship, limit=limit, valid_as_of=valid_as_of
+        )
+        return graph_shapes.neighbours(found)
+
+    def paths(
+        self,
+        source: str,
+        target: str,
+        *,
+        max_length: int = 4,
+        limit: int = 3,
+        user_id: str | None = None,
+        agent_id: str | None = None,
+        app_id: str | None = None,
+        run_id: str | None = None,
+        filters: Mapping[str, Any] | None = None,
+        valid_as_of: object = None,
+    ) -> dict[str, Any]:
+        """How two entities belong together: the shortest paths, each step with the memories that say so.
+
+        Returns:
+            `{"results": [{"length", "relations": […]}]}`, shortest first; none where at most `max_length` (1 to 4) steps
+            do not lead from one to the other.
+        """
+        listing = self._service.listing(self._scope(user_id, agent_id, app_id, run_id), filters)
+        found = self._service.graph.paths(
+            listing, source, target, max_length=max_length, limit=limit, valid_as_of=valid_as_of
+        )
+        return graph_shapes.paths(found)
+
+    def merge_entities(
+        self,
+        into: str,
+        names: str | Sequence[str],
+        *,
+        user_id: str | None = None,
+        agent_id: str | None = None,
+        app_id: str | None = None,
+        run_id: str | None = None,
+    ) -> dict[str, Any]:
+        """Make entities of one user's memories one, under the name `into`; `split_entity` takes it back."""
+        listing = self._service.listing(self._scope(user_id, agent_id, app_id, run_id))
+        merged = [names] if isinstance(names, str) else names
+        return graph_shapes.entity(self._service.graph.merge(listing, into, merged))
+
+    def split_entity(
+        self,
+        names: str | Sequence[str],
+        *,
+        user_id: str | None = None,
+        agent_id: str | None = None,
+        app_id: str | None = None,
+        run_id: str | None = None,
+    ) -> dict[str, Any]:
+        """Make aliases entities of their own again.
+
+        Raises:
+            NotFoundError: None of the names is an alias.
+        """
+        listing = self._service.listing(self._scope(user_id, agent_id, app_id, run_id))
+        aliases = [names] if isinstance(names, str) else names
+        return graph_shapes.split(self._service.graph.split(listing, aliases))
+
+    def likely_same_entities(
+        self,
+        *,
+        limit: int = 20,
+        user_id: str | None = None,
+        agent_id: str | None = None,
+        app_id: str | None = None,
+        run_id: str | None = None,
+    ) -> dict[str, Any]:
+        """Pairs of entities that are likely one under two names, as `merge_entities` takes them; nothing is merged by itself."""
+        listing = self._service.listing(self._scope(user_id, agent_id, app_id, run_id))
+        return graph_shapes.likenesses(self._service.graph.likenesses(listing, limit=limit))
 
     # --- change ---
 

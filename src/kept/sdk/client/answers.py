@@ -411,6 +411,99 @@ class Spending(TypedDict):
     limits: list[SpendingLimit]
 
 
+class Tie(TypedDict):
+    """How two entities belong together, and the memories that say so."""
+
+    source: str
+    relationship: str
+    target: str
+    memories: int
+    memory_ids: list[str]
+    created_at: NotRequired[str]
+    valid_from: NotRequired[str]
+    valid_to: NotRequired[str]
+    state: NotRequired[str]
+
+
+class EntityFound(TypedDict):
+    """An entity, with its strongest relations."""
+
+    name: str
+    kind: str | None
+    mentions: int
+    first_seen: str
+    last_seen: str
+    relations: list[Tie]
+
+
+class EntitiesFound(TypedDict):
+    """Entities, best first."""
+
+    results: list[EntityFound]
+
+
+class MentionedWith(TypedDict):
+    """An entity that stands in memories with another, and in how many."""
+
+    name: str
+    kind: str | None
+    memories: int
+
+
+class GraphEntity(EntityFound):
+    """One entity: all its relations, its aliases, what it is mentioned with, and the newest memories."""
+
+    aliases: list[str]
+    mentioned_with: list[MentionedWith]
+    memory_ids: list[str]
+
+
+class NeighbourFound(EntityFound):
+    """An entity, and how many steps it is away."""
+
+    distance: int
+
+
+class Neighbours(TypedDict):
+    """Entities around one, nearest first."""
+
+    results: list[NeighbourFound]
+
+
+class PathFound(TypedDict):
+    """One way from an entity to another."""
+
+    length: int
+    relations: list[Tie]
+
+
+class Paths(TypedDict):
+    """Ways from an entity to another, shortest first."""
+
+    results: list[PathFound]
+
+
+class Split(TypedDict):
+    """Names that are entities of their own again."""
+
+    message: str
+    names: list[str]
+
+
+class Likeness(TypedDict):
+    """Entities that are likely one, and by which rule."""
+
+    into: str
+    names: list[str]
+    why: str
+
+
+class Likenesses(TypedDict):
+    """Pairs that are likely one."""
+
+    results: list[Likeness]
+
+
 class Link(TypedDict):
     """A managed MCP address, without its token."""
 

@@ -615,6 +615,83 @@ class MemoryCalls(Speaker[R]):
         query = given(None, by=by, task=task, event_id=event_id, start_date=start_date, end_date=end_date)
         return Request("GET", "/v1/spending/", query=query, own=True)
 
+    # --- graph ---
+
+    @Call
+    def search_graph(
+        self,
+        query: str = "",
+        *,
+        limit: int | None = None,
+        filters: Mapping[str, Any] | None = None,
+        valid_as_of: When | None = None,
+        **ids: Any,
+    ) -> Request[answers.EntitiesFound]:
+        """Entities by words of their names, each with its strongest relations. Kept's own."""
+        query_of = _graph_query(filters, ids, query=query, limit=limit, valid_as_of=valid_as_of)
+        return Request("GET", "/v1/graph/search/", query=query_of, own=True)
+
+    @Call
+    def get_entity(
+        self, name: str, *, filters: Mapping[str, Any] | None = None, valid_as_of: When | None = None, **ids: Any
+    ) -> Request[answers.GraphEntity]:
+        """One entity by its name or an alias: its relations, and what it is mentioned with. Kept's own."""
+        query = _graph_query(filters, ids, name=name, valid_as_of=valid_as_of)
+        return Request("GET", "/v1/graph/entity/", query=query, own=True)
+
+    @Call
+    def neighbours(
+        self,
+        name: str,
+        *,
+        depth: int | None = None,
+        relationship: str | None = None,
+        limit: int | None = None,
+        filters: Mapping[str, Any] | None = None,
+        valid_as_of: When | None = None,
+        **ids: Any,
+    ) -> Request[answers.Neighbours]:
+        """Entities around one, nearest first, in at most `depth` (1 to 3) steps. Kept's own."""
+        query = _graph_query(
+            filters, ids, name=name, depth=depth, relationship=relationship, limit=limit, valid_as_of=valid_as_of
+        )
+        return Request("GET", "/v1/graph/neighbours/", query=query, own=True)
+
+    @Call
+    def paths(
+        self,
+        source: str,
+        target: str,
+        *,
+        max_length: int | None = None,
+        limit: int | None = None,
+        filters: Mapping[str, Any] | None = None,
+        valid_as_of: When | None = None,
+        **ids: Any,
+    ) -> Request[answers.Paths]:
+        """The shortest paths between two entities, in at most `max_length` (1 to 4) steps. Kept's own."""
+        query = _graph_query(
+            filters, ids, source=source, target=target, max_length=max_length, limit=limit, valid_as_of=valid_as_of
+        )
+        return Request("GET", "/v1/graph/paths/", query=query, own=True)
+
+    @Call
+    def merge_entities(self, into: str, names: str | Sequence[str], **ids: Any) -> Request[answers.GraphEntity]:
+        """Make entities of one user's memories one; `split_entity` takes it back. Kept's own."""
+        body = given(ids, into=into, names=[names] if isinstance(names, str) else list(names))
+        return Request("POST", "/v1/graph/merge/", body=body, own=True)
+
+    @Call
+    def split_entity(self, names: str | Sequence[str], **ids: Any) -> Request[answers.Split]:
+        """Make aliases entities of their own again. Kept's own."""
+        body = given(ids, names=[names] if isinstance(names, str) else list(names))
+        return Request("POST", "/v1/graph/split/", body=body, own=True)
+
+    @Call
+    def likely_same_entities(self, *, limit: int | None = None, **ids: Any) -> Request[answers.Likenesses]:
+        """Pairs of entities that are likely one, as `merge_entities` takes them. Kept's own."""
+        return Request("GET", "/v1/graph/likenesses/", query=given(ids, limit=limit), own=True)
+
     # --- exports and summary ---
 
     @Call
@@ -761,6 +838,10 @@ def _ids_inside_filters(body: Mapping[str, Any]) -> dict[str, Any]:
         return rest
     filters = rest.get("filters")
     return {**rest, "filters": {"AND": [ids, filters]} if filters else ids}
+
+
+def _graph_query(filters: Mapping[str, Any] | None, ids: Mapping[str, Any], **named: Any) -> dict[str, Any]:
+    return given(ids, filters=None if filters is None else json.dumps(filters), **named)
 
 
 def _delete(entities: Sequence[tuple[str, str]]) -> Script[list[str]]:
