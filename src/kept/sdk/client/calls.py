@@ -620,6 +620,7 @@ class MemoryCalls(Speaker[R]):
     @Call
     def search_graph(
         self,
+        /,
         query: str = "",
         *,
         limit: int | None = None,
@@ -633,7 +634,7 @@ class MemoryCalls(Speaker[R]):
 
     @Call
     def get_entity(
-        self, name: str, *, filters: Mapping[str, Any] | None = None, valid_as_of: When | None = None, **ids: Any
+        self, /, name: str, *, filters: Mapping[str, Any] | None = None, valid_as_of: When | None = None, **ids: Any
     ) -> Request[answers.GraphEntity]:
         """One entity by its name or an alias: its relations, and what it is mentioned with. Kept's own."""
         query = _graph_query(filters, ids, name=name, valid_as_of=valid_as_of)
@@ -642,6 +643,7 @@ class MemoryCalls(Speaker[R]):
     @Call
     def neighbours(
         self,
+        /,
         name: str,
         *,
         depth: int | None = None,
@@ -660,6 +662,7 @@ class MemoryCalls(Speaker[R]):
     @Call
     def paths(
         self,
+        /,
         source: str,
         target: str,
         *,
@@ -676,19 +679,19 @@ class MemoryCalls(Speaker[R]):
         return Request("GET", "/v1/graph/paths/", query=query, own=True)
 
     @Call
-    def merge_entities(self, into: str, names: str | Sequence[str], **ids: Any) -> Request[answers.GraphEntity]:
+    def merge_entities(self, /, into: str, names: str | Sequence[str], **ids: Any) -> Request[answers.GraphEntity]:
         """Make entities of one user's memories one; `split_entity` takes it back. Kept's own."""
         body = given(ids, into=into, names=[names] if isinstance(names, str) else list(names))
         return Request("POST", "/v1/graph/merge/", body=body, own=True)
 
     @Call
-    def split_entity(self, names: str | Sequence[str], **ids: Any) -> Request[answers.Split]:
+    def split_entity(self, /, names: str | Sequence[str], **ids: Any) -> Request[answers.Split]:
         """Make aliases entities of their own again. Kept's own."""
         body = given(ids, names=[names] if isinstance(names, str) else list(names))
         return Request("POST", "/v1/graph/split/", body=body, own=True)
 
     @Call
-    def likely_same_entities(self, *, limit: int | None = None, **ids: Any) -> Request[answers.Likenesses]:
+    def likely_same_entities(self, /, *, limit: int | None = None, **ids: Any) -> Request[answers.Likenesses]:
         """Pairs of entities that are likely one, as `merge_entities` takes them. Kept's own."""
         return Request("GET", "/v1/graph/likenesses/", query=given(ids, limit=limit), own=True)
 
