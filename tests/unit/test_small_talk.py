@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kept.domain.small_talk import content_words, is_announcement, is_guess, is_small_talk, is_specific
+from kept.domain.small_talk import content_words, is_announcement, is_guess, is_offer, is_small_talk, is_specific
 
 TALK = [
     "Hello there!",
@@ -17,7 +17,6 @@ TALK = [
     "Thank you for contacting us.",
     "If you have any further questions or need additional assistance, feel free to reach out!",
     "Would you like me to add it to the list?",
-    "Soll ich eine Liste machen?",
     "I'm so sorry to hear that.",
     "My apologies for the back and forth.",
     "You're absolutely right.",
@@ -46,6 +45,15 @@ SAYS = [
     "Thank you for the three crates of apples from Graz.",
     "Let me know when the nightly export to the warehouse fails again.",
     "I'm happy in my new flat by the harbour in Oslo.",
+    "Keep me logged in on all devices.",
+    "It must have two factors.",
+    "Agreed with Bogdan to drop the module.",
+    "I'm available for interviews on Tuesday.",
+    "I'm excited to see the Aalto exhibition in May.",
+    "We're ready to release on Friday.",
+    "Should we use Postgres for the archive?",
+    "Would you like to join us at the lake on Friday?",
+    "If you see Tom by the lockers, let me know whether he has the keys.",
     "Sehr geehrter Hinnerk zahlt den Saal.",
     "Wir ziehen am 1. Juli nach Rostock um.",
     "Voy a Oaxaca con mi hermano.",
@@ -90,12 +98,25 @@ def test_content_is_what_neither_language_nor_courtesy_asks_for(text, content):
     ["Let me quantize to two places.", "Running mypy now.", "Okay, dann erstelle ich den Antrag."],
 )
 def test_an_announcement_is_told(text):
-    assert is_announcement(text)
+    assert is_announcement(text, content_words(text)[0])
 
 
-@pytest.mark.parametrize("text", ["I'll use `COPY` in the load query.", "Starting run 42.", "The tests pass."])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "I'll use `COPY` in the load query.",
+        "Starting run 42.",
+        "Then restart the worker.",
+        "Running the tests on two cores takes an hour.",
+    ],
+)
 def test_what_decides_something_is_no_announcement(text):
-    assert not is_announcement(text)
+    assert not is_announcement(text, content_words(text)[0])
+
+
+@pytest.mark.parametrize("text", ["Would you like some tips?", "Great, shall we begin?", "Soll ich eine Liste machen?"])
+def test_an_offer_is_told(text):
+    assert is_offer(text)
 
 
 @pytest.mark.parametrize(
@@ -105,7 +126,9 @@ def test_a_guess_is_told(text):
     assert is_guess(text)
 
 
-@pytest.mark.parametrize("text", ["You might want to try port 8080.", "The cause is a changed repr.", "It is stress."])
+@pytest.mark.parametrize(
+    "text", ["You might want to try port 8080.", "The cause is a changed repr.", "It may freeze at night."]
+)
 def test_advice_and_findings_are_no_guesses(text):
     assert not is_guess(text)
 
@@ -128,5 +151,5 @@ def test_any_text_can_be_judged(text):
     assert content >= 0
     if words:
         assert is_small_talk(text, words, content) in {True, False}
-        assert is_announcement(text) in {True, False}
+        assert is_announcement(text, content_words(text)[0]) in {True, False}
         assert is_guess(text) in {True, False}

@@ -13,7 +13,7 @@ from typing import Final
 
 from kept.domain.text import STOP_WORDS
 
-__all__ = ["content_words", "is_announcement", "is_guess", "is_small_talk", "is_specific"]
+__all__ = ["content_words", "is_announcement", "is_guess", "is_offer", "is_small_talk", "is_specific"]
 
 _SMALL_TALK: Final = 18
 """Words up to which an announcement (`Let me check …`) is taken for small talk; a longer one says something as well."""
@@ -154,16 +154,17 @@ _LEAD: Final = re.compile(
 )
 _ALWAYS_TALK: Final = (
     r"(?i)(?:please )?(?:feel free to|one moment"
-    r"|if you .{0,90}\b(?:feel free|let me know|don't hesitate|just ask|i'm here)\b|(?:i'm|i am|i'll be|i will be|we're|we are) (?:always |right )?(?:here|available|ready)\b(?: (?:to|for|if|when|whenever|and)\b|\W*$)"
+    r"|if you .{0,90}\b(?:feel free|don't hesitate|just ask|i'm here)\b"
+    r"|(?:i'm|i am|i'll be|i will be|we're|we are) (?:always |right )?(?:here|ready)\b(?: (?:to (?:help|listen|assist|support|talk)|for you|if you|when(?:ever)? you)\b|\W*$)"
     r"|(?:please )?(?:don't|do not) hesitate|is there anything else"
     r"|(?:do|did) you (?:have|need) (?:any(?:thing)? )?(?:other|further|more|else)|anything else (?:you"
     r"|i)|if you (?:have|need) any (?:other|further|more|specific|questions|help)"
     r"|(?:i )?hope (?:this|that|it|these) helps?|(?:i'm |i am )?(?:happy|glad|here) to (?:help|listen"
     r"|assist)"
     r"|(?:it's |it is |so )?(?:great|good|nice|lovely|wonderful) to (?:hear|see|meet|know|chat|talk)|glad (?:to hear|you|i could|it)|happy to hear"
-    r"|(?:see|talk to|speak to|catch) (?:you|ya|u)\b(?! (?:have|are|can|need|should))|would you like\b|(?:do you )?want me to|(?:shall|should) (?:i|we)\b|(?:how|what) (?:can|may) i\b"
+    r"|(?:see|talk to|speak to|catch) (?:you|ya|u)\b(?! (?:have|are|can|need|should))|would you like (?:me to|help|more|to know)|(?:do you )?want me to|shall i\b|should i (?:go ahead|proceed|continue)|(?:how|what) (?:can|may) i\b"
     # German, Spanish, French
-    r"|(?:wie|womit|was) kann ich|soll ich|möchtest du|[¿¡]?quieres que|veux-tu que|voulez-vous que|(?:wenn|falls) (?:du|sie|ihr) .{0,20}fragen|[¿¡]?(?:en qué|cómo|qué) (?:te |le |os )?puedo|no dude|(?:que|comment) puis-je|n'hésit)"
+    r"|(?:wie|womit|was) kann ich|(?:wenn|falls) (?:du|sie|ihr) .{0,20}fragen|[¿¡]?(?:en qué|cómo|qué) (?:te |le |os )?puedo|no dude|(?:que|comment) puis-je|n'hésit)"
 )
 _COURTESY: Final = (
     r"(?i)(?:(?:just |please )?let me know|thank(?:s| you)(?: so much| very much| a lot| again)? for|(?:my |our |sincere )*apologi[esz]+"
@@ -185,10 +186,10 @@ _SHORT_TALK: Final = (
     r"|(?:great|good|nice|excellent|awesome|fantastic|amazing) (?:question|idea|point|job|work|news|to hear|choice|catch|call|stuff|start)\W*$"
     r"|how (?:wonderful|exciting|lovely|sweet|nice|cool|fun|awful|sad|terrible|frustrating)\b|what (?:a|an) (?:\w+ )?\w+\W*$"
     r"|(?:i'm|i am|we're|we are) (?:so |very |really |truly |just )*(?:sorry|glad|happy|proud|pleased|thrilled|delighted|thankful|grateful|excited|honou?red)"
-    r"(?: (?:to (?:hear|see|help|support|be)|for (?:you|your|the|all|this)|that (?:you|it|this)|of (?:you|us|him|her|them)|you|it|about (?:it|that))\b.{0,40}$|\W*$)"
-    r"|(?:that|this|it) sounds\b.{0,40}$|congrat(?:s|ulations)\b.{0,60}$|best of luck\b|(?:that|it|this|you) must (?:have|be|feel)\b|sounds (?:like|so|really|very|super|absolutely)\b|(?:i )?bet\b|here's to\b"
+    r"(?: (?:to (?:hear|help|support|assist|see (?:you|that|it|this|how))|for (?:you|your|all)|that (?:you|it|this)|of (?:you|us|him|her|them)|you|it|about (?:it|that))\b.{0,40}$|\W*$)"
+    r"|(?:that|this|it) sounds\b.{0,40}$|congrat(?:s|ulations)\b.{0,60}$|best of luck\b|you must (?:have been|be|feel)\b|(?:that|it|this) must (?:have been|feel|be so)\b|sounds (?:like|so|really|very|super|absolutely)\b|(?:i )?bet\b|here's to\b"
     r"|(?:your|the|my) (?:support|friendship|help|encouragement|belief|trust|kindness)\b.{0,40}\bmeans?\b|(?:i'll|i will) (?:definitely |surely |make sure to )?(?:check (?:it|that|them) out"
-    r"|keep (?:you|ya|going|pushing|that|it|an eye)|do my best)\b|keep (?:going|pushing|diving|rocking|in touch|me|us)\b|take your time\b|woo+\b|yum\b|agreed\b"
+    r"|keep (?:you|ya|going|pushing|that in mind)|do my best)\b|keep (?:going|pushing|diving|rocking|in touch)\b|take your time\b|woo+\b|yum\b|agreed\W*$"
     r"|(?:you're|you are) (?:(?:absolutely |totally |completely |so |quite )*(?:right|correct|spot on)|a (?:genius|star|legend|hero|lifesaver)|the best|my hero|amazing|awesome)\b|you rock\b|my bad\b|i bet\b|no (?:stress|rush|idea)\b"
     r"|(?:you're|you are|your) welcome|no (?:problem|worries)|(?:have|enjoy) (?:a|an|your|the) (?:great"
     r"|good|nice|lovely|wonderful|fun)?\s?(?:day|one|evening|night|weekend|time|trip|rest|party|lunch)"
@@ -205,10 +206,10 @@ _SHORT_TALK: Final = (
     r"|go|get started|see|begin|dive in|get to it|find out))"
 )
 _OPENERS: Final = _words(
-    "please just let feel one my our sincere apologies apologise apologize i'll agreed bet woo woohoo yum sounds must could do don't did is anything if hope i happy i'm we're glad here thank thanks it's it so great good nice lovely wonderful would want shall should "
+    "please just let feel one my our sincere apologies apologise apologize i'll agreed bet woo woohoo yum sounds do don't did is anything if hope i happy i'm we're glad here thank thanks it's it so great good nice lovely wonderful would want shall should "
     "i'll that that's this you you're your excellent awesome we're we fantastic amazing no have enjoy talk see speak chat catch take keep can't looking totally "
     "completely agree understand how how's what what's working on go way long me my same fair never sounds makes got will let's best congrats congratulations "
-    "ship you\u2019re i\u2019m i\u2019ll it\u2019s that\u2019s let\u2019s don\u2019t can\u2019t how\u2019s what\u2019s wie womit was wenn falls soll möchtest quieres \u00bfquieres veux-tu voulez-vous en \u00bfen \u00bfc\u00f3mo \u00bfqu\u00e9 no que comment n'h\u00e9site n'h\u00e9sitez"
+    "ship you\u2019re i\u2019m i\u2019ll it\u2019s that\u2019s let\u2019s don\u2019t can\u2019t how\u2019s what\u2019s wie womit was wenn falls en \u00bfen \u00bfc\u00f3mo \u00bfqu\u00e9 no que comment n'h\u00e9site n'h\u00e9sitez"
 )
 """First words of the two patterns above, so that other sentences need not be matched against them."""
 _LEAD_WORDS: Final = _words(
@@ -300,28 +301,47 @@ def is_specific(text: str, words: list[str]) -> bool:
     return _NAME.search(text) is not None and _GERMAN.isdisjoint(words)
 
 
-_ANNOUNCEMENT: Final = (
-    r"(?i)(?:i'll|i will|i'm going to|i am going to|let me|let's|allow me|now|next|then|first)\b"
-    r"|(?:running|fetching|checking|looking|reading|writing|implementing|installing|adding|deleting|removing|changing|searching|starting|opening|updating"
-    r"|fixing|editing|creating|trying|building|testing|applying|deploying|preparing|generating|reviewing|pulling|gathering)\b"
-    r"|.{0,40}\bit is\W*$|(?:dann )?(?:ich (?:werde|schaue|sehe|prüfe|lese|füge|lasse)|erstelle ich|(?:voy a|déjame)|je (?:vais|vérifie|regarde))\b"
+_OFFER: Final = r"(?i)(?:would you like|(?:shall|should) (?:i|we)|do you want|soll ich|möchtest du|möchten sie|[¿¡]?quieres que|veux-tu|voulez-vous)\b"
+_INTENTION: Final = (
+    r"(?i)(?:then |dann )?(?:(?:i'll|i will|i'm going to|i am going to|let me|let's|allow me)\b|.{0,40}\bit is\W*$"
+    r"|(?:ich (?:werde|schaue|sehe|prüfe|lese|füge|lasse)|erstelle ich|voy a|déjame|je (?:vais|vérifie|regarde))\b)"
 )
+_UNDER_WAY: Final = (
+    r"(?i)(?:running|fetching|checking|looking|reading|writing|implementing|installing|adding|deleting|removing|changing|searching|starting|opening|updating"
+    r"|fixing|editing|creating|trying|building|testing|applying|deploying|preparing|generating|reviewing|pulling|gathering)\b"
+)
+_LONGEST_INTENTION: Final = 14
+_LONGEST_UNDER_WAY: Final = 5
+"""Words up to which these say nothing else; `Running the tests on two cores takes an hour` does."""
 _PINNED: Final = re.compile(r"\d|[`\"\u201c\u201e]|[\w)][/_@:=#][\w(]|\w\.\w")
 """A number, code, an identifier: what is decided while it is announced."""
 _GUESS: Final = (
-    r"(?i)(?:perhaps|maybe|or maybe|or perhaps|i (?:assume|guess|suppose|imagine|suspect)|it (?:seems|sounds like|could|might|may)\b|you (?:might|must|may|probably|seem)\b(?! want| like| also| consider| help| need to| wish))"
-    r"|(?:it's|it is|that's) (?:probably|perhaps|maybe|likely|possibly)\b"
+    r"(?i)(?:perhaps|maybe|or maybe|or perhaps|i (?:assume|guess|suppose|imagine|suspect)|it sounds like|it seems (?:like |that |as if )?(?:you|your|so))\b"
+    r"|you (?:might|must|may|probably|seem)\b(?! want| like| also| consider| help| need to| wish)"
+    r"|(?:it|that|this) (?:could|might|may) (?:also |well |just )?be\b|(?:it's|it is|that's) (?:probably|perhaps|maybe|likely|possibly)\b"
 )
 
 
-def is_announcement(text: str) -> bool:
+def is_announcement(text: str, words: list[str]) -> bool:
     """Whether an assistant's sentence only says what comes next, or repeats what was agreed; what was done it says afterwards."""
-    lead = _LEAD.match(text)
-    body = text[lead.end() :] if lead else text
-    return re.match(_ANNOUNCEMENT, body) is not None and (_PINNED.search(body) is None or body[:6].lower() == "let me")
+    body = _without_lead(text)
+    if len(words) <= _LONGEST_UNDER_WAY and re.match(_UNDER_WAY, body):
+        return _PINNED.search(body) is None
+    if len(words) > _LONGEST_INTENTION or not re.match(_INTENTION, body):
+        return False
+    return _PINNED.search(body) is None or body[:6].lower() == "let me"
+
+
+def is_offer(text: str) -> bool:
+    """Whether an assistant's question only offers to do something."""
+    return re.match(_OFFER, _without_lead(text)) is not None
 
 
 def is_guess(text: str) -> bool:
     """Whether an assistant's sentence supposes something of the user or of a cause that nobody said."""
+    return re.match(_GUESS, _without_lead(text)) is not None
+
+
+def _without_lead(text: str) -> str:
     lead = _LEAD.match(text)
-    return re.match(_GUESS, text[lead.end() :] if lead else text) is not None
+    return text[lead.end() :] if lead else text

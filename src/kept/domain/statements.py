@@ -13,7 +13,7 @@ from typing import Final, Literal
 
 from kept.domain.noise import is_order, is_output, is_sentence, is_supposition, told_spans
 from kept.domain.quotation import is_header, is_labelled, mail_in, whole_sentences
-from kept.domain.small_talk import content_words, is_announcement, is_guess, is_small_talk, is_specific
+from kept.domain.small_talk import content_words, is_announcement, is_guess, is_offer, is_small_talk, is_specific
 
 __all__ = ["MAX_STATEMENT", "Statement", "StatementKind", "Voice", "statements"]
 
@@ -38,8 +38,6 @@ _BESIDE_SECRET: Final = 7
 """Content words, the two of its mark included, with which a sentence about a secret says something as well."""
 _MODEL_SAYS: Final = 3
 """Content words from which a sentence of a language model says something without anything specific in it."""
-_ANNOUNCED: Final = 14
-"""Words up to which an announcement says nothing else."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -216,7 +214,7 @@ def _is_talk(text: str, words: list[str], content: int, voice: Voice, *, questio
         return True
     if voice != "model":
         return False
-    if is_guess(text) or (len(words) <= _ANNOUNCED and is_announcement(text)):
+    if is_guess(text) or is_offer(text) or is_announcement(text, words):
         return True
     return not question and content < _MODEL_SAYS and not is_specific(text, words)
 
