@@ -82,6 +82,14 @@ class Backend(Protocol):
         """Memories that mention an entity whose name contains this."""
         ...
 
+    def search_graph(self, query: str, ids: Ids, limit: int) -> list[Json]:
+        """Entities by words of their names, each with its relations; of a blank query those mentioned most."""
+        ...
+
+    def entity(self, name: str, ids: Ids) -> Json:
+        """One entity: its relations in both directions and the memories that mention it; none of an unknown one."""
+        ...
+
     def undo(self, operation_id: str | None, ids: Ids) -> Json:
         """Take back an operation: the given one, or the last in the scope."""
         ...

@@ -7,7 +7,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from kept.domain.graph import Node
+    from kept.engine.graph import EntityHit, EntityView, Tie
 
 MENTIONED_WITH: Final = "mentioned_with"
 MOST_ENTITIES: Final = 20
@@ -42,6 +46,47 @@ def entity(memories: Sequence[Json], name: str) -> Json:
         ],
         "total_memories": len(about),
     }
+
+
+def hit(found: EntityHit) -> Json:
+    """An entity that the store's graph found, with its relations."""
+    return {**_named(found.node), "relations": [_told(tie) for tie in found.ties]}
+
+
+def view(found: EntityView, memories: Sequence[Json]) -> Json:
+    """One entity of the store's graph: what is said of it, then what it is mentioned with, and the newest memories."""
+    said = [_told(tie) for tie in (*found.outgoing, *found.incoming)]
+    related = {end.casefold() for tie in said for end in (tie["source"], tie["target"])}
+    together = [
+        {"source": found.node.name, "relationship": MENTIONED_WITH, "target": other.name, "count": count}
+        for other, count in found.together
+        if other.name.casefold() not in related
+    ]
+    aliases = {"aliases": list(found.aliases)} if found.aliases else {}
+    return {
+        **_named(found.node),
+        **aliases,
+        "relations": [*said, *together][:MOST_RELATIONS],
+        "memories": [{part: memory[part] for part in ("id", "memory", "created_at")} for memory in memories],
+        "total_memories": found.node.mentions,
+    }
+
+
+def unknown(name: str) -> Json:
+    """What is known of an entity that no memory mentions."""
+    return {"name": name, "kind": None, "relations": [], "memories": [], "total_memories": 0}
+
+
+def _named(node: Node) -> Json:
+    return {"name": node.name, "kind": node.kind, "memories": node.mentions}
+
+
+def _told(tie: Tie) -> Json:
+    """A relation with the newest memory that states it; until when it held, if it no longer does."""
+    triple = {"source": tie.source, "relationship": tie.relationship, "target": tie.target}
+    closed = {"state": tie.state} if tie.state != "active" else {}
+    ended = {"valid_to": tie.valid_to.isoformat()} if tie.valid_to else {}
+    return {**triple, "memory_id": tie.memory_ids[0], **closed, **ended}
 
 
 def _mentions(memory: Json) -> list[Mapping[str, str]]:

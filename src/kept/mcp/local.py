@@ -14,7 +14,8 @@ from kept.engine.access import ProjectAccess
 from kept.engine.context import HEADER
 from kept.engine.maintain import Change
 from kept.engine.summary import summary
-from kept.errors import ConfigurationError
+from kept.errors import ConfigurationError, NotFoundError
+from kept.mcp import graph
 from kept.mcp.backend import Ids, Json
 from kept.mcp.call import Call
 from kept.sdk import shapes, wire
@@ -150,6 +151,23 @@ class LocalBackend:
         wanted = [parse_filter({"entity": {"contains": entity}}, "platform")]
         records, _ = self.access.memories(ids=ids, extra=wanted, limit=limit)
         return [_memory(record) for record in records]
+
+    def search_graph(self, query: str, ids: Ids, limit: int) -> list[Json]:
+        """Entities by words of their names, each with its relations."""
+        from kept.engine.graph import ProjectGraph
+
+        return [graph.hit(found) for found in ProjectGraph(self.access).search(query, ids, limit=limit)]
+
+    def entity(self, name: str, ids: Ids) -> Json:
+        """One entity, with the memories that mention it."""
+        from kept.engine.graph import ProjectGraph
+
+        try:
+            found = ProjectGraph(self.access).entity(name, ids)
+        except NotFoundError:
+            return graph.unknown(name)
+        known = self.access.platform.service.find_many(self.access.project, found.memory_ids)
+        return graph.view(found, [wire.memory(known[one]) for one in found.memory_ids if one in known])
 
     def undo(self, operation_id: str | None, ids: Ids) -> Json:
         """Take back an operation."""

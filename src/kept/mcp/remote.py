@@ -9,6 +9,7 @@ from kept.domain.ids import SHORT_ID
 from kept.domain.text import count_tokens
 from kept.engine.context import HEADER
 from kept.errors import EventFailedError, InvalidInputError, NotFoundError, ServerError
+from kept.mcp import graph
 from kept.mcp.backend import Ids, Json
 from kept.mcp.call import Call
 from kept.sdk.client import MemoryClient
@@ -22,6 +23,8 @@ PAGE: Final = 200
 """Of entities; as many as the platform gives at once."""
 MENTIONS: Final = 50
 """Memories searched for an entity, where the server cannot filter by it."""
+FOUND: Final = 10
+"""Memories whose entities are told where none is mentioned by name."""
 
 
 class RemoteBackend:
@@ -134,6 +137,15 @@ class RemoteBackend:
             return self.page(ids, wanted, {}, page=1, page_size=min(limit, PAGE))[0]
         except InvalidInputError:
             return self.search(entity, ids, None, {"top_k": MENTIONS})
+
+    def search_graph(self, query: str, ids: Ids, limit: int) -> list[Json]:
+        """Entities of the memories that mention one, or that a search finds."""
+        found = self.mentioning(query, ids, limit) or self.search(query, ids, None, {"top_k": FOUND})
+        return graph.entities(found, query)
+
+    def entity(self, name: str, ids: Ids) -> Json:
+        """One entity, by the memories that mention it."""
+        return graph.entity(self.mentioning(name, ids, PAGE), name)
 
     def undo(self, operation_id: str | None, ids: Ids) -> Json:
         """Take back an operation."""

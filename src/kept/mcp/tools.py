@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, Literal, NamedTuple
 
 from kept.errors import InvalidInputError, ScopeError
-from kept.mcp import graph
 from kept.mcp.backend import Backend, Json
 from kept.mcp.call import Call
 from kept.mcp.schema import Schema, clearable, flag, listing, mapping, number, text, whole
@@ -31,8 +30,8 @@ MAX_PAGE_SIZE: Final = 200
 BUDGET_TOKENS: Final = 1_000
 MAX_BUDGET_TOKENS: Final = 20_000
 """Clients refuse results over 25,000 tokens."""
-MENTIONS: Final = 200
-"""Memories looked through for what is known of an entity."""
+MOST_ENTITIES: Final = 20
+"""What a model can look over."""
 SUMMARY_TYPE: Final = "interaction_summary"
 ASKS_USER: Final[Mapping[str, Any]] = {"anthropic/requiresUserInteraction": True}
 """The client's mark for calls that a person must allow, whatever else was allowed."""
@@ -269,15 +268,13 @@ def _user_context(backend: Backend, given: Json, call: Call) -> Json:
 
 def _search_graph(backend: Backend, given: Json, call: Call) -> Json:
     del call
-    ids, query = _ids(backend, given), given["query"]
-    limit = given.get("limit", MENTIONS)
-    memories = backend.mentioning(query, ids, limit) or backend.search(query, ids, None, {"top_k": TOP_K})
-    return {"results": graph.entities(memories, query)}
+    limit = min(given.get("limit", MOST_ENTITIES), MOST_ENTITIES)
+    return {"results": backend.search_graph(given["query"], _ids(backend, given), limit)}
 
 
 def _entity(backend: Backend, given: Json, call: Call) -> Json:
     del call
-    return graph.entity(backend.mentioning(given["name"], _ids(backend, given), MENTIONS), given["name"])
+    return backend.entity(given["name"], _ids(backend, given))
 
 
 def _entities(backend: Backend, given: Json, call: Call) -> Json:
