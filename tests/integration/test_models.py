@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import logging
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -153,6 +154,18 @@ def test_a_model_is_asked_from_within_an_event_loop_and_from_many_threads():
         with ThreadPoolExecutor(4) as pool:
             answers = [future.result() for future in [pool.submit(model.ask, PROMPT) for _ in range(8)]]
         assert [answer.value for answer in answers] == [VALUE] * 8
+
+
+@every_model
+@pytest.mark.parametrize(
+    "reply", [Answer(VALUE), Prose(PRIVATE), Failure(500, midway=True)], ids=["answer", "words", "down"]
+)
+def test_nothing_that_is_said_gets_into_a_log(spec, reply, caplog):
+    """Neither what is asked nor what is answered."""
+    caplog.set_level(logging.INFO)
+    Asked(spec, reply)
+    assert "passport" not in caplog.text
+    assert "I am Ana" not in caplog.text
 
 
 # --- what cannot be used -----------------------------------------------------------------------------------------
