@@ -247,7 +247,13 @@ def build_worker(settings: Settings, platform: Platform) -> Worker:
     """The worker of a platform; it does nothing until it is started."""
     from kept.engine.worker import Worker
 
-    return Worker(platform, build_sender(settings), event_days=settings.event_days, audit_days=settings.audit_days)
+    return Worker(
+        platform,
+        build_sender(settings),
+        event_days=settings.event_days,
+        audit_days=settings.audit_days,
+        consolidate_every_days=settings.consolidate_every_days,
+    )
 
 
 def _service(settings: Settings, log: Log, embedder: Embedder, desk: Callable[[], Reading]) -> Service:

@@ -54,6 +54,8 @@ Temperature = float
 """Of a language model, from 0 (the likeliest words) to 2."""
 Tokens = int | None
 """Of language models, read and written together; None for any number."""
+Days = int | None
+"""None for never."""
 Dollars = float | None
 """US dollars; None for any sum."""
 _ANONYMOUS: Final = "me"
@@ -156,6 +158,7 @@ class Settings:
         oauth_jwks_url: Where its public keys are.
         oauth_user_claim: The claim of its tokens that says whose memories they are for.
         event_days: How long finished events are kept, in days.
+        consolidate_every_days: How often a server proposes by itself what could be consolidated, in days; None for never.
         audit_days: How long audit entries, and what language models cost, are kept, in days.
         app_id: Under which name a coding session keeps a repository's memories; None derives it from the repository.
         recall_shared: Whether a coding session also reads what other users stored for the repository.
@@ -219,6 +222,7 @@ class Settings:
     oauth_user_claim: str = "sub"
     event_days: int = 30
     audit_days: int = 365
+    consolidate_every_days: Days = None
     app_id: str | None = None
     recall_shared: bool = False
     brief_tokens: int = 700
@@ -505,6 +509,11 @@ def _tokens(value: object) -> int | None:
     return number if number >= 0 else _fail()
 
 
+def _days(value: object) -> int | None:
+    """How many days lie between, from 1."""
+    return None if _says_none(value) else _positive_int(value)
+
+
 def _dollars(value: object) -> float | None:
     """How many dollars, as `_tokens`."""
     if _says_none(value):
@@ -562,6 +571,7 @@ _PARSERS: Final = {
     "Temperature": _temperature,
     "Tokens": _tokens,
     "Dollars": _dollars,
+    "Days": _days,
     "tuple[str, ...]": _texts,
     "Networks": _networks,
     "Address | None": _address,
@@ -577,6 +587,7 @@ _KINDS: Final = {
     "Temperature": f"a number from 0 to {_HOTTEST}",
     "Tokens": "a whole number from 0, or none for no limit",
     "Dollars": "a number from 0, or none for no limit",
+    "Days": "a whole number above 0, or none for never",
     "tuple[str, ...]": "a list of texts",
     "Networks": "a list of addresses and networks, such as 172.17.0.0/16",
     "Address | None": "an address such as https://memory.example.org",

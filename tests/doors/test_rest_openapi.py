@@ -160,6 +160,7 @@ def test_what_is_described_is_what_is_answered(make_api):
     what_waits_is_done_and_read(call)
     entities_are_described_and_deleted(call)
     webhooks_rules_and_links_are_kept(call, project)
+    what_could_be_fewer_is_proposed(call)
     the_tenants_are_managed(call)
     call("POST", f"/v1/memories/{memory}/erase/")
     call("POST", "/v1/erase/", json=ALICE)
@@ -260,6 +261,19 @@ def webhooks_rules_and_links_are_kept(call: Caller, project: str) -> None:
     call("GET", "/v1/audit/")
     call("GET", "/v1/audit/export/")
     call("GET", "/v1/spending/")
+
+
+def what_could_be_fewer_is_proposed(call: Caller) -> None:
+    """Two that say the same, twice: one merge is accepted, one declined."""
+    for text in ("I live in Lisbon near the river.", "The deploy runs at nine on weekdays."):
+        for run in ("a", "b"):
+            said = {"messages": [{"role": "user", "content": text}], "user_id": "mia", "run_id": run, "infer": False}
+            call("POST", "/v3/memories/add/", json=said)
+    made = call("POST", "/v1/proposals/", json={"user_id": "mia"})["results"]
+    call("GET", "/v1/proposals/")
+    call("GET", f"/v1/proposals/{made[0]['id']}/")
+    call("POST", f"/v1/proposals/{made[0]['id']}/accept/", json={})
+    call("POST", f"/v1/proposals/{made[1]['id']}/decline/")
 
 
 def the_tenants_are_managed(call: Caller) -> None:

@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 
 from kept.bootstrap import build_worker
+from kept.engine.proposing import Proposing
 from kept.engine.worker import LEASE, MAX_ATTEMPTS, Worker
 from kept.errors import StoreBusyError
 from kept.settings import Settings
@@ -181,6 +182,28 @@ def test_finished_jobs_and_old_audit_go_after_their_time(access, platform, clock
     build_worker(settings, platform).run_due()
     assert platform.jobs.find("default", job.id) is None
     assert texts(access) == ["I live in Lisbon near the river"]
+
+
+def test_what_could_be_consolidated_is_proposed_when_its_time_has_come(access, platform, clock_of, tmp_path):
+    """Switched on, and then every so many days."""
+    clock = clock_of(platform)
+
+    def pass_by(days=None):
+        settings = Settings.load(environ={}, config=tmp_path / "none.toml", consolidate_every_days=days)
+        build_worker(settings, platform).run_due()
+        return [(one.closes[0].text, one.status) for one in Proposing(access).page("all")[0]]
+
+    access.add({"user_id": "alice", "run_id": "a"}, ["I live in Lisbon near the river."], infer=False)
+    access.add({"user_id": "alice", "run_id": "b"}, ["I live in Lisbon, near the river!"], infer=False)
+    assert pass_by() == []
+    first = ("I live in Lisbon near the river.", "pending")
+    assert pass_by(days=7) == [first]
+    access.add({"user_id": "bob", "run_id": "a"}, ["The deploy runs at nine on weekdays."], infer=False)
+    access.add({"user_id": "bob", "run_id": "b"}, ["The deploy runs at nine, on weekdays!"], infer=False)
+    clock.advance(timedelta(days=6))
+    assert pass_by(days=7) == [first]
+    clock.advance(timedelta(days=1))
+    assert pass_by(days=7) == [("The deploy runs at nine on weekdays.", "pending"), first]
 
 
 def test_started_it_works_by_itself_and_stops_at_once(access, worker: Worker):

@@ -15,7 +15,6 @@ from kept.engine.maintain import By
 from kept.engine.models import Models
 from kept.engine.understanding import Reading
 from kept.errors import ConflictError, InvalidInputError, ModelAnswerError, ModelUnavailableError, NotFoundError
-from kept.ports import JobListing
 from kept.testing.fakes import FixedClock, SequentialIds
 from kept.testing.models import ScriptedModel
 
@@ -65,7 +64,7 @@ class Desk:
         return self.proposals.make(scope, by=ANA, **options).proposals
 
     def waiting(self):
-        return self.proposals.page(JobListing(project="default"), limit=100)[0]
+        return self.proposals.page(Scope.everything("default"), limit=100)[0]
 
     def state(self, memory):
         return self.service.get("default", memory.id)

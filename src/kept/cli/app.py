@@ -64,6 +64,8 @@ SECTIONS: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
             "spend": "kept.cli.spend:spend",
             "verify": "kept.cli.operate:verify",
             "rebuild": "kept.cli.operate:rebuild",
+            "consolidate": "kept.cli.consolidate:consolidate",
+            "proposals": "kept.cli.consolidate:proposals",
             "doctor": "kept.cli.doctor:doctor",
             "demo": "kept.cli.demo:demo",
             "completion": "kept.cli.completion:completion",

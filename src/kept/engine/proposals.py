@@ -9,11 +9,12 @@ from __future__ import annotations
 import hashlib
 import json
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
+from kept.domain.ids import SHORT_ID
 from kept.domain.jobs import Job, JobKind
 from kept.domain.memory import CURRENT, DERIVED_FROM, HIDDEN_STATES, Draft, MemoryRecord
 from kept.domain.proposals import ProposalKind, ProposalStatus, Proposed, owner_of
@@ -34,6 +35,8 @@ MOST_MADE: Final = 50
 """Proposals of one run: what a person goes through at once."""
 LEASE: Final = timedelta(minutes=1)
 """How long a crash keeps a proposal that was being accepted from being accepted again."""
+WHOLE_ID: Final = 36
+"""Characters of a UUID."""
 _PAGE: Final = 1_000
 _DIGEST_BYTES: Final = 16
 _OUTCOMES: Final[Mapping[str, ProposalStatus]] = {"ACCEPT": "accepted", "DECLINE": "declined"}
@@ -155,19 +158,33 @@ class Proposals:
         return Made(proposals=tuple(_to_proposal(job, records) for job in jobs), trouble=found.trouble)
 
     def page(
-        self, listing: JobListing, status: ProposalStatus | None = "pending", *, limit: int, offset: int = 0
+        self,
+        scope: Scope,
+        status: ProposalStatus | None = "pending",
+        *,
+        bound: Mapping[str, Collection[str]] | None = None,
+        limit: int,
+        offset: int = 0,
     ) -> tuple[list[Proposal], int]:
-        """A page of proposals, newest first, and how many there are; of every status for None.
+        """A page of proposals, newest first, and how many there are.
 
         Args:
-            listing: Which; kinds and statuses are set here.
-            status: Which of them.
+            scope: About whose memories; the run does not matter.
+            status: Which of them; None for all.
+            bound: For a name such as `user_id`, the values that may be seen.
             limit: How many at most.
             offset: After so many.
         """
+        listing = JobListing(
+            project=scope.project,
+            user_id=scope.user_id,
+            agent_id=scope.agent_id,
+            app_id=scope.app_id,
+            bound=bound or {},
+        )
         jobs = [job for job in self._scan(listing) if status in {None, _status(job)}]
         shown = jobs[offset : offset + limit]
-        records = self._records(listing.project, [_proposed(job) for job in shown])
+        records = self._records(scope.project, [_proposed(job) for job in shown])
         return [_to_proposal(job, records) for job in shown], len(jobs)
 
     def get(self, project: str, proposal_id: str) -> Proposal:
@@ -185,7 +202,7 @@ class Proposals:
         Raises:
             NotFoundError: There is none, or what it was about was erased.
         """
-        job = self._jobs.find(project, proposal_id)
+        job = self._jobs.find(project, self._whole_id(project, proposal_id))
         if job is None or job.kind != KIND or not _is_shown(job):
             raise NotFoundError(f"There is no proposal {proposal_id}.")
         return job
@@ -204,8 +221,9 @@ class Proposals:
             InvalidInputError: A text for one that only hides memories, or a blank one.
             ConflictError: It was accepted or declined before, or what it is about has changed.
         """
-        words = _words(self.job(project, proposal_id), text)
-        job = self._held(project, proposal_id)
+        waiting = self.job(project, proposal_id)
+        words = _words(waiting, text)
+        job = self._held(project, waiting.id)
         try:
             proposed = _proposed(job)
             records = self._records(project, [proposed])
@@ -222,7 +240,7 @@ class Proposals:
             raise
         made = [result["id"]] if "id" in result else []
         self._jobs.finish([replace(_ended(job, self._clock(), "ACCEPT", **result), memory_ids=made)])
-        return self.get(project, proposal_id)
+        return self.get(project, job.id)
 
     def decline(self, project: str, proposal_id: str) -> Proposal:
         """Leave everything as it is, and do not propose it again.
@@ -231,11 +249,18 @@ class Proposals:
             NotFoundError: There is none.
             ConflictError: It was accepted or declined before.
         """
-        self.job(project, proposal_id)
-        self._jobs.finish([_ended(self._held(project, proposal_id), self._clock(), "DECLINE")])
-        return self.get(project, proposal_id)
+        job = self._held(project, self.job(project, proposal_id).id)
+        self._jobs.finish([_ended(job, self._clock(), "DECLINE")])
+        return self.get(project, job.id)
 
     # --- jobs ---
+
+    def _whole_id(self, project: str, proposal_id: str) -> str:
+        """The id that this one is, or alone begins with."""
+        if not SHORT_ID <= len(proposal_id) < WHOLE_ID:
+            return proposal_id
+        found = [job.id for job in self._scan(JobListing(project=project)) if job.id.startswith(proposal_id.lower())]
+        return found[0] if len(found) == 1 else proposal_id
 
     def _job(self, proposed: Proposed, records: Mapping[str, MemoryRecord], by: By) -> Job:
         now = self._clock()

@@ -23,6 +23,7 @@ from kept.engine.keys import MEMBER, ApiKey, Keys, member_id, parse_name
 from kept.engine.platform import Platform
 from kept.engine.profiles import RUN
 from kept.engine.profiles import SETTINGS as PROFILE_SETTINGS
+from kept.engine.proposing import CONSOLIDATED
 from kept.engine.retention import RULE
 from kept.engine.webhooks import CURSOR, WEBHOOK
 from kept.errors import ConflictError, InvalidInputError, NotFoundError
@@ -31,7 +32,7 @@ from kept.ports import Entry
 ORGANISATION: Final = "organisation"
 ORGANISATION_MEMBER: Final = "organisation_member"
 LINK: Final = "link"
-OWNED_KINDS: Final = (WEBHOOK, CURSOR, RULE, LINK, PROFILE_SETTINGS, RUN, ENTITY, MEMBER)
+OWNED_KINDS: Final = (WEBHOOK, CURSOR, RULE, LINK, PROFILE_SETTINGS, RUN, ENTITY, MEMBER, CONSOLIDATED)
 """What goes with a project when it is deleted."""
 MAX_TEXT: Final = 20_000
 """Characters of a description or of instructions: some ten pages."""

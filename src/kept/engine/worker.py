@@ -20,7 +20,7 @@ from typing import Any, Final
 
 from kept.domain.filters import And, Condition, Not
 from kept.domain.jobs import DELETIONS, OPEN, Job, JobKind, pause_before_retry, succeeded
-from kept.engine import exports, profiles, retention
+from kept.engine import exports, profiles, proposing, retention
 from kept.engine.access import MAX_RESULTS
 from kept.engine.maintain import By
 from kept.engine.pending import boundary_of, done, to_request
@@ -115,11 +115,21 @@ class Worker:
         sender: Posts to webhooks.
         event_days: How long finished jobs are kept.
         audit_days: How long audit entries are kept, and what models cost.
+        consolidate_every_days: How often what could be consolidated is proposed; None for never.
     """
 
-    def __init__(self, platform: Platform, sender: Sender, *, event_days: int = 30, audit_days: int = 365) -> None:
+    def __init__(
+        self,
+        platform: Platform,
+        sender: Sender,
+        *,
+        event_days: int = 30,
+        audit_days: int = 365,
+        consolidate_every_days: int | None = None,
+    ) -> None:
         self._platform = platform
         self._ages = {"event": timedelta(days=event_days), "audit": timedelta(days=audit_days)}
+        self._consolidate_every = None if consolidate_every_days is None else timedelta(days=consolidate_every_days)
         self._lease = f"worker-{uuid.uuid4()}"
         self._deliveries = Deliveries(platform, sender)
         self._held: dict[str, Job] = {}
@@ -318,6 +328,8 @@ class Worker:
         self._platform.jobs.purge(now - self._ages["event"], PURGED_KINDS)
         self._platform.trail.audit.purge(now - self._ages["audit"])
         self._platform.models.purge(now - self._ages["audit"])
+        if self._consolidate_every is not None:
+            proposing.consolidate_due(self._platform, self._consolidate_every)
         return False
 
     # --- claims ---

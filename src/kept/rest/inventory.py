@@ -50,7 +50,7 @@ COVERED: Final = frozenset(
 """Operations that everyday tools do."""
 ELSEWHERE: Final = frozenset({"operation", "self-hosted Mem0"})
 """Tags of operations that are no use to an agent: the server's own health, and another dialect of what is there already."""
-OF_MEMORIES: Final = frozenset({"memories", "entities", "events", "exports", "graph", "profiles"})
+OF_MEMORIES: Final = frozenset({"memories", "entities", "events", "exports", "graph", "profiles", "proposals"})
 """Tags whose operations change memories or what is made of them; others manage the project."""
 READING: Final = frozenset({"exports_get", "exports_summarise"})
 """Operations that read although they are no GET."""

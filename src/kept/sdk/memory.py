@@ -526,6 +526,79 @@ class Memory:
         done = self._service.delete_all(self._scope(user_id, agent_id, app_id, run_id), filters=filters, by=self._by)
         return shapes.change("Memories deleted successfully!", done)
 
+    # --- consolidate ---
+
+    def consolidate(
+        self,
+        *,
+        user_id: str | None = None,
+        agent_id: str | None = None,
+        app_id: str | None = None,
+        run_id: str | None = None,
+        limit: int = 50,
+        dry_run: bool = False,
+    ) -> dict[str, Any]:
+        """Look for what could be merged, generalised or forgotten; nothing changes until a proposal is accepted.
+
+        Args:
+            user_id: Whose memories; nobody's name means all of the project.
+            agent_id: Only this agent's.
+            app_id: Only this application's.
+            run_id: Only of this session.
+            limit: How many proposals at most.
+            dry_run: Show what would be proposed; keep nothing, ask no language model.
+
+        Returns:
+            `{"results": [proposal, …], "trouble": why a language model was not asked about everything, or None}`; what was
+            proposed before is left out, whatever became of it.
+        """
+        scope = self._scope(user_id, agent_id, app_id, run_id)
+        if scope.is_bare:
+            scope = Scope.everything(self._settings.project)
+        made = self._service.proposals.make(scope, by=self._by, limit=limit, dry_run=dry_run)
+        return {"results": [shapes.proposal(one) for one in made.proposals], "trouble": made.trouble}
+
+    def proposals(
+        self,
+        *,
+        status: str = "pending",
+        user_id: str | None = None,
+        agent_id: str | None = None,
+        app_id: str | None = None,
+        limit: int = 100,
+    ) -> dict[str, Any]:
+        """Proposals, newest first: `{"results": [{"id", "kind", "why", "closes", "keeps", "sources", "text", "diff", …}], "count"}`.
+
+        Args:
+            status: `pending`, `accepted`, `declined`, `stale`, or `all`.
+            user_id: Only about this user's memories.
+            agent_id: Only about this agent's.
+            app_id: Only about this application's.
+            limit: How many at most.
+        """
+        from kept.engine.proposing import parse_status
+
+        scope = self._scope(user_id, agent_id, app_id, None)
+        found, total = self._service.proposals.page(scope, parse_status(status), limit=limit)
+        return {"results": [shapes.proposal(one) for one in found], "count": total}
+
+    def accept_proposal(self, proposal_id: str, text: str | None = None) -> dict[str, Any]:
+        """Make a proposed change, in one operation that `undo` takes back; with another text if one is given.
+
+        Raises:
+            ConflictError: It was decided before, or what it is about has changed.
+        """
+        project = self._settings.project
+        return shapes.proposal(self._service.proposals.accept(project, proposal_id, text=text, by=self._by))
+
+    def decline_proposal(self, proposal_id: str) -> dict[str, Any]:
+        """Leave everything as it is; it is not proposed again.
+
+        Raises:
+            ConflictError: It was decided before.
+        """
+        return shapes.proposal(self._service.proposals.decline(self._settings.project, proposal_id))
+
     def undo(
         self,
         operation_id: str | None = None,

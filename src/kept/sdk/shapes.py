@@ -16,6 +16,7 @@ from kept.ports import EntitySummary, Statistics
 
 if TYPE_CHECKING:
     from kept.engine.conflicts import Conflict
+    from kept.engine.proposals import Proposal
 
 _HISTORY_EVENTS: Final = {"add": "ADD", "update": "UPDATE", "delete": "DELETE"}
 """Mem0's three; Kept's other operations keep their own names, in capitals."""
@@ -65,7 +66,9 @@ def memory(record: MemoryRecord) -> dict[str, Any]:
         "positions": list(record.positions),
         "connector": record.connector,
     }
-    return shape | {name: value for name, value in optional.items() if value or (value == 0 and name in {"position", "confidence"})}
+    return shape | {
+        name: value for name, value in optional.items() if value or (value == 0 and name in {"position", "confidence"})
+    }
 
 
 def hit(found: Hit, *, explain: bool) -> dict[str, Any]:
@@ -211,3 +214,26 @@ def statistics(found: Statistics) -> dict[str, Any]:
         "head": found.head,
         "size_bytes": found.size_bytes,
     }
+
+
+def proposal(found: Proposal) -> dict[str, Any]:
+    """A proposed change, with the memories that it is about as they are now."""
+    return {
+        "id": found.id,
+        "kind": found.kind,
+        "status": found.status,
+        "why": found.why,
+        "text": found.text,
+        "closes": [_named(record) for record in found.closes],
+        "keeps": None if found.keeps is None else _named(found.keeps),
+        "sources": [_named(record) for record in found.sources],
+        "diff": found.diff,
+        "created_at": iso(found.created_at),
+        "operation_id": found.operation_id,
+        "memory_id": found.made,
+        **found.scope.ids,
+    }
+
+
+def _named(record: MemoryRecord) -> dict[str, Any]:
+    return {"id": record.id, "memory": record.text}

@@ -372,6 +372,40 @@ class AuditEntry(TypedDict):
     request_id: str | None
 
 
+class Named(TypedDict):
+    """A memory by its id and text."""
+
+    id: str
+    memory: str
+
+
+class Proposal(TypedDict):
+    """A change that somebody may accept or decline; `memory_id` is that of a memory that was made."""
+
+    id: str
+    kind: str
+    status: Literal["pending", "accepted", "declined", "stale"]
+    why: str
+    text: str | None
+    closes: list[Named]
+    keeps: Named | None
+    sources: list[Named]
+    diff: list[str]
+    created_at: str
+    operation_id: str | None
+    memory_id: str | None
+    user_id: NotRequired[str]
+    agent_id: NotRequired[str]
+    app_id: NotRequired[str]
+
+
+class ProposalsMade(TypedDict):
+    """What a run of consolidation proposes, and why a language model was not asked about everything."""
+
+    results: list[Proposal]
+    trouble: str | None
+
+
 class Spent(TypedDict):
     """What some calls of language models cost together; one of which nobody knows the end as all that was reserved."""
 

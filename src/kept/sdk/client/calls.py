@@ -16,7 +16,7 @@ from kept.domain.scope import ENTITY_IDS
 from kept.errors import InvalidInputError, ScopeError
 from kept.sdk.client import answers
 from kept.sdk.client.exchange import Request, Script, segment
-from kept.sdk.client.parts import WAIT_S, Events, Keys, Links, Options, Project, Retention, When, given
+from kept.sdk.client.parts import WAIT_S, Events, Keys, Links, Options, Project, Proposals, Retention, When, given
 from kept.sdk.client.runners import Call, R, Speaker
 
 Messages = str | Mapping[str, Any] | Sequence[Mapping[str, Any] | str]
@@ -41,6 +41,7 @@ class MemoryCalls(Speaker[R]):
         self.keys = Keys(runner)
         self.links = Links(runner)
         self.retention = Retention(runner)
+        self.proposals = Proposals(runner)
 
     @property
     def org_id(self) -> str | None:

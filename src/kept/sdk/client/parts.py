@@ -385,6 +385,61 @@ class Retention(Speaker[R]):
         return Request("DELETE", f"/v1/retention/{segment(rule_id)}/", own=True)
 
 
+class Proposals(Speaker[R]):
+    """What consolidation proposes. Kept's own."""
+
+    @Call
+    def make(
+        self,
+        /,
+        *,
+        filters: Mapping[str, Any] | None = None,
+        limit: int | None = None,
+        dry_run: bool | None = None,
+        **ids: Any,
+    ) -> Request[answers.ProposalsMade]:
+        """Look for what could be merged, generalised or forgotten; nothing changes until one is accepted.
+
+        Args:
+            filters: Only among these memories.
+            limit: How many at most.
+            dry_run: Show them; keep nothing, ask no language model.
+            ids: Whose: `user_id`, `agent_id`, …; nobody's name means all that the key may see.
+        """
+        body = given(None, ids, filters=filters, limit=limit, dry_run=dry_run)
+        return Request("POST", "/v1/proposals/", body=body, own=True)
+
+    @Call
+    def list(
+        self, /, *, status: str | None = None, page: int | None = None, page_size: int | None = None, **ids: Any
+    ) -> Request[answers.Page[answers.Proposal]]:
+        """Proposals, newest first.
+
+        Args:
+            status: `pending` (the default), `accepted`, `declined`, `stale` or `all`.
+            page: Which page, from 1.
+            page_size: How many on a page, at most 200.
+            ids: Only about memories under these: `user_id`, `agent_id`, ….
+        """
+        query = given(None, ids, status=status, page=page, page_size=page_size)
+        return Request("GET", "/v1/proposals/", query=query, own=True)
+
+    @Call
+    def get(self, proposal_id: str) -> Request[answers.Proposal]:
+        """One of them, with the memories that it is about as they are now."""
+        return Request("GET", f"/v1/proposals/{segment(proposal_id)}/", own=True)
+
+    @Call
+    def accept(self, proposal_id: str, text: str | None = None) -> Request[answers.Proposal]:
+        """Make the change, with another text if one is given; `undo` takes it back."""
+        return Request("POST", f"/v1/proposals/{segment(proposal_id)}/accept/", body=given(None, text=text), own=True)
+
+    @Call
+    def decline(self, proposal_id: str) -> Request[answers.Proposal]:
+        """Leave everything as it is; it is not proposed again."""
+        return Request("POST", f"/v1/proposals/{segment(proposal_id)}/decline/", body={}, own=True)
+
+
 def _event(event_id: str) -> Request[answers.Event]:
     return Request("GET", f"/v1/event/{segment(event_id)}/")
 
