@@ -188,7 +188,7 @@ def add_v1(access: Access, body: AddBody, idempotency_key: IdempotencyKey = None
     answer = _added(access, body, idempotency_key, at_once=waits)
     found = answer.get("results", [answer])
     wrapped = body.output_format == "v1.1"
-    return Json({"results": found, "relations": []} if wrapped else found)
+    return Json({"results": found, "relations": _stated(access, found)} if wrapped else found)
 
 
 def _added(
@@ -240,7 +240,8 @@ async def search_v1(request: Request, access: Access, body: SearchBody) -> Json:
 
     def answer(quick: bool) -> Json:
         found = _found(access, body, body.ids, quick=quick)
-        return Json({"results": found, "relations": []} if body.output_format == "v1.1" else found)
+        wrapped = body.output_format == "v1.1"
+        return Json({"results": found, "relations": _stated(access, found)} if wrapped else found)
 
     return await _turns(request).search(answer)
 
@@ -269,6 +270,13 @@ def _found(access: ProjectAccess, body: SearchBody, ids: Mapping[str, Any], *, q
     )
     wanted = _names(body.fields)
     return [wire.only(wire.hit(hit, explain=body.explain), wanted) for hit in hits]
+
+
+def _stated(access: ProjectAccess, found: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
+    """The relations that memories state which the principal was just given, in their order."""
+    ids = [one["id"] for one in found if "id" in one]
+    known = access.platform.service.find_many(access.project, ids) if ids else {}
+    return graph_shapes.relations(known[memory_id] for memory_id in ids if memory_id in known)
 
 
 # --- list ---
