@@ -45,6 +45,8 @@ PATHS = {
 }
 """A model of each wire format, and what its providers' addresses end in."""
 ANTHROPIC, RESPONSES, CHAT, GEMINI, OLLAMA = PATHS
+ALWAYS_THINKS = "anthropic:claude-opus-5-5"
+"""A call of a tool cannot be forced on it."""
 every_model = pytest.mark.parametrize("spec", PATHS)
 
 SCHEMA = {
@@ -63,7 +65,7 @@ class Asked:
 
     def __init__(self, spec, *replies, prompt=PROMPT, key="sk-key", timeout_s=10.0, times=1, **options):
         with ScriptedProvider(replies) as provider:
-            access = Access(key=lambda: key, advice="set MY_KEY", base_url=provider.url + PATHS[spec])
+            access = Access(key=lambda: key, advice="set MY_KEY", base_url=provider.url + PATHS.get(spec, ""))
             model = open_model(spec, access, timeout_s=timeout_s, **options)
             self.answer = self.error = None
             try:
@@ -126,6 +128,32 @@ def test_a_model_of_ones_own_is_held_to_the_schema_by_its_grammar():
     assert body["response_format"]["type"] == "json_schema"
     assert body["response_format"]["json_schema"]["schema"]["properties"] == SCHEMA["properties"]
     assert "tools" not in body
+
+
+NULLABLE = {
+    "type": "object",
+    "properties": {
+        "type": {"type": "string", "enum": ["event", "task"]},
+        "to": {"type": ["string", "null"]},
+        "pairs": {"type": ["array", "null"], "items": {"type": "array", "items": {"type": "string"}}},
+    },
+    "required": ["type"],
+}
+
+
+@pytest.mark.parametrize("spec", [*PATHS, ALWAYS_THINKS])
+@pytest.mark.parametrize(
+    "value", [{"type": "task", "to": None, "pairs": [["a", "b"]]}, {"type": "event", "pairs": None}]
+)
+def test_a_schema_may_allow_nothing_for_a_value(spec, value):
+    """In short, as a list of types; also to a model that always thinks, and is held to it in another way."""
+    prompt = Prompt(instructions="i", content="c", schema=NULLABLE, max_output_tokens=100)
+    asked = Asked(spec, Answer(value), prompt=prompt)
+    assert asked.answer is not None, asked.error
+    assert asked.answer.value == value
+    written = json.dumps(asked.request.body)
+    assert '"event"' in written
+    assert '"null"' in written or '"nullable"' in written
 
 
 @every_model

@@ -38,7 +38,7 @@ OAUTH_BETA: Final = "oauth-2025-04-20"
 _TOO_LARGE: Final = 413
 """The status of HTTP for a request that is too large; pydantic-ai has no kind of its own for it."""
 _UNREADABLE: Final = (AssertionError, AttributeError, LookupError, TypeError, ValueError)
-"""What the providers' libraries raise when they are sent something else than they expect."""
+"""What the providers' libraries raise when they are given, or sent, something else than they expect."""
 _BEFORE_SENDING: Final = ("pool", "connect")
 """The stages of a request before anything is sent, in pydantic-ai's words."""
 _KEY_PARAMETERS: Final = ("api_key", "token")
@@ -175,7 +175,8 @@ def told(error: Exception, model: str, access: Access, usage: Usage) -> KeptErro
     elif isinstance(error, TimeoutError):
         known = ModelUnavailableError(f"{model} fell silent.", **spent)
     elif isinstance(error, (exceptions.UnexpectedModelBehavior, *_UNREADABLE)):
-        known = ModelAnswerError(f"{model} answered in no format of its provider's ({type(error).__name__}).", **spent)
+        said = "cannot be asked for this, or answered in no format of its provider's"
+        known = ModelAnswerError(f"{model} {said} ({type(error).__name__}).", **spent)
     return known
 
 

@@ -233,9 +233,22 @@ def _parameters(model: Model, prompt: Prompt, *, by_grammar: bool) -> ModelReque
     return ModelRequestParameters(
         output_mode=mode,
         output_tools=[ToolDefinition(name=ANSWER, parameters_json_schema=schema, kind="output")],
-        output_object=OutputObjectDefinition(json_schema=schema, name=ANSWER),
+        output_object=OutputObjectDefinition(json_schema=_spelled_out(schema), name=ANSWER),
         allow_text_output=mode != "auto",
     )
+
+
+def _spelled_out(schema: Any) -> Any:
+    """A schema with each list of types as alternatives: Anthropic's library takes no list of them."""
+    if isinstance(schema, list):
+        return [_spelled_out(part) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    inner = {name: _spelled_out(part) for name, part in schema.items()}
+    types = inner.pop("type", None)
+    if not isinstance(types, list):
+        return inner if types is None else {"type": types, **inner}
+    return {"anyOf": [{"type": "null"} if kind == "null" else {"type": kind, **inner} for kind in types]}
 
 
 # --- what is answered --------------------------------------------------------------------------------------------
