@@ -182,6 +182,13 @@ CALLS = [
     ("audit", (), {"after": datetime(2026, 3, 2, tzinfo=UTC)}, "GET", "/v1/audit/", {"after": ["2026-03-02T00:00:00+00:00"]}, None),
     ("spending", (), {}, "GET", "/v1/spending/", {"by": ["day"]}, None),
     ("spending", ("model",), {"task": "summary", "start_date": date(2026, 3, 2)}, "GET", "/v1/spending/", {"by": ["model"], "task": ["summary"], "start_date": ["2026-03-02"]}, None),
+    ("search_graph", ("tom",), {"user_id": "u", "limit": 3}, "GET", "/v1/graph/search/", {"query": ["tom"], "user_id": ["u"], "limit": ["3"]}, None),
+    ("get_entity", ("Tom",), {"user_id": "u", "filters": {"a": 1}, "valid_as_of": date(2026, 3, 2)}, "GET", "/v1/graph/entity/", {"name": ["Tom"], "user_id": ["u"], "filters": ['{"a": 1}'], "valid_as_of": ["2026-03-02"]}, None),
+    ("neighbours", ("Tom",), {"user_id": "u", "depth": 2, "relationship": "uses"}, "GET", "/v1/graph/neighbours/", {"name": ["Tom"], "user_id": ["u"], "depth": ["2"], "relationship": ["uses"]}, None),
+    ("paths", ("Tom", "Eve"), {"user_id": "u", "max_length": 2}, "GET", "/v1/graph/paths/", {"source": ["Tom"], "target": ["Eve"], "user_id": ["u"], "max_length": ["2"]}, None),
+    ("merge_entities", ("Postgres", "PG"), {"user_id": "u"}, "POST", "/v1/graph/merge/", {}, {"into": "Postgres", "names": ["PG"], "user_id": "u"}),
+    ("split_entity", (["PG", "Pg"],), {"user_id": "u"}, "POST", "/v1/graph/split/", {}, {"names": ["PG", "Pg"], "user_id": "u"}),
+    ("likely_same_entities", (), {"user_id": "u", "limit": 5}, "GET", "/v1/graph/likenesses/", {"user_id": ["u"], "limit": ["5"]}, None),
     ("project.get", (["name", "decay"],), {}, "GET", P, {"fields": ["name", "decay"]}, None),
     (
         "project.create",

@@ -161,6 +161,7 @@ def test_what_is_described_is_what_is_answered(make_api):
     entities_are_described_and_deleted(call)
     webhooks_rules_and_links_are_kept(call, project)
     what_could_be_fewer_is_proposed(call)
+    the_graph_is_asked(call)
     the_tenants_are_managed(call)
     call("POST", f"/v1/memories/{memory}/erase/")
     call("POST", "/v1/erase/", json=ALICE)
@@ -274,6 +275,19 @@ def what_could_be_fewer_is_proposed(call: Caller) -> None:
     call("GET", f"/v1/proposals/{made[0]['id']}/")
     call("POST", f"/v1/proposals/{made[0]['id']}/accept/", json={})
     call("POST", f"/v1/proposals/{made[1]['id']}/decline/")
+
+
+def the_graph_is_asked(call: Caller) -> None:
+    said = {"messages": ["I use Postgres.", "The worker uses PostgreSQL."], "infer": False, **ALICE}
+    call("POST", "/v3/memories/add/", json=said)
+    for query in ("query=postgres&", ""):
+        call("GET", f"/v1/graph/search/?{query}user_id=alice")
+    call("GET", "/v1/graph/entity/?name=postgres&user_id=alice")
+    call("GET", "/v1/graph/neighbours/?name=alice&user_id=alice")
+    call("GET", "/v1/graph/paths/?source=alice&target=postgres&user_id=alice")
+    call("GET", "/v1/graph/likenesses/?user_id=alice")
+    call("POST", "/v1/graph/merge/", json={"into": "Postgres", "names": ["PostgreSQL"], **ALICE})
+    call("POST", "/v1/graph/split/", json={"names": ["PostgreSQL"], **ALICE})
 
 
 def the_tenants_are_managed(call: Caller) -> None:

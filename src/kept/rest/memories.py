@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Final
 from uuid import UUID
 
@@ -32,7 +32,7 @@ from kept.rest.asking import (
 )
 from kept.rest.direct import DirectRoute
 from kept.rest.turns import Turns
-from kept.sdk import shapes, wire
+from kept.sdk import graph_shapes, shapes, wire
 
 DEFAULT_TOP_K: Final = 10
 """As on Mem0's platform."""
