@@ -110,7 +110,7 @@ def bodies(home) -> list[dict[str, Any]]:
         "days": 1, "email": "stranger@x.example", "role": "OWNER", "entity_type": "user", "operation": "trigger",
         "schema": {"type": "object", "properties": {"tea": {"type": "string", "description": "tea"}}}, "enabled": False,
         "memory_export_id": home.places["export_id"], "url": "http://93.184.216.34/", "event_types": ["memory_add"],
-        "custom_instructions": "changed", "metadata": {"b": 1},
+        "custom_instructions": "changed", "metadata": {"b": 1}, "into": USER, "names": ["tea"],
     }  # fmt: skip
     ids = {"user_id": USER, "entity_id": USER}
     by_name = {
@@ -127,10 +127,17 @@ def bodies(home) -> list[dict[str, Any]]:
 
 
 def queries() -> list[dict[str, Any]]:
-    """The same in a query."""
+    """The same in a query, with entities for the graph."""
+    entities = {"name": USER, "source": USER, "target": "tea"}
     return [
-        {"user_id": USER}, {}, {"filters": f"{{'user_id': '{USER}'}}"}, dict.fromkeys(("user_id", "agent_id", "app_id", "run_id"), "*"),
-    ]  # fmt: skip
+        entities | whose
+        for whose in (
+            {"user_id": USER},
+            {},
+            {"filters": f"{{'user_id': '{USER}'}}"},
+            dict.fromkeys(("user_id", "agent_id", "app_id", "run_id"), "*"),
+        )
+    ]
 
 
 STRANGERS = ("another project's owner", "bound to one user", "bound to several", "bound to an agent", "bound reader")

@@ -155,7 +155,8 @@ def test_each_dialect_searches_in_its_own_shape(api, tenant):
     old = {"query": "tea", "user_id": "alice"}
     assert api.answer("POST", "/v1/memories/search/", tenant.key, json=old) == [hit]
     wrapped = api.answer("POST", "/v1/memories/search/", tenant.key, json=old | {"output_format": "v1.1"})
-    assert wrapped == {"results": [hit], "relations": []}
+    relations = [{"source": "alice", "relationship": "likes", "target": "green tea"}]
+    assert wrapped == {"results": [hit], "relations": relations}
     (explained,) = api.answer(
         "POST",
         "/v3/memories/search/",
