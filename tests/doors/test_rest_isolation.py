@@ -211,7 +211,7 @@ def test_what_strangers_are_refused_is_what_the_resident_gets(api, home):
     """The walk leads to where something is: with the right key every reading route answers."""
     for method, template in routes(api):
         if method == "GET":
-            answer = api.ask("GET", home.path(template), key=home.tenant.key, params={"user_id": USER})
+            answer = api.ask("GET", home.path(template), key=home.tenant.key, params=queries()[0])
             assert answer.is_success, f"{template}: {answer.text}"
 
 
