@@ -9,6 +9,7 @@ from datetime import timedelta
 
 import pytest
 
+from kept import Memory
 from kept.adapters.sqlite.control import open_control
 from kept.adapters.sqlite.graph import SqliteGraph
 from kept.adapters.sqlite.log import SqliteLog
@@ -231,3 +232,22 @@ def test_pages_that_were_split_and_merged_keep_no_copy(log, store_path, size):
 def _filler(number, size):
     """Text that does not repeat itself."""
     return hashlib.shake_128(str(number).encode()).hexdigest(size // 2 + 1)
+
+
+def test_nothing_of_it_lives_on_in_proposals_nor_in_what_was_made_of_them(store_path):
+    """A waiting one, an accepted one in other words, and the memory that this made; while their other memory stays."""
+    with Memory(store_path) as memory:
+        said = [
+            memory.add(text, user_id="alice", run_id=run)["results"][0]["id"]
+            for run, text in (("a", f"I saw a {CANARY} by the river."), ("b", f"I saw a {CANARY}, by the river!"))
+        ]
+        (proposed,) = memory.consolidate(user_id="alice")["results"]
+        made = memory.accept_proposal(proposed["id"], text=f"Alice saw a {CANARY}.")["memory_id"]
+        memory.add(f"Alice saw a {CANARY}!", user_id="alice", run_id="c")
+        assert len(memory.consolidate(user_id="alice")["results"]) == 1
+        others = {one["id"] for one in memory.get_all(user_id="alice")["results"]} - {said[0], made}
+        erased = memory.erase(said[0])["erased"]
+        assert set(erased) >= {said[0], made}
+        assert memory.proposals(status="all")["results"] == []
+        memory.erase(sorted(others - set(erased)))
+    assert bytes_with_canary(store_path) == []

@@ -217,7 +217,8 @@ def test_what_states_the_same_relationship_is_compared_however_far_the_words_are
     ("first", "second"),
     [
         ({"immutable": True}, {}),
-        ({}, {"role": "assistant"}),
+        ({}, {"role": "assistant", "kind": "fact"}),
+        ({"role": "assistant"}, {"role": "assistant"}),
         ({"state": "superseded"}, {}),
         ({}, {"scope": Scope(user_id="bob")}),
     ],

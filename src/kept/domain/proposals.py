@@ -317,7 +317,13 @@ def _in_one_slot(records: Sequence[MemoryRecord]) -> list[tuple[int, int]]:
 
 
 def _may_conflict(one: MemoryRecord, other: MemoryRecord) -> bool:
-    return one.state == other.state == CURRENT and owner_of(one) == owner_of(other) and not _are_echoes(one, other)
+    """Whether two current memories are held against each other; what an assistant says from turn to turn is not."""
+    return (
+        one.state == other.state == CURRENT
+        and owner_of(one) == owner_of(other)
+        and all(record.role != "assistant" or record.kind == "fact" for record in (one, other))
+        and not _are_echoes(one, other)
+    )
 
 
 def _may_close(stays: MemoryRecord, goes: MemoryRecord) -> bool:
