@@ -65,7 +65,7 @@ def test_opening_models_imports_no_library_of_them(tmp_path, start_python):
         "from kept.settings import Settings;"
         f"s = Settings.load(config=Path({str(tmp_path / 'none.toml')!r}), llm='openai:gpt-5', embedder='openai:e');"
         "build_models(s)['summary'].accepts('image'), build_embedder(s);"
-        "print([name for name in ('pydantic_ai', 'openai', 'httpx', 'genai_prices', 'jsonschema_rs') if name in sys.modules])"
+        "print([name for name in ('pydantic_ai', 'openai', 'httpx', 'genai_prices', 'jsonschema_rs', 'asyncio') if name in sys.modules])"
     )
     process = start_python(script)
     assert process.communicate(timeout=30)[0].strip() == "[]"

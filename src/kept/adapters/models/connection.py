@@ -5,7 +5,6 @@ Everything here imports pydantic-ai when it is called, never before: that takes 
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
@@ -59,6 +58,8 @@ def check_extra(spec: str) -> None:
 
 def complete(work: Callable[[], Coroutine[Any, Any, _T]]) -> _T:
     """Do asynchronous work to its end, whether or not the caller's thread runs an event loop of its own."""
+    import asyncio
+
     from anyio.from_thread import start_blocking_portal
 
     async def quietly() -> _T:
