@@ -30,6 +30,7 @@ SECTIONS: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
             "show": "kept.cli.recall:show",
             "history": "kept.cli.recall:history",
             "entities": "kept.cli.recall:entities",
+            "graph": "kept.cli.graph:graph",
         },
         "Change": {
             "update": "kept.cli.change:update",
