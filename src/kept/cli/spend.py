@@ -35,9 +35,9 @@ _GAP: Final = "  "
 @click.option("--task", type=click.Choice(MODEL_TASKS), help="Only for this task.")
 @pass_invocation
 def spend(invocation: Invocation, /, by: str, days: int, task: str | None) -> None:
-    """Show what language models cost a project, and how much of each limit is left today.
+    """Show what language models cost, and what is left.
 
-    Days are those of UTC. By project it shows all projects.
+    Of the project, and how much of each limit is left today. Days are those of UTC. By project it shows all projects.
     """
     from kept.engine.spending import Spending
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 @pass_invocation
 @click.pass_context
 def understand(ctx: click.Context, invocation: Invocation, /, parts: int | None) -> None:
-    """Have the language model read what waits for it: facts that were not taken yet.
+    """Have the language model read what waits for it.
 
     What is added is read at once; something waits after `kept import --understand`, where the model was down, or where a
     limit of spending was reached. Interrupt it at any time: what was read stays read. The exit code is 1 if a part failed.
