@@ -138,7 +138,7 @@ def paths(ctx: click.Context, invocation: Invocation, /, source: str, target: st
 @command(
     "merge",
     scoped=True,
-    examples=["kept graph merge PostgreSQL Postgres pg", "kept graph likenesses", "kept graph merge Nora 'Nora Smith'"],
+    examples=["kept graph merge PostgreSQL Postgres pg", "kept graph merge 'Nora Smith' Nora"],
 )
 @click.argument("into", type=TEXT)
 @click.argument("names", nargs=-1, required=True, type=TEXT)
