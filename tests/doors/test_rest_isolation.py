@@ -44,6 +44,7 @@ class Home:
             "memories": platform.service.find_many(project, self.memory_ids),
             "events": [(event["id"], event["status"]) for event in own["results"] if event["actor"] != STRANGER],
             "keys": keys,
+            "proposals": self.tenant.api.get("/v1/proposals/", self.tenant.key, user_id=USER, status="all")["results"],
             "run": platform.registry.find("profile_run", self.places["job_id"]),
             **configured,
         }
@@ -78,6 +79,8 @@ def home(api):
     link = ask("POST", "/v1/mcp-links/", name=MARK)
     export = ask("POST", "/v1/exports/", user_id=USER, format="jsonl")
     run = ask("POST", "/v2/profiles/jobs/", operation="trigger", entity_type="user", entity_id=USER)
+    twice = [tenant.say(f"I fed the {MARK} twice.", user_id=USER, run_id=run)[0] for run in ("monday", "tuesday")]
+    (proposal,) = ask("POST", "/v1/proposals/", user_id=USER)["results"]
     said = [{"role": "user", "content": f"I saw a {MARK} in May."}]
     event = ask("POST", "/v3/memories/add/", messages=said, **everywhere)
     api.app.state.worker.run_due("writes", "making")
@@ -85,10 +88,10 @@ def home(api):
     stored = [result["id"] for result in api.get(f"/v1/event/{event['event_id']}/", tenant.key)["results"]]
     places = {
         "memory_id": first, "event_id": event["event_id"], "export_id": export["id"], "job_id": run["job_id"],
-        "key_id": key["id"], "webhook_id": hook["webhook_id"], "rule_id": rule["id"], "link_id": link["id"], "org_id": "default",
+        "key_id": key["id"], "webhook_id": hook["webhook_id"], "rule_id": rule["id"], "link_id": link["id"], "org_id": "default", "proposal_id": proposal["id"],
         "project_id": tenant.id, "entity_type": "user", "entity_id": USER, "name": USER, "number": number, "operation_id": operation,
     }  # fmt: skip
-    return Home(tenant, (first, second, hidden, *stored), places)
+    return Home(tenant, (first, second, hidden, *twice, *stored), places)
 
 
 def routes(api) -> list[tuple[str, str]]:
@@ -196,7 +199,7 @@ def _shown(answer, template: str, who: str) -> str:
 def test_a_stranger_counts_nothing(api, home, who):
     """Whoever has nothing is told that there is nothing."""
     key = key_of(home, who, "newcomer")
-    for path in ("/v1/entities/", "/v1/events/", "/v1/memories/events/"):
+    for path in ("/v1/entities/", "/v1/events/", "/v1/memories/events/", "/v1/proposals/"):
         assert api.get(path, key)["count"] == 0, path
     found = api.get("/v1/stats/", key)
     assert {value for name, value in found.items() if name != "total_retrieval_events_limit"} == {0}
