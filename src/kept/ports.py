@@ -543,8 +543,11 @@ class EntityGraph(Protocol):
     def split(self, project: str, user_id: str | None, keys: Collection[str]) -> list[str]:
         """Undo merges: each of these that is an alias is an entity of its own again; which they were, by key."""
 
+    def catch_up(self) -> int:
+        """Project what changed, at most some thousand memories; how many. Reads do it by themselves, and wait for it."""
+
     def lag(self) -> int:
-        """How many memories changed since they were last projected."""
+        """How many memories changed since they were last projected; more than 100,000 are not counted."""
 
     def rebuild(self, project: str | None = None) -> int:
         """Make it again from the log; how many memories were projected. Merges stay."""

@@ -52,9 +52,9 @@ def test_readiness_names_each_lane_and_how_far_behind_it_is(working):
     assert answer.status_code == 200
     state = answer.json()
     assert (state["status"], state["reasons"]) == ("ready", [])
-    assert {"writes", "making", "webhooks", "upkeep", "deliveries"} <= set(state["lanes"])
+    assert {"writes", "making", "webhooks", "graph", "upkeep", "deliveries"} <= set(state["lanes"])
     assert all(lane["alive"] for lane in state["lanes"].values())
-    assert state["projections"] == {"webhooks": {"lag": 0}}
+    assert state["projections"] == {"webhooks": {"lag": 0}, "graph": {"lag": 0}}
 
 
 def test_a_server_whose_worker_rests_is_not_ready_and_says_so(api):

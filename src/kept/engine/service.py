@@ -459,6 +459,15 @@ class Service:
             raise ConfigurationError("This service was made without a graph; give it one (`graph=`).")
         return Graph(self._projection, self._log)
 
+    def project_graph(self) -> int:
+        """Let the graph follow the log by some memories; how many. Who asks it does not depend on this, but waits less."""
+        return 0 if self._projection is None else self._projection.catch_up()
+
+    @property
+    def graph_lag(self) -> int:
+        """How many memories changed since the graph was last made to follow."""
+        return 0 if self._projection is None else self._projection.lag()
+
     def listing(self, scope: Scope, filters: Filters = None) -> Listing:
         """The memories that a search would find, as the graph takes them.
 

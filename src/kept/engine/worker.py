@@ -38,6 +38,8 @@ HEARTBEAT_S: Final = 5.0
 """How often leases are extended: several times within one."""
 LOOK_S: Final = 0.25
 """Between two looks for work that nobody told of: another process asked for it, or it is to be tried again."""
+GRAPH_LOOK_S: Final = 1.0
+"""Until the graph follows the log: who asks it earlier waits for what was added since, some 50 µs a memory."""
 DELIVERY_LOOK_S: Final = 1.0
 """The same of those that post to webhooks, who are many."""
 GATHER_S: Final = 0.02
@@ -136,6 +138,7 @@ class Worker:
         self._mutex = threading.Lock()
         self._stopping = threading.Event()
         self._relayed = -1
+        self._followed = -1
         self._upkeep_due = 0.0
         self._heart: threading.Thread | None = None
         reading = 0 if platform.service.understanding is None else READING
@@ -144,6 +147,7 @@ class Worker:
             _Lane("making", _MAKING, self._make),
             *(_Lane(f"reading-{number}", EXTRACT, self._read) for number in range(reading)),
             _Lane("webhooks", (), self._relay),
+            _Lane("graph", (), self._follow, GRAPH_LOOK_S),
             _Lane("upkeep", (), self._upkeep),
             *(
                 _Lane(f"deliveries-{number}", _DELIVERING, self._deliver, DELIVERY_LOOK_S)
@@ -318,6 +322,15 @@ class Worker:
                 lane.wake.set()
         self._relayed = -1 if more else head
         return more
+
+    def _follow(self) -> bool:
+        head = self._platform.service.head()
+        if head == self._followed:
+            return False
+        if self._platform.service.project_graph():
+            return True
+        self._followed = head
+        return False
 
     def _upkeep(self) -> bool:
         if time.monotonic() < self._upkeep_due:

@@ -82,7 +82,7 @@ def state_of(platform: Platform, worker: Worker) -> dict[str, Any]:
     try:
         platform.registry.remove("probe", "readyz")  # of nothing: only a writable store lets it begin
         lanes = worker.status()
-        lag = webhooks.lag(platform)
+        lags = {"webhooks": webhooks.lag(platform), "graph": platform.service.graph_lag}
     except StoreError as error:
         return _state([f"The store cannot be used ({error.code})."])
     now = platform.clock()
@@ -96,7 +96,7 @@ def state_of(platform: Platform, worker: Worker) -> dict[str, Any]:
             }
             for lane in lanes
         },
-        projections={"webhooks": {"lag": lag}},
+        projections={name: {"lag": lag} for name, lag in lags.items()},
     )
 
 
@@ -194,6 +194,7 @@ class _Stored(Collector):
             _gauge("kept_store_bytes", "Size of the store.", found.size_bytes),
             _gauge("kept_log_position", "Revisions in the log.", found.head),
             _gauge("kept_webhooks_lag", "Changes that webhooks are still to be told of.", webhooks.lag(self._platform)),
+            _gauge("kept_graph_lag", "Memories that the graph is still to follow.", self._platform.service.graph_lag),
             *self._of_lanes(self._worker.status()),
         ]
 

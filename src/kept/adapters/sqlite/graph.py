@@ -32,6 +32,10 @@ _BATCH: Final = 1_000
 """Memories projected in one transaction, some 50 ms, so that others get their turn."""
 
 
+_MOST_COUNTED: Final = 100_000
+"""Memories counted that wait: who looks at the lag looks often."""
+
+
 class SqliteGraph:
     """The graph port.
 
@@ -205,8 +209,12 @@ class SqliteGraph:
 
     # --- the projection ---
 
+    def catch_up(self) -> int:
+        behind = self._named("next_graph_behind", {})
+        return self._project(behind[0]["id"]) if behind else 0
+
     def lag(self) -> int:
-        return int(self._named("graph_lag", {})[0][0])
+        return int(self._named("graph_lag", {"most": _MOST_COUNTED})[0][0])
 
     def rebuild(self, project: str | None = None) -> int:
         owners = self._owners_of(project)

@@ -6,9 +6,14 @@ SELECT p.id, coalesce(c.projected, 0) AS projected FROM partition AS p LEFT JOIN
 WHERE p.id IN (SELECT value FROM json_each(:owners))
   AND EXISTS (SELECT 1 FROM memory AS m WHERE m.partition = p.id AND m.seq > coalesce(c.projected, 0))
 
+-- name: next_graph_behind
+SELECT p.id FROM partition AS p LEFT JOIN graph_cursor AS c ON c.owner = p.id
+WHERE EXISTS (SELECT 1 FROM memory AS m WHERE m.partition = p.id AND m.seq > coalesce(c.projected, 0)) LIMIT 1
+
 -- name: graph_lag
-SELECT count(*) FROM partition AS p LEFT JOIN graph_cursor AS c ON c.owner = p.id
-JOIN memory AS m ON m.partition = p.id AND m.seq > coalesce(c.projected, 0)
+SELECT count(*) FROM (
+    SELECT 1 FROM partition AS p LEFT JOIN graph_cursor AS c ON c.owner = p.id
+    JOIN memory AS m ON m.partition = p.id AND m.seq > coalesce(c.projected, 0) LIMIT :most)
 
 -- name: graph_projected
 SELECT coalesce((SELECT projected FROM graph_cursor WHERE owner = :owner), 0)
