@@ -97,7 +97,7 @@ def test_group_help_shows_every_command_with_a_whole_sentence(run):
         assert not line.endswith("...")
 
 
-@pytest.mark.parametrize("name", ["events", "keys", "links", "projects", "retention", "webhooks"])
+@pytest.mark.parametrize("name", ["events", "keys", "links", "projects", "proposals", "retention", "webhooks"])
 def test_what_a_group_can_do_is_shown_in_whole_sentences(name, run):
     _, commands = run(name, "--help").stdout.split("Commands:")
     assert "..." not in commands

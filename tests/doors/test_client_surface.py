@@ -18,6 +18,7 @@ PARTS = {
     "events": parts.Events,
     "keys": parts.Keys,
     "links": parts.Links,
+    "proposals": parts.Proposals,
     "retention": parts.Retention,
 }
 NOT_TAKEN_OVER = {"chat"}

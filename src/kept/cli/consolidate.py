@@ -33,9 +33,9 @@ STATUSES = ("pending", "accepted", "declined", "stale", "all")
 @click.option("--dry-run", is_flag=True, help="Show what would be proposed; keep nothing, ask no language model.")
 @pass_invocation
 def consolidate(invocation: Invocation, /, limit: int | None, dry_run: bool) -> None:
-    """Look for memories that could be merged, generalised or forgotten.
+    """Propose what could be said in fewer memories.
 
-    They become proposals; nothing changes until you accept one. What was proposed before does not come again.
+    Merges, conflicts, generalisations and what is of no use any more become proposals; nothing changes until you accept one. What was proposed before does not come again.
     """
     from kept.engine.proposals import MOST_MADE
 

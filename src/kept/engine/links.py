@@ -40,7 +40,9 @@ TAGS: Final = OF_MEMORIES | {
     "organisations",
     "profiles",
     "projects",
+    "proposals",
     "retention",
+    "spending",
     "webhooks",
 }
 """All tags that tools have; a test holds them to the tools."""
