@@ -349,3 +349,12 @@ class GraphConformance:
             assert seen() == before
             assert graph.lag() == 0
             assert list(graph.verify()) == []
+
+    def test_catching_up_beforehand_leaves_nothing_to_do(self, graph: EntityGraph, scribe: Scribe) -> None:
+        for scope in (SCOPE, BOB):
+            self.say(scribe, ("Ana", "likes", "tea"), scope=scope)
+        while graph.catch_up():
+            pass
+        assert graph.lag() == 0
+        assert graph.catch_up() == 0
+        assert len(graph.edges(Listing(scope=SCOPE), ["ana"], limit=ALL)) == 1
