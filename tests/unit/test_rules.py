@@ -54,6 +54,11 @@ def test_what_a_model_says_without_saying_anything_is_left_out(said):
     assert kept(("user", "I cook on Mondays."), ("assistant", said)) == ["I cook on Mondays."]
 
 
+@pytest.mark.parametrize("said", ["And I changed the parser.", "I've adapted the query.", "We split the file."])
+def test_what_a_model_did_is_kept(said):
+    assert kept(("user", "I cook on Mondays."), ("assistant", said)) == ["I cook on Mondays.", said]
+
+
 def test_an_assistant_with_a_name_of_its_own_is_a_person():
     said = "I'll bring the lemon cake."
     assert kept(("user", "Come at six on Sunday."), ("assistant", said, "Fionn")) == ["Come at six on Sunday.", said]

@@ -36,6 +36,8 @@ _REDACTED: Final = "[redacted:"
 """The beginning of the mark in a secret's place (see `domain.redaction`)."""
 _BESIDE_SECRET: Final = 7
 """Content words, the two of its mark included, with which a sentence about a secret says something as well."""
+_DOER_WITHIN: Final = 3
+"""Words in which a sentence says who did something."""
 _MODEL_SAYS: Final = 3
 """Content words from which a sentence of a language model says something without anything specific in it."""
 
@@ -84,6 +86,9 @@ _VERBS: Final = _words(
     will can cannot
     """
 )
+_DOERS: Final = _words("i i've we we've")
+_DEEDS: Final = _words("wrote made built ran set put found took sent chose began left split cut kept")
+"""Irregular ones; the others end in -ed."""
 _ITEM: Final = re.compile(r"(?:[-*+\u2022\u2023\u25e6\u2013]|\d{1,3}[.)]|[A-Za-z][.)])[ \t]+")
 _HEADING: Final = re.compile(r"#{1,6}[ \t]+")
 _BOLD_LINE: Final = re.compile(r"\*\*[^*\n]{1,120}\*\*:?")
@@ -132,10 +137,17 @@ class _Group:
     unit: int  # position of its last unit
 
 
-def _says(text: str, words: list[str], content: int) -> bool:
-    """Whether a person's fragment says something by itself: also a short one, in which he speaks of himself."""
+def _says(text: str, words: list[str], content: int, voice: Voice) -> bool:
+    """Whether a fragment says something by itself: a person's, also a short one in which he speaks of himself, or a model's deed."""
+    if voice != "person":
+        return _is_deed(words)
     least = _STANDS_ALONE if text.endswith(_EXCLAIMED) else _FRAGMENT
     return content >= least or (content > 0 and not _OWN.isdisjoint(words))
+
+
+def _is_deed(words: list[str]) -> bool:
+    """Whether somebody says what he has done (`And I changed the parser.`)."""
+    return not _DOERS.isdisjoint(words[:_DOER_WITHIN]) and any(word.endswith("ed") or word in _DEEDS for word in words)
 
 
 def _leans(words: list[str], content: int) -> bool:
@@ -175,7 +187,7 @@ def _unit(text: str, start: int, end: int, voice: Voice) -> _Unit:
         content=content,
         talk=opening is None and not (opens and content) and _is_talk(body, words, content, voice, question=question),
         leans=leans,
-        alone=not leans or is_specific(body, words) or (voice == "person" and _says(body, words, content)),
+        alone=not leans or is_specific(body, words) or _says(body, words, content, voice),
         opens=opens,
         item=mark is not None,
     )
@@ -216,7 +228,7 @@ def _is_talk(text: str, words: list[str], content: int, voice: Voice, *, questio
         return False
     if is_guess(text) or is_offer(text) or is_announcement(text, words):
         return True
-    return not question and content < _MODEL_SAYS and not is_specific(text, words)
+    return not (question or content >= _MODEL_SAYS or is_specific(text, words) or _is_deed(words))
 
 
 def _joins(text: str, group: _Group, unit: _Unit, position: int, before: _Unit) -> bool:
