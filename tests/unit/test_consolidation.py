@@ -15,6 +15,7 @@ from kept.engine.maintain import By
 from kept.engine.models import Models
 from kept.engine.understanding import Reading
 from kept.errors import ConflictError, InvalidInputError, ModelAnswerError, ModelUnavailableError, NotFoundError
+from kept.testing.control_conformance import at_once
 from kept.testing.fakes import FixedClock, SequentialIds
 from kept.testing.models import ScriptedModel
 
@@ -358,3 +359,18 @@ def test_no_model_is_asked_when_nothing_is_to_be_kept(asking):
     desk.say(*RUNS)
     assert desk.make(dry_run=True) == ()
     assert desk.ledger.page(SpendingListing(), limit=1) == []
+
+
+def test_of_several_who_accept_at_once_one_does(desk):
+    """The others are told; the change is made once."""
+    _, kept = desk.say(*REPEATED)
+    (made,) = desk.make()
+
+    def accept(_):
+        try:
+            return desk.proposals.accept("default", made.id, by=ANA).operation_id
+        except ConflictError:
+            return None
+
+    assert len([one for one in at_once(accept) if one]) == 1
+    assert desk.state(kept).reinforced == 1

@@ -181,10 +181,15 @@ class SpendingLimit:
     tokens: int | None = None
     micros: int | None = None
 
+    @property
+    def is_set(self) -> bool:
+        """Whether it bounds anything."""
+        return self.tokens is not None or self.micros is not None
+
     def counts(self, project: str, at: datetime, job_id: str | None = None) -> SpendingListing | None:
         """The calls that it bounds together, for one of a project at a time for a job; None when it does not bound that one."""
         if self.per == "job":
-            return None if job_id is None else SpendingListing(project=project, job_ids=[job_id])
+            return None if job_id is None else SpendingListing(project=project, job_ids=(job_id,))
         after, before = day_around(at)
         return SpendingListing(project=project if self.per == "project_day" else None, after=after, before=before)
 

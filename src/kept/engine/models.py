@@ -160,9 +160,12 @@ class Models:
 
     def standings(self, project: str) -> list[Standing]:
         """How much of each limit that is set is spent today, the narrowest first."""
-        set_ = [limit for limit in self.limits(project) if (limit.tokens, limit.micros) != (None, None)]
         now = self._clock()
-        return [Standing(limit=limit, spent=self._spent_of(limit.counts(project, now))) for limit in set_]
+        return [
+            Standing(limit=limit, spent=self._spent_of(limit.counts(project, now)))
+            for limit in self.limits(project)
+            if limit.is_set
+        ]
 
     def _spent_of(self, calls: SpendingListing | None) -> SpendingTotal | None:
         return None if calls is None else sum(self.spent(calls, "day").values(), SpendingTotal())

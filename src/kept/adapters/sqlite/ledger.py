@@ -7,6 +7,7 @@ import json
 import sqlite3
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -40,13 +41,13 @@ class SqliteLedger(OnLog):
     """The ledger port."""
 
     def reserve(self, call: ModelCall, limits: Sequence[SpendingLimit]) -> None:
+        bounds = [(limit, limit.counts(call.project, call.at, call.job_id)) for limit in limits if limit.is_set]
+
         def take(connection: sqlite3.Connection) -> None:
-            for limit in limits:
-                if (bounded := limit.counts(call.project, call.at, call.job_id)) is None:
-                    continue
-                sql, parameters = _where(bounded)
-                found = connection.execute(f"SELECT {queries()['spending']} WHERE {sql}", parameters).fetchone()
-                limit.require_room(_to_total(found), call)
+            spent = cache(partial(_spent, connection))  # limits of tokens and of dollars bound the same calls
+            for limit, bounded in bounds:
+                if bounded is not None:
+                    limit.require_room(spent(bounded), call)
             connection.execute(queries()["insert_model_call"], _row(call))
 
         try:
@@ -81,6 +82,11 @@ class SqliteLedger(OnLog):
 def open_ledger(pool: Pool, path: Path) -> SqliteLedger:
     """The ledger over the connections of a log, in the same file."""
     return SqliteLedger(pool, path, GroupCommit(pool, str(path)))
+
+
+def _spent(connection: sqlite3.Connection, listing: SpendingListing) -> SpendingTotal:
+    sql, parameters = _where(listing)
+    return _to_total(connection.execute(f"SELECT {queries()['spending']} WHERE {sql}", parameters).fetchone())
 
 
 def _where(listing: SpendingListing) -> tuple[str, dict[str, Any]]:
