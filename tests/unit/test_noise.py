@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kept.domain.noise import is_order, is_output, is_sentence, is_supposition, told_spans
+from kept.domain.noise import is_order, is_output, is_sentence, is_supposition, is_tick, told_spans
 from kept.domain.small_talk import content_words
 
 SECONDS = 1.0
@@ -28,7 +28,6 @@ OUTPUT = [
     "import asyncio, pytest",
     "region_id | revenue",
     "----------",
-    "HEARTBEAT: check the inbox.",
 ]
 SAID = [
     "I live in Berlin.",
@@ -54,6 +53,11 @@ def test_output_is_told(line):
 @pytest.mark.parametrize("line", SAID)
 def test_what_somebody_said_is_no_output(line):
     assert not is_output(line)
+
+
+def test_what_a_timer_asks_is_told():
+    assert is_tick("HEARTBEAT: check the inbox.")
+    assert not is_tick("My heartbeat was 64 this morning.")
 
 
 @pytest.mark.parametrize("line", ["This command failed:", "The domain is already taken by somebody else."])

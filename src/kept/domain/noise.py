@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-__all__ = ["is_order", "is_output", "is_sentence", "is_supposition", "told_spans"]
+__all__ = ["is_order", "is_output", "is_sentence", "is_supposition", "is_tick", "told_spans"]
 
 _BLOCK: Final = re.compile(
     r"<((?:[a-z]{1,20}[-_])?(?:memory|memories|reminder|context|recall|stdout|stderr)(?:[-_][a-z]{1,20})?)>"
@@ -36,11 +36,11 @@ def told_spans(text: str) -> Iterator[tuple[int, int]]:
 _ODD: Final = re.compile(r"[^\w\s.,;!?'\"()\u2018-\u201d-]|[\d_]|[A-Z]{3}|\s{3}|\t|^(?: ?at|import|from|class) |^--")
 """Without any of these a line is prose; a guess that errs towards yes."""
 _LOG_LINE: Final = re.compile(
-    r"\[?\d{4}-\d\d-\d\d[T ,]+\d\d:\d\d:\d\d|\[?\d\d:\d\d:\d\d|\[\s*\d+\.\d{3}|(?:TRACE|DEBUG|INFO|NOTICE)(?:[:\]|]|\s\s)|HEARTBEAT\b"
+    r"\[?\d{4}-\d\d-\d\d[T ,]+\d\d:\d\d:\d\d|\[?\d\d:\d\d:\d\d|\[\s*\d+\.\d{3}|(?:TRACE|DEBUG|INFO|NOTICE)(?:[:\]|]|\s\s)"
     r"|FAILED \S+::|diff --git |@@ |(?:\+\+\+|---) [ab]?/|index [0-9a-f]{7}|[+-][ \t]{2,}|\s*at [\w.$<>]+\(|File \"|Traceback|--> |\d+ \||\*\*\* "
     r"|npm (?:ERR|WARN)|remote: |=> |[\u2500-\u259f]|[-=+|*.#~_^ ]{4,}$|\[[\w/-]+ [0-9a-f]{7}\]"
 )
-"""Beginnings of lines that programs write: logs, differences, stack traces, frames, progress; and prompts that a timer sends."""
+"""Beginnings of lines that programs write: logs, differences, stack traces, frames, progress."""
 _CODE_LINE: Final = re.compile(
     r"@\w+[\w.]*(?:\(|$)|(?:async )?(?:def|func|fun|fn|function|class|struct|impl|interface) [\w.<>]+ ?[({:<]"
     r"|(?:public|private|protected|static|const|let|var|val|export) [\w\s<>:,\[\]]{1,60}(?:=[^=]|[;{]$)"
@@ -69,6 +69,11 @@ def is_output(line: str) -> bool:
         return True
     words = line.split()
     return len(words) >= _FEWEST_WORDS and _prose(words) < _LEAST_PROSE
+
+
+def is_tick(text: str) -> bool:
+    """Whether a sentence belongs to what a timer asks an agent, and the agent answers, while nothing happens."""
+    return "HEARTBEAT" in text
 
 
 def is_sentence(line: str) -> bool:

@@ -186,7 +186,7 @@ _SHORT_TALK: Final = (
     r"|(?:great|good|nice|excellent|awesome|fantastic|amazing) (?:question|idea|point|job|work|news|to hear|choice|catch|call|stuff|start)\W*$"
     r"|how (?:wonderful|exciting|lovely|sweet|nice|cool|fun|awful|sad|terrible|frustrating)\b|what (?:a|an) (?:\w+ )?\w+\W*$"
     r"|(?:i'm|i am|we're|we are) (?:so |very |really |truly |just )*(?:sorry|glad|happy|proud|pleased|thrilled|delighted|thankful|grateful|excited|honou?red)"
-    r"(?: (?:to (?:hear|help|support|assist|see (?:you|that|it|this|how))|for (?:you|your|all)|that (?:you|it|this)|of (?:you|us|him|her|them)|you|it|about (?:it|that))\b.{0,40}$|\W*$)"
+    r"(?: (?:to (?:hear|help|support|assist|see (?:you|that|it|this|how))|for (?:you|your|all|the (?:inconvenience|delay|trouble|confusion|wait))|that (?:you|it|this)|of (?:you|us|him|her|them)|you|it|about (?:it|that))\b.{0,40}$|\W*$)"
     r"|(?:that|this|it) sounds\b.{0,40}$|congrat(?:s|ulations)\b.{0,60}$|best of luck\b|you must (?:have been|be|feel)\b|(?:that|it|this) must (?:have been|feel|be so)\b|sounds (?:like|so|really|very|super|absolutely)\b|(?:i )?bet\b|here's to\b"
     r"|(?:your|the|my) (?:support|friendship|help|encouragement|belief|trust|kindness)\b.{0,40}\bmeans?\b|(?:i'll|i will) (?:definitely |surely |make sure to )?(?:check (?:it|that|them) out"
     r"|keep (?:you|ya|going|pushing|that in mind)|do my best)\b|keep (?:going|pushing|diving|rocking|in touch)\b|take your time\b|woo+\b|yum\b|agreed\W*$"

@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from kept.domain.noise import is_order, is_output, is_sentence, is_supposition, told_spans
+from kept.domain.noise import is_order, is_output, is_sentence, is_supposition, is_tick, told_spans
 from kept.domain.quotation import is_header, is_labelled, mail_in, whole_sentences
 from kept.domain.small_talk import content_words, is_announcement, is_guess, is_offer, is_small_talk, is_specific
 
@@ -215,7 +215,12 @@ def _whole(start: int, end: int, kind: Literal["code", "command"]) -> _Unit:
 
 def _is_noise(text: str, words: list[str], content: int, voice: Voice) -> bool:
     """Whether a sentence is a bare mark, an order, output of a program, or about a secret that was taken out of it."""
-    if _BARE_MARK.fullmatch(text) or is_order(text, words) or (_REDACTED in text and content < _BESIDE_SECRET):
+    if (
+        _BARE_MARK.fullmatch(text)
+        or is_tick(text)
+        or is_order(text, words)
+        or (_REDACTED in text and content < _BESIDE_SECRET)
+    ):
         return True
     return voice != "model" and is_output(text) and not is_labelled(text)
 
