@@ -21,7 +21,7 @@ _SUBJECTS: Final = frozenset({"i", "i'm", "i've", "we", "we're", "we've", "my", 
 
 
 class RuleExtractor:
-    """The default extractor: no model, no network, some 100 µs a message."""
+    """The default extractor: no model, no network, some 150 µs a message of a chat."""
 
     def extract(self, messages: Sequence[Message], reference: datetime) -> list[Draft]:
         """Drafts in the order they were said (see `ports.Extractor`)."""
