@@ -42,8 +42,8 @@ LEAST_WORDS: Final = 3
 MOST_LONGER: Final = 2
 """How many times as long the other may be: what is much longer says something else, and is found by other questions."""
 CONFLICTING: Final = 0.7
-"""Cosine similarity from which two memories are held against each other: with another number or a negation in one of them the texts of
-the tests stay above it; what states the same relationship is compared in any case."""
+"""Cosine similarity from which two memories are held against each other: the pairs of `tests/unit/test_conflicts.py` that differ by a
+number, a version or a denial lie from 0.8 on; what states the same relationship is compared in any case."""
 EXPIRED_DAYS: Final = 90
 """After so many days nobody asks for what was only to be kept for a time; as long as a coding session's passing things are."""
 CLOSED_DAYS: Final = 365

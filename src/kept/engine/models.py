@@ -38,7 +38,7 @@ TOKENIZER_MARGIN: Final = 1.35
 the tokens of `count_tokens`; providers' tokenizers cannot be asked offline, and the newest of them are said to make up to
 a third more of the same text than those before."""
 FRAME_TOKENS: Final = 600
-"""What a provider puts around a prompt so that the answer has a form; Anthropic documents up to 530."""
+"""For what a provider puts around a prompt so that the answer has a form. Assumed, on the cautious side: some hundreds are usual."""
 ATTACHMENT_TOKENS: Final[Mapping[AttachmentKind, int]] = {"image": 5_000, "document": 100_000}
 """An image in the highest resolution that a provider reads (4,784 tokens by Anthropic's table), and thirty dense pages at some
 3,200 tokens each, as text and image together. A longer document counts as what it came to, afterwards."""
