@@ -49,6 +49,7 @@ class SqliteGraph:
         self._path = str(path)
 
     # --- reads ---
+    # CROSS JOIN has SQLite go from the few rows of an entity to their memories, not through all memories of a user.
 
     def nodes(self, listing: Listing, keys: Collection[str], *, at: datetime | None = None) -> list[Node]:
         owners = self._fresh(listing)
@@ -84,7 +85,7 @@ class SqliteGraph:
         found = self._all(
             "SELECT s.node AS source, relationship, t.node AS target, id, key, created_at, valid_from, valid_to, state "
             "FROM graph_relation AS r JOIN graph_entity AS s ON s.entity = r.source "
-            "JOIN graph_entity AS t ON t.entity = r.target JOIN memory ON key = stated_by "
+            "JOIN graph_entity AS t ON t.entity = r.target CROSS JOIN memory ON key = stated_by "
             "WHERE (r.source IN (SELECT value FROM json_each(?)) OR r.target IN (SELECT value FROM json_each(?))) "
             f"AND {condition} "
             "ORDER BY state <> 'active', created_at DESC, key DESC, 1, 2, 3 LIMIT ?",
@@ -101,7 +102,7 @@ class SqliteGraph:
             "SELECT a.node AS one, b.node AS other, count(DISTINCT m.mentioned_by) AS memories "
             "FROM graph_mention AS m JOIN graph_mention AS n ON n.mentioned_by = m.mentioned_by "
             "JOIN graph_entity AS a ON a.entity = m.entity JOIN graph_entity AS b ON b.entity = n.entity "
-            "JOIN memory ON key = m.mentioned_by "
+            "CROSS JOIN memory ON key = m.mentioned_by "
             f"WHERE m.entity IN (SELECT value FROM json_each(?)) AND a.node <> b.node AND {condition} "
             "GROUP BY one, other ORDER BY memories DESC, one, other LIMIT ?",
             [named, *parameters, limit],
@@ -114,7 +115,7 @@ class SqliteGraph:
         named = _json(self._entities(self._fresh(listing), keys))
         condition, parameters = self._admitted(listing, at)
         found = self._all(
-            "SELECT DISTINCT key, created_at FROM graph_mention JOIN memory ON key = mentioned_by "
+            "SELECT DISTINCT key, created_at FROM graph_mention CROSS JOIN memory ON key = mentioned_by "
             f"WHERE entity IN (SELECT value FROM json_each(?)) AND {condition} ORDER BY created_at DESC, key DESC LIMIT ?",
             [named, *parameters, limit],
         )
@@ -124,7 +125,7 @@ class SqliteGraph:
         condition, parameters = self._admitted(listing, at)
         found = self._all(
             "SELECT node, json_group_array(DISTINCT entity) AS entities, count(DISTINCT mentioned_by) AS mentions "
-            "FROM graph_mention JOIN graph_entity USING (entity) JOIN memory ON key = mentioned_by "
+            "FROM memory CROSS JOIN graph_mention ON mentioned_by = key JOIN graph_entity USING (entity) "
             f"WHERE {condition} GROUP BY node ORDER BY mentions DESC, node LIMIT ?",
             [*parameters, limit],
         )
@@ -135,7 +136,7 @@ class SqliteGraph:
         """What admitted memories say of these entities."""
         condition, parameters = self._admitted(listing, at)
         mentioned = (
-            "FROM graph_mention JOIN graph_entity USING (entity) JOIN memory ON key = mentioned_by "
+            "FROM graph_mention JOIN graph_entity USING (entity) CROSS JOIN memory ON key = mentioned_by "
             f"WHERE entity IN (SELECT value FROM json_each(?)) AND {condition}"
         )
         named = [_json(entities), *parameters]

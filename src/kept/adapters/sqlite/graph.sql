@@ -65,8 +65,11 @@ INSERT INTO graph_relation (stated_by, source, relationship, target) VALUES (?, 
 -- name: entities_of_nodes
 -- Entities that are one with those asked for, by whichever of their keys.
 WITH asked AS (
-    SELECT DISTINCT owner, node FROM graph_entity WHERE owner IN (SELECT value FROM json_each(:owners))
-      AND (entity_key IN (SELECT value FROM json_each(:keys)) OR node IN (SELECT value FROM json_each(:keys))))
+    SELECT owner, node FROM graph_entity WHERE owner IN (SELECT value FROM json_each(:owners))
+      AND entity_key IN (SELECT value FROM json_each(:keys))
+    UNION
+    SELECT owner, node FROM graph_entity WHERE owner IN (SELECT value FROM json_each(:owners))
+      AND node IN (SELECT value FROM json_each(:keys)))
 SELECT e.entity FROM asked JOIN graph_entity AS e ON e.owner = asked.owner AND e.node = asked.node
 
 -- name: entities_with_words
