@@ -1,8 +1,8 @@
 """Resolution: what becomes of a fact that somebody proposes, beside what is stored.
 
 A language model only proposes. Here it is decided, by rules that nothing in a text can talk out of: what was said earlier closes
-nothing that was said later, an assistant's word nothing that a person said, a guess nothing at all, and nothing is closed by a
-fact about something else. What is refused stays a plain addition, and the reason is kept.
+nothing that was said later, the word of an assistant, a tool or a document nothing that a person said, a guess nothing at all, and
+nothing is closed by a fact about something else. What is refused stays a plain addition, and the reason is kept.
 """
 
 from __future__ import annotations
@@ -117,8 +117,8 @@ def _may_not_close(draft: Draft, claim: Claim) -> str | None:
     target = claim.target
     if not permits(target, "supersede"):
         return "immutable"
-    if draft.role == "assistant" and target.role == "user":
-        return "an assistant's word against a person's"
+    if draft.role != "user" and target.role == "user":
+        return "no person's word against a person's"
     if draft.confidence is not None and draft.confidence < SURE:
         return "not sure enough"
     if claim.similarity < RELATED_SIMILARITY and not _share_entity(draft, target):

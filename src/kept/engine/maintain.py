@@ -96,16 +96,25 @@ class By:
 
 def _echoes(log: LogReader, record: MemoryRecord) -> list[str]:
     """Ids of what was made of the same words: of a fact the statements, of a statement the facts, that share a word with it."""
-    places, words = set(record.source_positions), set(hashed_terms(record.text))
-    if record.episode_id is None or not places:
-        return []
+    words = set(hashed_terms(record.text))
     return [
         other.id
-        for other in log.made_of_episode(record.scope, record.episode_id)
+        for episode_id, places in _places(log, record).items()
+        for other in log.made_of_episode(record.scope, episode_id)
         if (other.kind == "fact") != (record.kind == "fact")
         and not places.isdisjoint(other.source_positions)
         and not words.isdisjoint(hashed_terms(other.text))
     ]
+
+
+def _places(log: LogReader, record: MemoryRecord) -> dict[str, set[int]]:
+    """Where a memory was said, as positions by episode: in its own messages, and in those that repeated it."""
+    found = {} if record.episode_id is None else {record.episode_id: set(record.source_positions)}
+    if record.reinforced:
+        for revision in log.revisions(record.project, memory_id=record.id):
+            if source := revision.changes.get("source"):
+                found.setdefault(source[0], set()).add(source[1])
+    return found
 
 
 def _derived(log: LogReader, records: Sequence[MemoryRecord]) -> list[str]:

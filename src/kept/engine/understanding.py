@@ -15,6 +15,7 @@ import uuid
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from kept.domain.attachments import ATTACHED, attached, with_attachments, without_attachments
@@ -58,6 +59,8 @@ EARLIER: Final = 4
 _JOBS: Final = uuid.UUID("5c3a7e0c-6a1e-4e2c-9d57-0f5b1d0a8f41")
 """The namespace of its jobs' ids: any constant will do."""
 _DIGEST_BYTES: Final = 16
+_REPEATED: Final = "repeated"
+"""Of a payload: memories that the episode's messages only repeated, by position."""
 
 ProjectSettings = Callable[[str], Mapping[str, Any]]
 """A project's settings, as the registry has them."""
@@ -146,13 +149,25 @@ class Understanding:
         if episode is None:
             return []
         found = enumerate(parts(_as_given(episode.messages, request.messages)))
-        return [self._kept(request, episode, number, part) for number, part in found]
+        repeated = self._repeated(episode, result)
+        return [self._kept(request, episode, number, part, repeated) for number, part in found]
 
-    def _kept(self, request: AddRequest, episode: Episode, number: int, part: Part) -> Job:
+    def _repeated(self, episode: Episode, result: AddResult) -> dict[str, list[str]]:
+        """Ids of the memories that messages only repeated, by position: no statement of the episode's own stands for those."""
+        found: dict[str, list[str]] = {}
+        if result.operation_id is not None:
+            for revision in self._log.operation_revisions(episode.scope.project, result.operation_id):
+                if revision.op == "reinforce" and (source := revision.changes.get("source")):
+                    found.setdefault(str(source[1]), []).append(revision.memory_id)
+        return found
+
+    def _kept(
+        self, request: AddRequest, episode: Episode, number: int, part: Part, repeated: Mapping[str, Sequence[str]]
+    ) -> Job:
         now = self._clock()
         wishes = {name: value for name, value in request.wishes.items() if value is not None}
         waiting = attached(part.messages)
-        payload = {"episode_id": episode.id, "part": number, "wishes": wishes, ATTACHED: waiting}
+        payload = {"episode_id": episode.id, "part": number, "wishes": wishes, _REPEATED: repeated, ATTACHED: waiting}
         job = Job(
             id=str(uuid.uuid5(_JOBS, f"{episode.id}/{number}")),
             scope=episode.scope,
@@ -169,16 +184,20 @@ class Understanding:
         if request.awaited:
             held = replace(job, status="RUNNING", attempts=1, started_at=now)
             job = replace(held, lease=self._lease, lease_until=now + LEASE)
-        earlier = self._jobs.put(job)
-        if earlier.id != job.id and self._is_gone(earlier):
-            return self._jobs.put(replace(job, idempotency_key=None))
-        return earlier
+        return self._jobs.put(replace(job, idempotency_key=self._free_key(job.scope.project, str(job.idempotency_key))))
+
+    def _free_key(self, project: str, key: str) -> str:
+        """The key, or after a reading that is gone the one that names it: so each is followed by one other."""
+        while (earlier := self._jobs.find_by_key(project, "EXTRACT", key)) is not None and self._is_gone(earlier):
+            key = _hashed(f"{key}/{earlier.id}")
+        return key
 
     def _is_gone(self, earlier: Job) -> bool:
         """Whether what was read before cannot stand for the same words now: it failed, or its facts were deleted."""
-        if earlier.status == "FAILED":
+        if earlier.status == "FAILED" or any(entry["event"] == "NONE" for entry in earlier.results):
             return True
-        found = self._log.find_many(earlier.scope.project, earlier.memory_ids)
+        facts = {entry["id"] for entry in earlier.results if entry["event"] in ("ADD", "REINFORCE")}
+        found = self._log.find_many(earlier.scope.project, facts)
         return any(record.state in HIDDEN_STATES for record in found.values())
 
     # --- doing it ---
@@ -259,7 +278,7 @@ class Understanding:
             raise NotFoundError("What was to be read was erased before it was.")
         whole = parts(episode.messages, earlier=self._earlier(episode))
         number = int(job.payload["part"])
-        hidden = self._hidden(episode)
+        hidden = self._hidden(job, episode)
         kept = [one for one in (whole[number].messages if number < len(whole) else ()) if one[0] not in hidden]
         if not kept:
             return None
@@ -277,12 +296,15 @@ class Understanding:
             reference=kept[-1][1].at or self._told(episode),
         )
 
-    def _hidden(self, episode: Episode) -> set[int]:
+    def _hidden(self, job: Job, episode: Episode) -> set[int]:
         """Positions whose every statement was deleted: what somebody took away is not brought back as a fact."""
         states: dict[int, set[bool]] = {}
         for record in self._log.made_of_episode(episode.scope, episode.id):
             for position in record.source_positions:
                 states.setdefault(position, set()).add(record.state in HIDDEN_STATES)
+        for position, memory_ids in job.payload.get(_REPEATED, {}).items():
+            found = self._log.find_many(episode.scope.project, memory_ids).values()
+            states.setdefault(int(position), set()).update(record.state in HIDDEN_STATES for record in found)
         return {position for position, hidden in states.items() if hidden == {True}}
 
     def _told(self, episode: Episode) -> datetime:
@@ -291,7 +313,7 @@ class Understanding:
         return max((record.created_at for record in made), default=episode.recorded_at)
 
     def _earlier(self, episode: Episode) -> list[Message]:
-        """The last turns of the episode's session before it."""
+        """The last turns of the episode's session before it; others may have a session of the same name."""
         if episode.scope.run_id is None:
             return []
         listing = Listing(scope=episode.scope)
@@ -299,7 +321,9 @@ class Understanding:
         return [
             Message(role=record.role or "user", content=record.text, name=_name(record), at=record.created_at)
             for record in reversed(made)
-            if record.episode_id != episode.id and record.recorded_at <= episode.recorded_at
+            if record.episode_id != episode.id
+            and record.recorded_at <= episode.recorded_at
+            and reaches(episode.scope, record.scope)
         ][-EARLIER:]
 
     def _near(self, episode: Episode, part: Part) -> list[MemoryRecord]:
@@ -358,8 +382,13 @@ class Understanding:
         answer = self._models.ask("extraction", prompt, project=job.scope.project, job_id=job.id)
         near = [record.id for record in material.near]
         content = json.dumps({"positions": positions, "near": near, "value": answer.value})
+        return replace(job, content=content, memory_ids=self._heard(job, material)), material
+
+    def _heard(self, job: Job, material: _Material) -> list[str]:
+        """Ids of all whose words may stand in an answer that waits, so that an erase of any takes it."""
         made = self._log.made_of_episode(material.episode.scope, material.episode.id)
-        return replace(job, content=content, memory_ids=[record.id for record in made]), material
+        repeated = chain.from_iterable(job.payload.get(_REPEATED, {}).values())
+        return list(dict.fromkeys([*(record.id for record in (*made, *material.near)), *repeated]))
 
     def _taken(self, job: Job, material: _Material) -> Read:
         """What the model proposes, checked against the words."""
@@ -476,14 +505,17 @@ def _without(deleted: Sequence[Message], context: Sequence[Message]) -> list[Mes
 def _subject(scope: Scope) -> str:
     """Parts of one owner are read one after another, so that what came later finds what came before."""
     owner = json.dumps([scope.project, scope.user_id, *(() if scope.user_id else (scope.agent_id, scope.app_id))])
-    return f"extract:{hashlib.blake2b(owner.encode(), digest_size=_DIGEST_BYTES).hexdigest()}"
+    return f"extract:{_hashed(owner)}"
 
 
 def _digest(scope: Scope, part: Part, wishes: Mapping[str, Any], waiting: Mapping[str, Any]) -> str:
     """The same for the same words of the same speakers in the same scope, read with the same wishes."""
     said = [[message.role, message.name, message.content] for _, message in part.messages]
-    whole = json.dumps([scope.project, scope.ids, said, wishes, waiting], sort_keys=True)
-    return hashlib.blake2b(whole.encode(), digest_size=_DIGEST_BYTES).hexdigest()
+    return _hashed(json.dumps([scope.project, scope.ids, said, wishes, waiting], sort_keys=True))
+
+
+def _hashed(text: str) -> str:
+    return hashlib.blake2b(text.encode(), digest_size=_DIGEST_BYTES).hexdigest()
 
 
 def _without_echoes(records: Sequence[MemoryRecord]) -> list[MemoryRecord]:
