@@ -538,7 +538,10 @@ class EntityGraph(Protocol):
         """What was merged: the key of each alias, and of what it was merged into."""
 
     def merge(self, project: str, user_id: str | None, into: str, keys: Collection[str]) -> None:
-        """Make entities of one user (or of none) one; their own aliases come with them. `into` is asked for by its key."""
+        """Make entities of one user (or of none) one; their own aliases come with them.
+
+        All are named by key. A key that none of the user's memories mentions is left out.
+        """
 
     def split(self, project: str, user_id: str | None, keys: Collection[str]) -> list[str]:
         """Undo merges: each of these that is an alias is an entity of its own again; which they were, by key."""

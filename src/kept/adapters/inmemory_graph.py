@@ -129,9 +129,9 @@ class InMemoryGraph:
 
     def merge(self, project: str, user_id: str | None, into: str, keys: Collection[str]) -> None:
         with self._lock:
-            known = self.aliases(project, user_id)
+            known, said = self.aliases(project, user_id), self._said(project, user_id)
             into = known.get(into, into)
-            for alias in {known.get(key, key) for key in keys} - {into}:
+            for alias in ({known.get(key, key) for key in keys} - {into}) & said if into in said else ():
                 known = {key: into if target == alias else target for key, target in known.items()} | {alias: into}
             self._merged[project, user_id] = known
 

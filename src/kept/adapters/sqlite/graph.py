@@ -191,7 +191,10 @@ class SqliteGraph:
                 for row in connection.execute(queries()["graph_aliases"], {"owner": owner})
             }
             into = known.get(into, into)
-            for alias in {known.get(key, key) for key in keys} - {into}:
+            aliases = {known.get(key, key) for key in keys} - {into}
+            named = {"owner": owner, "keys": _json([into, *aliases])}
+            said = {row["entity_key"] for row in connection.execute(queries()["graph_entity_ids"], named)}
+            for alias in aliases & said if into in said else ():
                 one = {"owner": owner, "alias": alias, "into": into}
                 connection.execute(queries()["redirect_graph_aliases"], one)
                 connection.execute(queries()["put_graph_alias"], one)
