@@ -358,3 +358,11 @@ class GraphConformance:
         assert graph.lag() == 0
         assert graph.catch_up() == 0
         assert len(graph.edges(Listing(scope=SCOPE), ["ana"], limit=ALL)) == 1
+
+    def test_what_nobody_mentions_is_not_merged(self, graph: EntityGraph, scribe: Scribe) -> None:
+        graph.merge(SCOPE.project, SCOPE.user_id, "postgres", ["pg"])
+        self.say(scribe, mentions=["Postgres"])
+        graph.merge(SCOPE.project, SCOPE.user_id, "postgres", ["pg"])
+        graph.merge(SCOPE.project, SCOPE.user_id, "pg", ["postgres"])
+        self.say(scribe, mentions=["PG"])
+        assert graph.aliases(SCOPE.project, SCOPE.user_id) == {}
