@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
 from kept import bootstrap
+from kept.adapters.models import Access, open_model
+from kept.adapters.models.access import claude_code_token
 from kept.domain.scope import Scope
-from kept.errors import ModelUnavailableError
-from kept.ports import JobListing
+from kept.domain.support import Source, Sources
+from kept.errors import KeptError, ModelUnavailableError
+from kept.ports import JobListing, Prompt
 from kept.settings import Settings
+from kept.testing.fakes import FixedClock
 from kept.testing.models import ScriptedModel
+from kept.testing.providers import Answer, Raw, ScriptedProvider
+
+pytestmark = pytest.mark.usefixtures("scripted_models")
 
 CANARY = "Zanzibarcanary"
 ANA = Scope(user_id="ana")
@@ -171,3 +180,62 @@ def test_the_same_words_are_read_once_more_after_their_fact_was_deleted_and_not_
         store.say("I live in Berlin, near the river.")
     assert len(store.model.prompts) == 2
     assert len(store.facts()) == 1
+
+
+# --- what a provider sends ---
+
+PATHS = {
+    "anthropic:claude-haiku-4-5": "",
+    "openai:gpt-5-mini": "/v1",
+    "openai-chat:gpt-4o": "/v1",
+    "ollama:qwen3": "/v1",
+}
+INTEGER = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
+
+
+@pytest.fixture
+def asked():
+    """Asks a model for a number, at a provider with one reply: `asked(spec, reply)`."""
+
+    def asked(spec, reply):
+        with ScriptedProvider([reply]) as provider:
+            access = Access(key=lambda: "sk-key", base_url=provider.url + PATHS[spec])
+            prompt = Prompt(instructions="How many?", content="Three.", schema=INTEGER, max_output_tokens=100)
+            return open_model(spec, access, timeout_s=10).ask(prompt)
+
+    return asked
+
+
+def test_a_whole_number_is_one_however_it_is_written(asked):
+    """JSON schema calls 1.0 an integer; as the number of a statement it must be one."""
+    value = asked("openai-chat:gpt-4o", Answer({"n": 1.0})).value
+    assert (value, type(value["n"])) == ({"n": 1}, int)
+
+
+@pytest.mark.parametrize("spec", PATHS)
+def test_no_provider_counts_without_end(asked, spec):
+    """What no store can hold would lose an answer that is paid for."""
+    assert asked(spec, Answer({"n": 1}, input_tokens=10, output_tokens=10**30)).usage.output_tokens <= 10**9
+
+
+@pytest.mark.parametrize("code", ["prompt was: Three.", "sk-KEY", "Three. " * 20])
+def test_a_code_that_is_none_is_not_repeated(asked, code):
+    """What a provider sends back may quote what it was sent, or the key."""
+    said = {"error": {"message": "no", "type": code, "code": code}}
+    body = f"data: {json.dumps(said)}\n\n".encode()
+    with pytest.raises(KeptError) as raised:
+        asked("openai-chat:gpt-4o", Raw(body, "text/event-stream"))
+    assert code not in str(raised.value)
+
+
+@pytest.mark.parametrize("number", [1e30, -1e17, float("nan"), "soon", None])
+def test_a_time_of_expiry_that_is_none_does_not_keep_a_sign_in_from_being_used(tmp_path, number):
+    path = tmp_path / "credentials.json"
+    path.write_text(json.dumps({"claudeAiOauth": {"accessToken": "token", "expiresAt": number}}))
+    assert claude_code_token(path, FixedClock()) == "token"
+
+
+def test_a_number_of_any_size_can_be_looked_up():
+    sources = Sources([Source(text="I have 3 cats.", speaker="Ana", at=datetime(2026, 1, 1, tzinfo=UTC))])
+    assert sources.number_follows(3.0)
+    assert not sources.number_follows(10**400)

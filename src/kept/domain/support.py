@@ -154,7 +154,7 @@ class Sources:
 
     def number_follows(self, number: float) -> bool:
         """Whether a number is one that they say, in digits or in words."""
-        whole = float(number).is_integer()
+        whole = isinstance(number, int) or number.is_integer()
         return self._has_number(str(abs(int(number) if whole else number)))
 
     # --- what they say ---

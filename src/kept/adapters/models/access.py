@@ -59,7 +59,7 @@ def claude_code_token(path: Path, clock: Clock) -> str:
             f"Claude Code's sign-in is not at {path}. Sign in with Claude Code; on macOS it is in the keychain, where Kept "
             f"does not look: {_ELSEWHERE}."
         ) from error
-    except (OSError, ValueError):
+    except (OSError, RecursionError, ValueError):
         raise ConfigurationError(f"{path} cannot be read as Claude Code's sign-in; {_ELSEWHERE}.") from None
     token, expires = _sign_in(content)
     if not token:
@@ -72,9 +72,11 @@ def claude_code_token(path: Path, clock: Clock) -> str:
 
 
 def _sign_in(content: Any) -> tuple[str, datetime | None]:
-    """Token and time of expiry; an empty token where there is none."""
+    """Token and time of expiry, if that can be read; an empty token where there is none."""
     entry = content.get("claudeAiOauth") if isinstance(content, dict) else None
     if not isinstance(entry, dict) or not isinstance(token := entry.get("accessToken"), str):
         return "", None
-    expires = entry.get("expiresAt")
-    return token, datetime.fromtimestamp(expires / _MS, UTC) if isinstance(expires, (int, float)) else None
+    try:
+        return token, datetime.fromtimestamp(entry["expiresAt"] / _MS, UTC)
+    except (ArithmeticError, LookupError, OSError, TypeError, ValueError):
+        return token, None  # whether it still holds is for Anthropic to say

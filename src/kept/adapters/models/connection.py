@@ -6,6 +6,7 @@ Everything here imports pydantic-ai when it is called, never before: that takes 
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from functools import cache
@@ -40,6 +41,9 @@ _UNREADABLE: Final = (AssertionError, AttributeError, LookupError, TypeError, Va
 """What the providers' libraries raise when they are given, or sent, something else than they expect."""
 _BEFORE_SENDING: Final = ("pool", "connect")
 """The stages of a request before anything is sent, in pydantic-ai's words."""
+_CODE: Final = re.compile(r"(?=.{1,40}$)(?:[a-z]+(?:[_.][a-z]+)*|[A-Z]+(?:_[A-Z]+)*|(?:[A-Z][a-z]+)+|\d+)")
+"""What an error is called: a name such as `rate_limit_error`, `RESOURCE_EXHAUSTED` or `DeploymentNotFound`, or a number; no
+sentence, and no key."""
 _KEY_PARAMETERS: Final = ("api_key", "token")
 _URL_PARAMETERS: Final = ("base_url", "azure_endpoint", "api_base")
 
@@ -207,7 +211,8 @@ def _refused(error: ModelAPIError, model: str, access: Access, spent: dict[str, 
 
 
 def _said(error: ModelAPIError) -> str:
-    """Status and code of a failure, which are fixed words; else its kind."""
+    """Status and code of a failure, where that is the name of one and quotes nothing; else its kind."""
     status = getattr(error, "status_code", None)
-    parts = (status, error.provider_error_code or error.provider_error_type)
+    codes = map(str, filter(None, (error.provider_error_code, error.provider_error_type)))
+    parts = (status, next(filter(_CODE.fullmatch, codes), None))
     return " ".join(str(part) for part in parts if part) or type(error).__name__

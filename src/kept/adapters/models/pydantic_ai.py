@@ -60,6 +60,9 @@ _UNSEEN: Final[Mapping[AttachmentKind, str]] = {
     "document": "(A document was attached here that you cannot see.)",
 }
 
+_MOST_COUNTED: Final = 1_000_000_000
+"""Tokens of one call: a thousand times the longest context there is."""
+
 _FENCED: Final = re.compile(r"\s*```(?:json)?\s*\n(.*?)\n?\s*```\s*", re.DOTALL)
 
 
@@ -177,7 +180,7 @@ class PydanticAIModel:
         if fault:
             spent = {"input_tokens": usage.input_tokens, "output_tokens": usage.output_tokens}
             raise ModelAnswerError(f"{self.name} {fault}.", **spent)
-        found: Mapping[str, Any] = value
+        found: Mapping[str, Any] = json.loads(json.dumps(value), parse_float=_number)
         return found
 
 
@@ -268,7 +271,16 @@ async def _read_out(events: AsyncIterator[object]) -> None:
 
 def _usage(response: ModelResponse) -> Usage:
     used = response.usage
-    return Usage(input_tokens=used.input_tokens, output_tokens=used.output_tokens, cached_tokens=used.cache_read_tokens)
+    return Usage(
+        input_tokens=_counted(used.input_tokens),
+        output_tokens=_counted(used.output_tokens),
+        cached_tokens=_counted(used.cache_read_tokens),
+    )
+
+
+def _counted(tokens: int) -> int:
+    """What a provider says that it counted, as far as it can be. Less than nothing pydantic-ai does not take."""
+    return min(tokens, _MOST_COUNTED)
 
 
 def _estimate(prompt: Prompt, value: Mapping[str, Any]) -> Usage:
@@ -293,6 +305,12 @@ def _parsed(response: ModelResponse) -> tuple[Any, str]:
         return json.loads(written), ""
     except (ValueError, RecursionError):
         return None, "answered what is no JSON"
+
+
+def _number(text: str) -> int | float:
+    """What a schema calls an integer, which may be written as 1.0, as one."""
+    number = float(text)
+    return int(number) if number.is_integer() else number
 
 
 def _unfenced(text: str) -> str:
