@@ -170,6 +170,12 @@ def test_an_add_names_what_it_likely_contradicts(memory):
     assert added["conflicts"] == []
 
 
+def test_only_the_same_owners_memories_are_said_to_conflict(memory):
+    for other in ({"user_id": "bob"}, {"user_id": "Alice", "agent_id": "spy"}):
+        (added,) = memory.add("I live in Porto.", **other)["results"]
+        assert added["conflicts"] == []
+
+
 def test_a_conflict_with_a_longer_ago_is_found_however_far_its_words_are(memory):
     (added,) = memory.add("After all these years by the river I moved house. I moved to Oslo.", **ALICE)["results"][-1:]
     assert [one["relationship"] for one in added["conflicts"]] == ["moved_to"]
