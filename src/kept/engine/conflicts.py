@@ -14,6 +14,8 @@ from kept.ports import LATEST, Clock, EntityGraph, Listing, LogReader
 
 MOST_CONFLICTS: Final = 3
 """Suggested for one memory: as many as memories close to it."""
+MOST_NEW: Final = 16
+"""New memories that are looked at: more at once are an import, which nobody settles one by one."""
 _NEAR: Final = 10
 """Memories close to a new one that are compared with it: beyond, no pair of the tests' is found."""
 _SAME_SLOT: Final = 20
@@ -47,7 +49,9 @@ class Conflicts:
         self._clock = clock
 
     def of(self, records: Sequence[MemoryRecord]) -> dict[str, list[Conflict]]:
-        """For each of these new memories of one owner those that it likely contradicts, the nearest first, at most three."""
+        """For each of these new memories of one owner those that it likely contradicts, at most three; of more than 16 none."""
+        if len(records) > MOST_NEW:
+            return {}
         near = self._retrieve.related(records, limit=_NEAR)
         new = {record.id for record in records}
         found = {}

@@ -208,7 +208,7 @@ def _added(
     memories = {one.memory.id: one.memory for one in result.stored}
     if result.superseded:
         memories |= access.memories_of([job])  # the superseded ones are results too
-    return wire.stored(job, result, memories)
+    return wire.stored(job, result, memories, access.conflicts(result))
 
 
 def _ids_of_add(body: AddBody) -> dict[str, Any]:
