@@ -65,7 +65,12 @@ def _reading(settings: Settings, log: Log) -> Reading:
         path = sqlite_path(settings.database)
         registry, jobs, _ = open_control(log.pool, path)  # type: ignore[attr-defined]
         ledger = open_ledger(log.pool, path)  # type: ignore[attr-defined]
-    return Reading(jobs=jobs, models=_models(settings, ledger, registry), settings_of=_settings_of(registry))
+    return Reading(
+        jobs=jobs,
+        models=_models(settings, ledger, registry),
+        settings_of=_settings_of(registry),
+        patience_s=settings.llm_timeout_s,
+    )
 
 
 def build_platform(settings: Settings) -> Platform:
@@ -94,7 +99,13 @@ def build_platform(settings: Settings) -> Platform:
     embedder = build_embedder(settings)
     categories = Categories(embedder, registry)
     models = _models(settings, open_ledger(log.pool, path), registry)
-    reading = Reading(jobs=jobs, models=models, settings_of=_settings_of(registry), categories=categories)
+    reading = Reading(
+        jobs=jobs,
+        models=models,
+        settings_of=_settings_of(registry),
+        categories=categories,
+        patience_s=settings.llm_timeout_s,
+    )
     return Platform(
         service=_service(settings, log, embedder, lambda: reading),
         categories=categories,

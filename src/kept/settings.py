@@ -550,7 +550,8 @@ def _address(value: object) -> str:
 
     text = _text(value)
     parts = urlsplit(text)
-    return text if parts.scheme in {"http", "https"} and parts.hostname and not parts.query else _fail()
+    is_one = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0 and not parts.query
+    return text if is_one else _fail()
 
 
 def _native_memory(value: object) -> str:

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from kept import bootstrap
 from kept.adapters.models import Access, open_model
 from kept.adapters.models.access import claude_code_token
+from kept.domain import facts
+from kept.domain.facts import MAX_FACTS
+from kept.domain.memory import Message
+from kept.domain.parts import Part
 from kept.domain.scope import Scope
 from kept.domain.support import Source, Sources
-from kept.errors import KeptError, ModelUnavailableError
+from kept.engine.understanding import Reading
+from kept.errors import ConfigurationError, KeptError, ModelUnavailableError
 from kept.ports import JobListing, Prompt
 from kept.settings import Settings
 from kept.testing.fakes import FixedClock
@@ -239,3 +244,29 @@ def test_a_number_of_any_size_can_be_looked_up():
     sources = Sources([Source(text="I have 3 cats.", speaker="Ana", at=datetime(2026, 1, 1, tzinfo=UTC))])
     assert sources.number_follows(3.0)
     assert not sources.number_follows(10**400)
+
+
+# --- what takes long ---
+
+
+def test_an_answer_without_end_takes_no_hours():
+    """Each fact is checked and stored by itself: ten thousand of them would take this machine minutes."""
+    part = Part(messages=[(0, Message(role="user", content="I like tea.", name="Ana"))])
+    many = [fact(f"Ana likes tea{'.' * number}") for number in range(10_000)]
+    found = facts.read({"f": many}, part, near=[], reference=datetime(2026, 1, 1, tzinfo=UTC))
+    assert len(found.proposals) <= MAX_FACTS
+    assert found.dropped["too many"] == len(many) - MAX_FACTS
+
+
+@pytest.mark.parametrize(("patience_s", "minutes"), [(60, 5), (600, 40), (1e12, 24 * 60)])
+def test_a_job_is_held_for_as_long_as_its_models_may_take(patience_s, minutes):
+    """Else another process would ask for the same again while the first one waits."""
+    reading = Reading(jobs=None, models=None, settings_of=None, patience_s=patience_s)
+    assert reading.lease == timedelta(minutes=minutes)
+
+
+@pytest.mark.parametrize("port", ["99999", "0", "x"])
+def test_an_address_with_a_port_that_is_none_is_refused_at_once(tmp_path, port):
+    environ = {"KEPT_LLM_BASE_URL": f"http://127.0.0.1:{port}/v1"}
+    with pytest.raises(ConfigurationError, match="KEPT_LLM_BASE_URL"):
+        Settings.load(environ=environ, config=tmp_path / "none.toml", database="memory://")

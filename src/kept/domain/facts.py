@@ -37,6 +37,9 @@ MAX_NEAR: Final = 10
 """Stored memories that a model sees with a part; more are not told apart by it, and cost as much as the part."""
 MAX_FACT_CHARACTERS: Final = 500
 """A fact is a sentence. What is longer retells a message, which is stored already."""
+MAX_FACTS: Final = 200
+"""Of one answer. The longest that is asked for (a part of 3,000 tokens, and room for ten facts) holds some 130 of 30 tokens each;
+who writes more does not answer what it was asked."""
 MAX_NAME_CHARACTERS: Final = 100
 """Of an entity or relationship: longer ones are phrases."""
 UNCONFIRMED: Final = 0.5
@@ -55,6 +58,7 @@ Reason = Literal[
     "not a fact",
     "blank",
     "too long",
+    "too many",
     "no source turn",
     "system turn",
     "unknown type",
@@ -161,9 +165,10 @@ def read(
         shown: Attachments of the part that the model was shown: of their turns the text alone does not tell what was said.
     """
     reading = _Reading(part, near[:MAX_NEAR], reference, categories, shown)
-    facts = value.get("f") if isinstance(value, Mapping) else None
+    facts = _list(value.get("f")) if isinstance(value, Mapping) else []
+    reading.dropped["too many"] += len(facts[MAX_FACTS:])
     proposals: dict[str, Proposal] = {}
-    for item in facts if isinstance(facts, list) else ():
+    for item in facts[:MAX_FACTS]:
         try:
             proposal = reading.proposal(item)
         except _DroppedError as error:

@@ -45,7 +45,12 @@ logger = logging.getLogger("kept.understanding")
 
 EXTRACT: Final[tuple[JobKind, ...]] = ("EXTRACT",)
 LEASE: Final = timedelta(minutes=5)
-"""How long a crash delays a job at most: longer than a slow model takes for its answer."""
+"""How long a crash delays a job at least: longer than models take that answer within the default time."""
+LONGEST_LEASE: Final = timedelta(days=1)
+"""However long an answer may take."""
+ASKED: Final = 4
+"""Times that an answer may take within a lease: extraction, contradiction and categories ask one model after another; the fourth
+is for storing what they say."""
 MAX_ATTEMPTS: Final = 9
 """With pauses of 1 s, 4 s, 16 s, … up to an hour between them: a model that is down for an afternoon is waited for."""
 REFUSED_PAUSE: Final = timedelta(hours=1)
@@ -75,12 +80,20 @@ class Reading:
         models: Who reads.
         settings_of: A project's wishes.
         categories: What a project's facts are sorted under; None leaves them unsorted.
+        patience_s: How long a model's answer may take, in seconds.
     """
 
     jobs: Jobs
     models: Models
     settings_of: ProjectSettings
     categories: Categories | None = None
+    patience_s: float = 60.0
+
+    @property
+    def lease(self) -> timedelta:
+        """How long a job is held, so that nobody else asks for the same while its models answer slowly."""
+        longest = LONGEST_LEASE.total_seconds()
+        return max(LEASE, timedelta(seconds=min(ASKED * self.patience_s, longest)))
 
 
 class Understood(NamedTuple):
@@ -132,6 +145,7 @@ class Understanding:
         self._settings_of = reading.settings_of
         self._categories = reading.categories
         self._resolution = Resolution(log, indexer, reading.models)
+        self._held_for = reading.lease
         self._lease = f"understanding-{uuid.uuid4()}"
         self._mutex = threading.Lock()
         self._background: threading.Thread | None = None
@@ -183,7 +197,7 @@ class Understanding:
         )
         if request.awaited:
             held = replace(job, status="RUNNING", attempts=1, started_at=now)
-            job = replace(held, lease=self._lease, lease_until=now + LEASE)
+            job = replace(held, lease=self._lease, lease_until=now + self._held_for)
         return self._jobs.put(replace(job, idempotency_key=self._free_key(job.scope.project, str(job.idempotency_key))))
 
     def _free_key(self, project: str, key: str) -> str:
@@ -206,7 +220,7 @@ class Understanding:
         """Do one job that is due, in the caller's thread; the job as it ended, none when nothing was due."""
         now = self._clock()
         ended = []
-        for job in self._jobs.claim(EXTRACT, self._lease, now=now, until=now + LEASE, limit=1):
+        for job in self._jobs.claim(EXTRACT, self._lease, now=now, until=now + self._held_for, limit=1):
             done = self._attempted(job)
             self._jobs.finish([done])
             ended.append(done)
