@@ -228,6 +228,19 @@ def test_aliases_are_not_told_to_whom_not_all_memories_may_be_shown(api, told):
     assert "postgresql" not in seen.text.casefold()
 
 
+def test_an_add_at_once_names_conflicts_that_the_key_may_see(api, told):
+    def conflicts(key, **ids):
+        said = {"messages": ["I live in Porto."], "infer": False, **ids}
+        return api.answer("POST", "/v3/memories/add/", key, json=said).get("conflicts", [])
+
+    (conflict,) = conflicts(told.key, user_id="bob")
+    assert (conflict["memory"], conflict["why"]) == ("I live in Rome.", "other value")
+    assert conflict["newer"] == conflict["new"] != conflict["id"]
+    spy = told.make_key(role="WRITER", bound={"agent_id": ["spy"]})
+    assert [one["memory"] for one in conflicts(spy, user_id="Alice")] == ["I live in Kyiv."]
+    assert conflicts(told.key, user_id="carol") == []
+
+
 def test_merging_needs_a_writer(api, told):
     body = {"into": "Postgres", "names": ["PostgreSQL"], "user_id": "Alice"}
     reader = told.make_key(role="READER")

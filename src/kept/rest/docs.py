@@ -289,7 +289,20 @@ _SHAPES: Final[Mapping[str, Schema]] = {
 """What clients may rely on; an answer may hold more."""
 _ADDRESS: Final = _object(url=_TEXT | {"description": "Where it is used, shown this once."})
 _SETTINGS: Final = _object(enabled=_YES, capabilities=_ANY, entities=_ANY)
-_ADDED: Final = _object("results", "superseded", "operation_id", message=_TEXT, event_id=_TEXT, status=_TEXT)
+_ADDED: Final = _object(
+    "results",
+    "superseded",
+    "operation_id",
+    "conflicts",
+    message=_TEXT,
+    event_id=_TEXT,
+    status=_TEXT,
+    conflicts={
+        "type": "array",
+        "description": "Known memories that new ones likely contradict; nothing is done about it.",
+        "items": _object("relationship", new=_TEXT, id=_TEXT, memory=_TEXT, why=_TEXT, newer=_TEXT, relationship=_TEXT),
+    },
+)
 _DESCRIBED: Final = _object(id=_NUMBER, name=_or_null(_TEXT), metadata=_ANY)
 _DONE: Final = _object("event_id", "status", message=_TEXT, event_id=_TEXT, status=_TEXT)
 _HITS: Final = _object(results=_list("Hit"))
