@@ -34,6 +34,8 @@ from kept.engine.partition import ResidentPartition
 from kept.ports import PartitionRow
 
 NAMES: Final = [feature.name for feature in ranking.FEATURES]
+MORE: Final = [feature.name for feature in ranking.FEATURES if feature.more_for_several]
+COLUMNS: Final = [*NAMES, *(f"{name}, several" for name in MORE)]
 FIXED: Final = {"feedback": 0.5}
 FILES: Final = {"locomo": "locomo-dev", "beam": "beam-100k-dev", "realmem": "realmem-dev"}
 SET_WEIGHT: Final = {"locomo": 1.0, "beam": 3.0, "realmem": 0.8}
@@ -49,6 +51,7 @@ class Asked:
     conversation: str
     category: str
     terms: int
+    several: bool
     features: np.ndarray
     slots: np.ndarray
     sessions: np.ndarray
@@ -115,7 +118,8 @@ def collect(folder: Path, name: str, embedder: Any) -> list[Asked]:
                     name + conversation["id"],
                     str(question["category"]),
                     len(q.terms),
-                    np.stack([features[f] for f in NAMES], axis=1),
+                    q.several,
+                    np.stack([*(features[f] for f in NAMES), *(features[f] * q.several for f in MORE)], axis=1),
                     candidates.slots,
                     partition.column("session")[candidates.slots].copy(),
                     [of_id[e] for e in question["evidence"]],
@@ -156,8 +160,8 @@ def show(label: str, figures: dict[str, tuple[float, ...]]) -> None:
 
 
 def fit(asked: list[Asked], names: list[str]) -> np.ndarray:
-    """Weights of the named features: the softmax over a question's candidates should fall on its evidence."""
-    columns = [NAMES.index(name) for name in names]
+    """Weights of the named columns: the softmax over a question's candidates should fall on its evidence."""
+    columns = [COLUMNS.index(name) for name in names]
     kept = [q for q in asked if not (q.set == "locomo" and q.category == "5")]
     blocks, targets, weights = [], [], []
     for q in kept:
@@ -190,8 +194,14 @@ def fit(asked: list[Asked], names: list[str]) -> np.ndarray:
 
 def apply(asked: list[Asked], names: list[str], w: np.ndarray) -> list[np.ndarray]:
     """Each question's candidates, scored."""
-    columns = [NAMES.index(name) for name in names]
+    columns = [COLUMNS.index(name) for name in names]
     return [q.features[:, columns] @ w for q in asked]
+
+
+def at_present(q: Asked) -> np.ndarray:
+    """The candidates' scores with the weights in use, without their bias and what is held back of echoes."""
+    features = dict(zip(NAMES, q.features.T, strict=False))
+    return ranking.contributions(features, q.terms, several=q.several).sum(axis=0)
 
 
 def cross_validated(asked: list[Asked], names: list[str], groups: dict[str, int]) -> list[np.ndarray]:
@@ -215,9 +225,8 @@ def main() -> None:
     asked = [q for name in options.sets.split(",") for q in collect(options.data, name, embedder)]
     ceiling = np.mean([np.mean([bool(e & set(q.slots.tolist())) for e in q.evidence]) for q in asked])
     print("share of evidence among the candidates", round(100 * float(ceiling), 1), len(asked), "questions")
-    names = [name for name in NAMES if name not in FIXED]
-    present = [ranking.contributions(dict(zip(NAMES, q.features.T, strict=True)), q.terms).sum(axis=0) for q in asked]
-    show("present weights", measure(asked, present))
+    names = [name for name in COLUMNS if name not in FIXED]
+    show("present weights", measure(asked, [at_present(q) for q in asked]))
     w = fit(asked, names)
     show("in sample", measure(asked, apply(asked, names, w)))
     conversations = list(dict.fromkeys(q.conversation for q in asked))
@@ -232,7 +241,7 @@ def main() -> None:
             measure(asked, cross_validated(asked, names, {q.conversation: sets.index(q.set) for q in asked})),
         )
     for name, weight in zip(names, w, strict=True):
-        print(f"  {name:14} {weight:7.2f}")
+        print(f"  {name:22} {weight:7.2f}")
 
 
 if __name__ == "__main__":

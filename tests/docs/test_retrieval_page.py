@@ -16,13 +16,14 @@ def retrieval(root):
 
 
 def test_the_table_of_features_is_the_codes(retrieval):
-    """Names, both weights and meanings, in the same order."""
-    shown = re.findall(r"(?m)^\| `(\w+)` \| ([-+\d.]+) \| ([-+\d.]*) *\| (.+) \|$", retrieval)
+    """Names, all weights and meanings, in the same order."""
+    shown = re.findall(r"(?m)^\| `(\w+)` \| ([-+\d.]+) \| ([-+\d.]*) *\| ([-+\d.]*) *\| (.+) \|$", retrieval)
     assert shown == [
         (
             feature.name,
             f"{feature.weight:+g}",
             "" if feature.weight_long is None else f"{feature.weight_long:+g}",
+            f"{feature.weight + feature.more_for_several:+g}" if feature.more_for_several else "",
             feature.meaning,
         )
         for feature in ranking.FEATURES

@@ -10,11 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kept.domain.lexicon import (
+    HAS_NUMBER,
     HAS_TIME,
     HASH_BYTES,
     IS_QUESTION,
     MAX_CHUNKS,
+    OF_SELF,
     POSTING_BYTES,
+    TO_YOU,
     flags,
     is_finite,
     layout_fault,
@@ -78,18 +81,23 @@ def test_a_text_without_words_has_no_postings(text):
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("Where do you live?", IS_QUESTION),
+        ("Where does Zoë live?", IS_QUESTION),
         ('"Where?" ', IS_QUESTION),
         ("どこですか？", IS_QUESTION),
-        ("I live here.", 0),
+        ("Zoë lives here.", 0),
         ("Is it? Yes.", 0),
-        ("We met in May 2024.", HAS_TIME),
-        ("Shall we meet tomorrow?", HAS_TIME | IS_QUESTION),
+        ("They met last May.", HAS_TIME),
+        ("Shall they meet tomorrow?", HAS_TIME | IS_QUESTION),
+        ("My house is old.", OF_SELF),
+        ("Is it yours?", TO_YOU | IS_QUESTION),
+        ("I met you.", OF_SELF | TO_YOU),
+        ("It has 3 rooms.", HAS_NUMBER),
+        ("Zoë has two cats.", HAS_NUMBER),
         ("", 0),
     ],
 )
 def test_flags_say_what_kind_of_text_it_is(text, expected):
-    """A question; one that speaks of time."""
+    """A question; one that speaks of time, of oneself, of the listener, of a number."""
     assert flags(text) == expected
 
 

@@ -43,7 +43,7 @@ def view(partition):
     """Everything a partition knows, by memory key instead of slot."""
     live = np.flatnonzero(partition.column("live"))
     keys = partition.column("key")
-    own = {"live", "around", "session_number", "first_chunk", "key"}
+    own = {"live", "around", "session_number", "first_chunk", "first_term", "key"}
     columns = [name for name in module._COLUMNS if name not in own]
     seen = {}
     for slot in live:
@@ -55,6 +55,8 @@ def view(partition):
         facts["vector"] = partition.vectors.at(np.array([slot]))[0].tolist()
         chunks = np.flatnonzero(partition.chunk_slot == slot)
         facts["chunks"] = partition.chunk_length[chunks].tolist()
+        terms = partition.opening_terms(np.array([slot]))[1]
+        facts["opens_with"], facts["held_by"] = terms.tolist(), partition.held_by(terms).tolist()
         seen[int(keys[slot])] = facts
     return seen | {"length": partition.live_length, "chunks": partition.live_chunks}
 

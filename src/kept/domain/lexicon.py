@@ -7,6 +7,7 @@ Two terms of a partition share a hash about once in a hundred thousand; the rank
 
 from __future__ import annotations
 
+import re
 import struct
 from collections import Counter
 from collections.abc import Iterable
@@ -28,6 +29,12 @@ HAS_TIME: Final = 1
 """Flag: the text holds a time expression."""
 IS_QUESTION: Final = 2
 """Flag: the text ends in a question."""
+OF_SELF: Final = 4
+"""Flag: whoever says it speaks of themselves, alone or with others."""
+TO_YOU: Final = 8
+"""Flag: it speaks to or of whoever listens."""
+HAS_NUMBER: Final = 16
+"""Flag: the text holds a number, in digits or in words."""
 EMBEDDING_VALUE_BYTES: Final = 2
 """A float16."""
 POSTING_BYTES: Final = 6
@@ -37,6 +44,11 @@ HASH_BYTES: Final = 4
 
 _QUESTION_MARKS: Final = ("?", "？", "؟")
 _CLOSING: Final = " \t\n\r\"')]*_”’»"
+_SELF: Final = re.compile(r"\b(?:i|me|my|mine|myself|we|us|our|ours)\b")
+_YOU: Final = re.compile(r"\b(?:you|your|yours|yourself)\b")
+_NUMBER: Final = re.compile(
+    r"\b(?:\d+|two|three|four|five|six|seven|eight|nine|ten|twice|couple|dozen|second|third|fourth|fifth)\b"
+)
 
 
 @lru_cache(maxsize=1)
@@ -60,8 +72,15 @@ def pack_terms(text: str) -> bytes:
 
 def flags(text: str) -> int:
     """The bits of an entry."""
-    bits = HAS_TIME if has_time_expression(text) else 0
-    return bits | IS_QUESTION if text.rstrip(_CLOSING).endswith(_QUESTION_MARKS) else bits
+    lower = text.lower()
+    found = {
+        HAS_TIME: has_time_expression(text),
+        IS_QUESTION: text.rstrip(_CLOSING).endswith(_QUESTION_MARKS),
+        OF_SELF: _SELF.search(lower) is not None,
+        TO_YOU: _YOU.search(lower) is not None,
+        HAS_NUMBER: _NUMBER.search(lower) is not None,
+    }
+    return sum(bit for bit, holds in found.items() if holds)
 
 
 def pack_entities(keys: Iterable[str]) -> bytes:

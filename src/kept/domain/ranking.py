@@ -18,6 +18,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from kept.domain.lexicon import IS_QUESTION, OF_SELF, TO_YOU
 from kept.domain.temporal import DateSpan
 
 Floats = NDArray[np.float32]
@@ -47,6 +48,17 @@ LENGTH_UNIT: Final = 12.0
 """Terms in a sentence: the unit of a memory's length."""
 MOST_DISTINCT: Final = 4.0
 """Cap on the logarithm of distinct terms: past some fifty, more say nothing."""
+MOST_ENTITIES: Final = np.float32(3.0)
+"""Cap on the logarithm of entities: past some twenty, more say nothing."""
+USUAL_RARITY: Final = 4.5
+"""Mean rarity of a message's terms: a memory of ordinary words is neither helped nor held back."""
+
+LINKING: Final = 15
+"""Best candidates whose terms may lead to further ones; with 10 or 20 recall was a little lower."""
+LINKING_TERMS: Final = 24
+"""Terms that lead on, the weightiest; with 16 or 32 recall was a little lower."""
+LINKING_DOUBT: Final = 3.0
+"""Weight of an imagined term that leads nowhere: where no candidate is strong, nothing leads on."""
 
 _SAME_DAY, _SAME_PERIOD, _CLOSE = 1.0, 0.7, 0.3
 _WEEK_DAYS, _CLOSE_DAYS = 7, 21
@@ -61,6 +73,8 @@ class Feature:
         weight: What a full value adds to the logit.
         weight_long: The same for a very long query, where it differs: many words make a match telling that is small
             as a share of what the query could reach. In between, see `contributions`.
+        more_for_several: Added to the weight when the question asks for several things, whose answers are spread over
+            sessions, so that each memory must stand for itself.
         meaning: What it says.
     """
 
@@ -68,40 +82,67 @@ class Feature:
     weight: float
     meaning: str
     weight_long: float | None = None
+    more_for_several: float = 0.0
 
 
 FEATURES: Final = (
     Feature(
         name="full_text",
-        weight=1.2,
-        weight_long=6.0,
+        weight=1.7,
+        weight_long=8.0,
         meaning="BM25 of its best chunk, as a share of what the query could reach",
     ),
     Feature(
         name="coverage",
-        weight=1.2,
-        weight_long=3.6,
+        weight=0.6,
+        weight_long=3.0,
         meaning="share of the query's terms, weighted by rarity, that it holds",
     ),
-    Feature(name="rarest", weight=0.6, meaning="rarity of the rarest query term that it holds"),
-    Feature(name="around", weight=6.0, meaning="what its neighbours add to its full-text match, if it is short"),
-    Feature(name="session", weight=3.6, meaning="what its session adds to its full-text match, if it is short"),
-    Feature(name="answers", weight=1.5, meaning="full-text match of the question that it follows"),
-    Feature(name="dense", weight=1.2, meaning="cosine similarity of its embedding with the query's"),
-    Feature(name="surroundings", weight=3.0, meaning="cosine similarity of its and its neighbours' mean embedding"),
-    Feature(name="speaker", weight=1.5, meaning="the query names its speaker"),
-    Feature(name="entity", weight=0.4, meaning="share of the query's entities that it mentions"),
-    Feature(name="date", weight=2.1, meaning="nearness of its time to a date in the query"),
-    Feature(name="when", weight=0.9, meaning="the query asks when, and it holds a time expression"),
-    Feature(name="user", weight=0.7, meaning="said by the user, in a chat with an assistant"),
-    Feature(name="question", weight=-0.3, meaning="a short question, which seldom holds an answer"),
-    Feature(name="length", weight=-0.15, meaning="logarithm of its length in sentences"),
-    Feature(name="distinct", weight=0.35, meaning="logarithm of its distinct terms"),
+    Feature(name="rarest", weight=0.5, meaning="rarity of the rarest query term that it holds"),
+    Feature(
+        name="around",
+        weight=7.0,
+        more_for_several=-2.5,
+        meaning="what its neighbours add to its full-text match, if it is short",
+    ),
+    Feature(
+        name="session",
+        weight=4.0,
+        more_for_several=-1.0,
+        meaning="what its session adds to its full-text match, if it is short",
+    ),
+    Feature(name="answers", weight=1.0, meaning="full-text match of the question that it follows"),
+    Feature(name="dense", weight=1.5, meaning="cosine similarity of its embedding with the query's"),
+    Feature(
+        name="surroundings",
+        weight=3.0,
+        more_for_several=-1.0,
+        meaning="cosine similarity of its and its neighbours' mean embedding",
+    ),
+    Feature(
+        name="linked",
+        weight=1.0,
+        more_for_several=5.0,
+        meaning="what it shares with the best matches beyond the query, if it is short",
+    ),
+    Feature(name="speaker", weight=1.5, more_for_several=0.8, meaning="the query names its speaker"),
+    Feature(name="entity", weight=1.0, meaning="share of the query's entities that it mentions"),
+    Feature(name="date", weight=2.4, meaning="nearness of its time to a date in the query"),
+    Feature(name="when", weight=1.4, meaning="the query asks when, and it holds a time expression"),
+    Feature(name="number", weight=0.8, meaning="the query asks how many, and it holds a number"),
+    Feature(name="specific", weight=0.35, meaning="mean rarity of its terms, beyond the usual"),
+    Feature(name="user", weight=0.55, meaning="said by the user, in a chat with an assistant"),
+    Feature(name="personal", weight=0.3, meaning="its speaker speaks of themselves"),
+    Feature(name="to_you", weight=-0.25, meaning="its speaker speaks to or of the listener"),
+    Feature(name="names", weight=0.2, meaning="logarithm of the number of entities that it mentions"),
+    Feature(name="question", weight=-0.25, meaning="a short question, which seldom holds an answer"),
+    Feature(name="length", weight=-0.35, meaning="logarithm of its length in sentences"),
+    Feature(name="distinct", weight=0.2, meaning="logarithm of its distinct terms"),
     Feature(name="feedback", weight=0.5, meaning="a person's verdict, from -2 to 1"),
 )
 """Fitted by `benchmarks/fit_ranking.py` on three sets of conversations and rounded; any of them can change by a fifth
 without a measurable change in recall. `feedback` was set by hand: two verdicts outweigh a named speaker."""
-BIAS: Final = -5.1
+BIAS: Final = -4.7
 """The logit of a memory that shares nothing with the query: a score under 0.01. It puts the evidence of half of the
 measured questions between people above 0.8."""
 LONG_QUERY_TERMS: Final = 10.0
@@ -153,7 +194,7 @@ def standing(
     *,
     length: Counts,
     distinct: Counts,
-    is_question: NDArray[np.bool_],
+    flags: NDArray[np.uint8],
     by_user: NDArray[np.bool_],
     feedback: NDArray[np.int8],
 ) -> Floats:
@@ -162,13 +203,15 @@ def standing(
     Args:
         length: Terms.
         distinct: Distinct terms.
-        is_question: Whether it ends in a question.
+        flags: Bits, see `domain.lexicon`.
         by_user: Whether the user said it.
         feedback: A person's verdict, from -2 to 1.
     """
     features = (
         by_user,
-        is_question * shortness(length),
+        flags & OF_SELF != 0,
+        flags & TO_YOU != 0,
+        (flags & IS_QUESTION != 0) * shortness(length),
         np.log1p(length / LENGTH_UNIT),
         np.minimum(np.log1p(distinct), MOST_DISTINCT),
         feedback,
@@ -181,17 +224,20 @@ def shortness(length: Counts) -> Floats:
     return np.float32(1) / (np.float32(1) + length.astype(np.float32) / np.float32(SHORT_TERMS))
 
 
-def contributions(features: Mapping[str, Floats], query_terms: int, *, skipped: frozenset[str] = frozenset()) -> Floats:
+def contributions(
+    features: Mapping[str, Floats], query_terms: int, *, several: bool = False, skipped: frozenset[str] = frozenset()
+) -> Floats:
     """What each feature adds to the logit: `(len(PARTS), candidates)` float32, in the order of `PARTS`; no echoes yet.
 
     Args:
         features: Values by name, each `(candidates,)`.
         query_terms: Distinct terms of the query, which say how long it is.
+        several: Whether it asks for several things.
         skipped: Features that are switched off.
     """
     values = np.concatenate([features[feature.name] for feature in FEATURES]).reshape(len(FEATURES), -1)
     parts = np.zeros((len(PARTS), values.shape[1]), np.float32)
-    np.multiply(values, _weights(query_terms, skipped)[:, None], out=parts[:-1])
+    np.multiply(values, _weights(query_terms, several, skipped)[:, None], out=parts[:-1])
     return parts
 
 
@@ -219,23 +265,58 @@ points at 0.5, 0.6 at 1."""
 PARTS: Final = (*(feature.name for feature in FEATURES), "echo")
 """What a score is made of, in the order of the rows of `contributions`."""
 
-STANDING: Final = ("user", "question", "length", "distinct", "feedback")
+STANDING: Final = ("user", "personal", "to_you", "question", "length", "distinct", "feedback")
 """Features that do not depend on the query, in the order of the columns of `standing`."""
 
 
 @lru_cache(maxsize=1024)
-def _weights(query_terms: int, skipped: frozenset[str]) -> Floats:
+def _weights(query_terms: int, several: bool, skipped: frozenset[str]) -> Floats:
     """The weight of each feature for a query of so many terms."""
     longness = query_terms / (query_terms + LONG_QUERY_TERMS)
     return np.array(
-        [0.0 if feature.name in skipped else _weight(feature, longness) for feature in FEATURES], np.float32
+        [0.0 if feature.name in skipped else _weight(feature, longness, several=several) for feature in FEATURES],
+        np.float32,
     )
 
 
-def _weight(feature: Feature, longness: float) -> float:
-    if feature.weight_long is None:
-        return feature.weight
-    return feature.weight + longness * (feature.weight_long - feature.weight)
+def _weight(feature: Feature, longness: float, *, several: bool) -> float:
+    weight = feature.weight + several * feature.more_for_several
+    return weight if feature.weight_long is None else weight + longness * (feature.weight_long - feature.weight)
+
+
+def linked(
+    owner: NDArray[np.int64], terms: NDArray[np.uint32], rarity: Floats, strength: Floats, asked: Sequence[int]
+) -> Floats:
+    """How much each candidate shares of what the best ones say beyond the question: `(candidates,)`, from 0 to 1.
+
+    One hop more: a name or a rare word of a strong hit leads to the other memories that hold it, whether or not they
+    share a word with the question. What leads on from a memory does not count for itself.
+
+    Args:
+        owner: For each row the candidate that holds the term, rising; no pair twice.
+        terms: For each row the term.
+        rarity: For each row how telling the term is.
+        strength: Score of each candidate without this feature.
+        asked: Terms of the query, which count elsewhere.
+    """
+    count = len(strength)
+    leads = np.zeros(count, np.float32)
+    best = np.argsort(-strength, kind="stable")[:LINKING]
+    leads[best] = strength[best]
+    weight = leads[owner] * rarity
+    rows = np.flatnonzero(weight)
+    rows = rows[~np.isin(terms[rows], np.array(asked, np.uint32))]
+    known, place = np.unique(terms[rows], return_inverse=True)
+    if not len(known):
+        return np.zeros(count, np.float32)
+    total = np.bincount(place, weight[rows], len(known))
+    kept = np.sort(np.argsort(-total, kind="stable")[:LINKING_TERMS])
+    known, total = known[kept], total[kept]
+    at = np.minimum(np.searchsorted(known, terms), len(known) - 1)
+    shared = np.flatnonzero(known[at] == terms)
+    gained = np.maximum(total[at[shared]] - weight[shared], 0)
+    found = np.bincount(owner[shared], gained, count) / (total.sum() + LINKING_DOUBT)
+    return np.asarray(found, np.float32)
 
 
 def scores(parts: Floats) -> Floats:

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from kept.domain import ranking
 from kept.domain.entities import KnownNames, entities, names_in, without_names
-from kept.domain.lexicon import HAS_TIME, IS_QUESTION
+from kept.domain.lexicon import HAS_NUMBER, HAS_TIME, IS_QUESTION
+from kept.domain.questions import asks_for_several, asks_how_many
 from kept.domain.temporal import DateSpan, asks_when, resolve_dates
 from kept.domain.text import hashed_terms, term_hash
 from kept.engine.partition import NEXT, NOWHERE, PREVIOUS, REACH, ResidentPartition, code
@@ -55,6 +56,8 @@ class Question:
         entities: Hashed keys of the entities it mentions.
         dates: Days it speaks of.
         asks_when: Whether it asks for a time.
+        asks_how_many: Whether it asks for a number.
+        several: Whether it asks for several things.
     """
 
     terms: tuple[int, ...]
@@ -63,6 +66,8 @@ class Question:
     entities: tuple[int, ...]
     dates: tuple[DateSpan, ...]
     asks_when: bool
+    asks_how_many: bool
+    several: bool
 
 
 class QueryEmbedder(Protocol):
@@ -104,6 +109,8 @@ def ask(text: str, reference: datetime, known: KnownNames, embedder: QueryEmbedd
         entities=tuple(dict.fromkeys(term_hash(entity.key) for entity in entities(bare))),
         dates=tuple(resolve_dates(text, reference)),
         asks_when=asks_when(text),
+        asks_how_many=asks_how_many(text),
+        several=asks_for_several(text),
     )
 
 
@@ -119,6 +126,27 @@ class _Held:
     term: Slots
     slots: NDArray[np.int32]
     weight: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class _Opening:
+    """What the candidates begin with, one row for each of their terms: by candidate.
+
+    Attributes:
+        owner: Place of the candidate.
+        terms: Hashed.
+        rarity: How telling each is.
+    """
+
+    owner: Slots
+    terms: NDArray[np.uint32]
+    rarity: Floats
+
+    def specific(self, candidates: int) -> Floats:
+        """Mean rarity of each candidate's terms, beyond the usual; 0 for one without terms."""
+        counts = np.bincount(self.owner, minlength=candidates)
+        mean = np.bincount(self.owner, self.rarity, candidates) / np.maximum(counts, 1)
+        return _floats(np.where(counts > 0, mean - ranking.USUAL_RARITY, 0))
 
 
 class Candidates:
@@ -147,19 +175,31 @@ class Candidates:
         self.slots = self._union(admitted, wanted)
         self._around = np.concatenate((self.slots[None, :], partition.column("around")[self.slots].T))
 
-    def features(self) -> dict[str, Floats]:
-        """Every feature of `ranking.FEATURES` by name, each `(candidates,)`."""
+    def features(self, *, skipped: frozenset[str] = frozenset()) -> dict[str, Floats]:
+        """Every feature of `ranking.FEATURES` by name, each `(candidates,)`.
+
+        Args:
+            skipped: Features that are switched off; they do not say which candidates lead on to others either.
+        """
         slots, partition, question = self.slots, self._partition, self._question
-        has_time = partition.column("flags").take(slots) & HAS_TIME != 0
-        return {
+        flags = partition.column("flags").take(slots)
+        opening = self._opening()
+        found = {
             **self._full_text(),
             **self._similarity(),
             "speaker": self._named(slots),
             "entity": self._entity_share(),
             "date": self._dates[slots],
-            "when": _floats(has_time) * np.float32(question.asks_when),
+            "when": _floats(flags & HAS_TIME != 0) * np.float32(question.asks_when),
+            "number": _floats(flags & HAS_NUMBER != 0) * np.float32(question.asks_how_many),
+            "specific": opening.specific(len(slots)),
+            "names": np.minimum(np.log1p(_floats(partition.column("entities").take(slots))), ranking.MOST_ENTITIES),
+            "linked": np.zeros(len(slots), np.float32),
             **dict(zip(ranking.STANDING, partition.column("standing").take(slots, axis=0).T, strict=True)),
         }
+        parts = ranking.contributions(found, len(question.terms), several=question.several, skipped=skipped)
+        shared = ranking.linked(opening.owner, opening.terms, opening.rarity, ranking.scores(parts), question.terms)
+        return {**found, "linked": shared * ranking.shortness(partition.column("length").take(slots))}
 
     def lenders(self, features: Mapping[str, Floats]) -> Slots:
         """For each candidate that only echoes a neighbour, that neighbour's place among the candidates; else -1.
@@ -309,6 +349,12 @@ class Candidates:
             "dense": own,
             "surroundings": (own + np.float32(ranking.NEIGHBOUR_SHARE) * (previous + following)) / norm,
         }
+
+    def _opening(self) -> _Opening:
+        partition = self._partition
+        owner, terms = partition.opening_terms(self.slots)
+        held = partition.held_by(terms)
+        return _Opening(owner, terms, ranking.inverse_document_frequency(partition.live_chunks, held))
 
     def _entity_share(self) -> Floats:
         wanted = self._question.entities

@@ -9,8 +9,8 @@ from kept.domain.lexicon import flags, pack_entities, pack_terms
 from kept.domain.memory import EntityRef
 from kept.ports import Embedder, IndexEntry
 
-TERMS_VERSION: Final = 1
-"""Of what `pack_terms` makes of a text: raised whenever terms, chunks or the blobs' layout change, because entries of
+TERMS_VERSION: Final = 2
+"""Of what `domain.lexicon` makes of a text: raised whenever terms, flags, chunks or the blobs' layout change, because entries of
 another version would silently find less."""
 
 

@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kept.domain.entities import KnownNames
-from kept.domain.lexicon import HASH_BYTES, IS_QUESTION, layout_fault, posting_type
+from kept.domain.lexicon import HASH_BYTES, layout_fault, posting_type
 from kept.domain.memory import HIDDEN_STATES
 from kept.domain.ranking import NEIGHBOUR_DECAY, NEIGHBOUR_SHARE, STANDING, standing
 from kept.engine.growth import grown
-from kept.engine.postings import Postings
+from kept.engine.postings import Postings, occurrences
 from kept.engine.vectors import Vectors
 from kept.errors import StoreCorruptError
 from kept.ports import IndexEntry, PartitionRow
@@ -65,6 +65,9 @@ _COLUMNS: Final[dict[str, Any]] = {
     "around": (np.int32, (2 * REACH,)),
     "mean_norm": np.float32,
     "first_chunk": np.int32,
+    "first_term": np.int64,
+    "opening": np.int32,
+    "entities": np.int32,
     "length": np.int32,
     "standing": (np.float32, (len(STANDING),)),
 }
@@ -111,6 +114,9 @@ class ResidentPartition:
         self._in_use = self._columns
         self._chunk_slot = np.zeros(0, np.int32)
         self._chunk_length = np.zeros(0, np.uint16)
+        self._terms = np.zeros(0, np.uint32)
+        self._terms_size = 0
+        self._dead_terms = np.zeros(0, np.uint32)
         self._entities = Postings()
         self._names: tuple[int, KnownNames] | None = None
 
@@ -137,7 +143,7 @@ class ResidentPartition:
     def size_bytes(self) -> int:
         """Memory held by the arrays."""
         columns = sum(column.nbytes for column in self._columns.values())
-        chunks = self._chunk_slot.nbytes + self._chunk_length.nbytes
+        chunks = self._chunk_slot.nbytes + self._chunk_length.nbytes + self._terms.nbytes
         return columns + chunks + self.postings.size_bytes + self._entities.size_bytes + self.vectors.size_bytes
 
     @property
@@ -152,6 +158,20 @@ class ResidentPartition:
             named = KnownNames(name for name in names if name.lower() not in GENERIC_SPEAKERS)
             self._names = len(self.speakers), named
         return self._names[1]
+
+    def opening_terms(self, slots: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.uint32]]:
+        """The distinct terms of each slot's first chunk: places among `slots`, rising, and a term for each.
+
+        The first chunk is all of a chat message, and bounds what a long document costs.
+        """
+        sizes = self.column("opening")[slots].astype(np.int64)
+        owner = np.repeat(np.arange(len(slots)), sizes)
+        within = np.arange(len(owner)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+        return owner, self._terms[self.column("first_term")[slots][owner] + within]
+
+    def held_by(self, terms: NDArray[np.uint32]) -> NDArray[np.int64]:
+        """How many chunks of live memories hold each term."""
+        return self.postings.count(terms) - occurrences(self._dead_terms, terms)
 
     def mean_norms(self, slots: NDArray[np.int64]) -> NDArray[np.float32]:
         """Length of the sum of each memory's embedding and `NEIGHBOUR_SHARE` of its neighbours', kept once it was asked for.
@@ -230,7 +250,14 @@ class ResidentPartition:
             return set()
         slots = self.slots_of(np.array(revised, np.int64))
         self._columns["live"][slots] = False
+        self._bury(slots)
         return set(self.column("session")[slots].tolist())
+
+    def _bury(self, slots: NDArray[np.int64]) -> None:
+        """Take the terms of retired slots out of what `held_by` counts."""
+        starts = np.append(self.column("first_term"), self._terms_size)
+        terms = (self._terms[starts[slot] : starts[slot + 1]] for slot in slots.tolist())
+        self._dead_terms = np.sort(np.concatenate((self._dead_terms, *terms)))
 
     def _append(self, rows: Sequence[PartitionRow]) -> None:
         first, count = self.slots, len(rows)
@@ -246,11 +273,12 @@ class ResidentPartition:
         self._columns["standing"][span] = standing(
             length=self._columns["length"][span],
             distinct=distinct,
-            is_question=self._columns["flags"][span] & IS_QUESTION != 0,
+            flags=self._columns["flags"][span],
             by_user=np.array([name is None or name.lower() in GENERIC_USERS for name in columns["speaker"]]),
             feedback=np.array([_FEEDBACK.get(verdict, 0) for verdict in columns["feedback"]], np.int8),
         )
         sizes = np.fromiter(map(len, entities), np.int64, count) // HASH_BYTES
+        self._columns["entities"][span] = sizes
         hashes = np.frombuffer(b"".join(entities), "<u4")
         owners = np.repeat(np.arange(first, first + count, dtype=np.int32), sizes)
         self._entities.append(hashes, owners, np.ones(len(hashes), np.uint8))
@@ -300,6 +328,11 @@ class ResidentPartition:
         self._columns["first_chunk"][slots] = first_chunk
         self._columns["length"][slots] = np.bincount(owner, weights=tf, minlength=len(blobs))
         self.chunks += total
+        self._columns["first_term"][slots] = self._terms_size + np.cumsum(sizes) - sizes
+        self._columns["opening"][slots] = np.bincount(owner[chunk == 0], minlength=len(blobs))
+        self._terms = grown(self._terms, self._terms_size + len(postings))
+        self._terms[self._terms_size : self._terms_size + len(postings)] = postings["term"]
+        self._terms_size += len(postings)
         self.postings.append(postings["term"].copy(), numbers, tf.copy())
         return sizes
 

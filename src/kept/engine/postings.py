@@ -44,6 +44,7 @@ class Postings:
         self._tf = np.empty(0, np.uint8)
         self._tail: list[tuple[NDArray[np.uint32], NDArray[np.int32], NDArray[np.uint8]]] = []
         self._tail_size = 0
+        self._sorted_tail = np.empty(0, np.uint32)
 
     @property
     def size_bytes(self) -> int:
@@ -57,6 +58,7 @@ class Postings:
             return
         self._tail.append((terms, chunks, tf))
         self._tail_size += len(terms)
+        self._sorted_tail = self._sorted_tail[:0]
         if self._tail_size > max(_TAIL_POSTINGS, len(self._chunks) // _TAIL_FRACTION):
             self._merge()
 
@@ -77,6 +79,16 @@ class Postings:
             counts.append(count)
         owners = np.repeat(np.arange(len(counts)), counts)
         return Matches(owners, np.concatenate(chunks), np.concatenate(tf).astype(np.float32))
+
+    def count(self, terms: NDArray[np.uint32]) -> NDArray[np.int64]:
+        """How many postings each of many terms has."""
+        if self._tail and not len(self._sorted_tail):
+            self._sorted_tail = np.sort(self._joined_tail()[0])
+        found = occurrences(self._sorted_tail, terms)
+        if len(self._terms):
+            place = np.minimum(np.searchsorted(self._terms, terms), len(self._terms) - 1)
+            found += np.where(self._terms[place] == terms, np.diff(self._starts)[place], 0)
+        return found
 
     def _spans(self, terms: Sequence[int]) -> tuple[list[int], list[int]]:
         """Where the postings of each term begin and end in the main part."""
@@ -102,3 +114,11 @@ class Postings:
         self._terms = terms[first]
         self._starts = np.append(first, len(terms)).astype(np.int64)
         self._tail, self._tail_size = [], 0
+        self._sorted_tail = self._sorted_tail[:0]
+
+
+def occurrences(ordered: NDArray[np.uint32], terms: NDArray[np.uint32]) -> NDArray[np.int64]:
+    """How often each of the terms stands in a sorted array."""
+    if not len(ordered):
+        return np.zeros(len(terms), np.int64)
+    return np.searchsorted(ordered, terms, side="right") - np.searchsorted(ordered, terms)

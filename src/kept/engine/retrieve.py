@@ -227,8 +227,8 @@ class Retrieve:
         if question.dates and request.reference is None:
             question = replace(question, dates=(*question.dates, *_older_dates(request.query, resident, reference)))
         candidates = Candidates(resident, question, admitted, request.top_k)
-        features = candidates.features()
-        parts = ranking.contributions(features, len(question.terms), skipped=self._skipped)
+        features = candidates.features(skipped=self._skipped)
+        parts = ranking.contributions(features, len(question.terms), several=question.several, skipped=self._skipped)
         ranking.hold_back_echoes(parts, candidates.lenders(features))
         scores = ranking.scores(parts)
         slots = candidates.slots
