@@ -12,6 +12,7 @@ from kept import bootstrap
 from kept.adapters.models import Access, open_model
 from kept.adapters.models.access import claude_code_token
 from kept.domain import facts
+from kept.domain.access import Principal
 from kept.domain.facts import MAX_FACTS
 from kept.domain.memory import Message
 from kept.domain.parts import Part
@@ -50,8 +51,9 @@ class Store:
         with pytest.MonkeyPatch.context() as patched:
             patched.setattr(bootstrap, "build_models", lambda _: models)
             environ = {"KEPT_LLM": "openai:scripted"}
-            settings = Settings.load(environ=environ, config=folder / "none.toml", database=str(folder / "kept.db"))
-            self.platform = bootstrap.build_platform(settings)
+            database = str(folder / "kept.db")
+            self.settings = Settings.load(environ=environ, config=folder / "none.toml", database=database)
+            self.platform = bootstrap.build_platform(self.settings)
         self.service = self.platform.service
 
     def say(self, *texts, scope=ANA, read=True):
@@ -119,6 +121,22 @@ def test_an_own_earlier_turn_of_the_session_is_still_shown(opened):
     store.say("My sister is called Mira.", scope=scope)
     store.say("She lives in Lisbon.", scope=scope)
     assert "Mira" in store.model.prompts[1].content
+
+
+@pytest.mark.parametrize("at_once", [True, False], ids=["stored at once", "stored by the worker"])
+def test_a_model_sees_and_closes_for_a_bound_key_only_what_the_key_may_see(opened, at_once):
+    """The owner of such a key could have it told otherwise, by wishes of its own, and by "I moved"."""
+    moved = fact("Ana lives in Hamburg.", contradicts=["m1", "m2", "m3"])
+    store = opened(lambda prompt: {"f": [moved if "Hamburg" in prompt.content else fact("Ana lives in Berlin.")]})
+    store.say("I live in Berlin.", scope=replace(ANA, agent_id="doctor"))
+    key = Principal(project="default", name="shop", role="WRITER", key_id="k", bound={"agent_id": ("shop",)})
+    said = [{"role": "user", "name": "Ana", "content": "I live in Hamburg."}]
+    store.platform.access(key).add({"user_id": "ana"}, said, at_once=at_once)
+    bootstrap.build_worker(store.settings, store.platform).run_due("writes")
+    store.read_due()
+    assert "Hamburg" in store.model.prompts[-1].content
+    assert "Berlin" not in store.model.prompts[-1].content
+    assert {one.state for one in store.service.list(Scope(user_id="*"))[0]} == {"active"}
 
 
 # --- what may close a memory ---

@@ -23,7 +23,7 @@ from kept.domain.jobs import DELETIONS, DONE, EVENT_KINDS, Job, JobKind, JobStat
 from kept.domain.memory import MemoryRecord, Message
 from kept.domain.scope import ANY, ENTITY_IDS, MAX_ID_LENGTH, Scope
 from kept.engine.context import DEFAULT_BUDGET_TOKENS, Context
-from kept.engine.ingest import AddRequest, AddResult, scoped_key
+from kept.engine.ingest import BOUND, AddRequest, AddResult, scoped_key
 from kept.engine.maintain import By, Change, Erasure, Step
 from kept.engine.pending import STORED_OPTIONS, done, of_job, to_payload
 from kept.engine.platform import Platform
@@ -116,6 +116,8 @@ class ProjectAccess:
             note.target |= scope.ids
             payload, request = self._checked(scope, messages, infer=infer, options=options)
             self._require_own(memory_id for fact in request.facts for memory_id in fact.supersedes)
+            if self.principal.bound:
+                payload[BOUND] = {name: list(ids) for name, ids in self.principal.bound.items()}
             job = self.new_job("ADD", scope, payload)
             if idempotency_key is not None:
                 key = scoped_key(idempotency_key, scope)

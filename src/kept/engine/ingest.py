@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from itertools import islice
@@ -44,6 +44,10 @@ _DIGEST_BYTES: Final = 16
 """128 bits: no two keys meet by accident."""
 
 
+BOUND: Final = "bound"
+"""Of a job's payload: what whoever adds is bound to (`AddRequest.bound`)."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AddRequest:
     """One add, checked (see `engine.intake`).
@@ -58,6 +62,7 @@ class AddRequest:
         categorise: Gives categories to those memories that come without.
         wishes: What is asked of a language model that reads the messages: `custom_instructions`, `includes`, ….
         awaited: Whether whoever adds has them read itself, at once.
+        bound: Ids by name that whoever adds is bound to: a language model is shown no memory of others for it, and closes none.
     """
 
     scope: Scope
@@ -76,6 +81,7 @@ class AddRequest:
     categorise: Categorise | None = None
     wishes: Mapping[str, Any] = field(default_factory=dict)
     awaited: bool = False
+    bound: Mapping[str, Collection[str]] = field(default_factory=dict)
 
     @property
     def scoped_key(self) -> str | None:

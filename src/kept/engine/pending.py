@@ -15,7 +15,7 @@ from kept.domain.filters import Filter, parse_filter
 from kept.domain.jobs import Job, succeeded
 from kept.domain.memory import Message
 from kept.domain.scope import Scope
-from kept.engine.ingest import AddRequest, AddResult
+from kept.engine.ingest import BOUND, AddRequest, AddResult
 from kept.engine.platform import Platform
 from kept.errors import ConflictError
 
@@ -62,6 +62,7 @@ def of_job(platform: Platform, request: AddRequest, job: Job) -> AddRequest:
     return replace(
         request,
         wishes={name: job.payload[name] for name in KEPT_OPTIONS if name in job.payload},
+        bound=job.payload.get(BOUND, {}),
         categorise=platform.categories.sorter(job.scope.project, job.payload.get("custom_categories")),
         at=request.at or job.created_at,
         idempotency_key=job.id,

@@ -19,12 +19,13 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from kept.domain.attachments import ATTACHED, attached, with_attachments, without_attachments
+from kept.domain.filters import And, Condition
 from kept.domain.jobs import Job, JobKind, pause_before_retry, succeeded
 from kept.domain.memory import HIDDEN_STATES, Attachment, Draft, Episode, MemoryRecord, Message
 from kept.domain.parts import Part, parts
 from kept.domain.scope import Scope
 from kept.domain.spending import SpendingListing, as_dollars
-from kept.engine.ingest import AddRequest, AddResult, reaches
+from kept.engine.ingest import BOUND, AddRequest, AddResult, reaches
 from kept.engine.resolution import Resolution
 from kept.engine.retrieve import SearchRequest
 from kept.errors import ConfigurationError, KeptError, ModelError, NotFoundError, SpendingLimitError, StoreError
@@ -181,7 +182,14 @@ class Understanding:
         now = self._clock()
         wishes = {name: value for name, value in request.wishes.items() if value is not None}
         waiting = attached(part.messages)
-        payload = {"episode_id": episode.id, "part": number, "wishes": wishes, _REPEATED: repeated, ATTACHED: waiting}
+        payload = {
+            "episode_id": episode.id,
+            "part": number,
+            "wishes": wishes,
+            BOUND: {name: list(ids) for name, ids in request.bound.items()},
+            _REPEATED: repeated,
+            ATTACHED: waiting,
+        }
         job = Job(
             id=str(uuid.uuid5(_JOBS, f"{episode.id}/{number}")),
             scope=episode.scope,
@@ -305,7 +313,7 @@ class Understanding:
         return _Material(
             episode=episode,
             part=part,
-            near=self._near(episode, part),
+            near=self._near(job, episode, part),
             wishes=self._wishes(job),
             reference=kept[-1][1].at or self._told(episode),
         )
@@ -340,14 +348,25 @@ class Understanding:
             and reaches(episode.scope, record.scope)
         ][-EARLIER:]
 
-    def _near(self, episode: Episode, part: Part) -> list[MemoryRecord]:
-        """Stored memories about the same things, of the same owner, without what was made of these very words."""
+    def _near(self, job: Job, episode: Episode, part: Part) -> list[MemoryRecord]:
+        """Stored memories about the same things, of the same owner, without what was made of these very words.
+
+        All of them are among those that whoever added may see: what a model is shown it may tell, and close.
+        """
+        seen = tuple(Condition(name, "in", tuple(ids)) for name, ids in job.payload.get(BOUND, {}).items())
         query = "\n".join(message.content for _, message in part.messages)[:NEAR_QUERY].strip()
         scope = Scope(project=episode.scope.project, user_id=episode.scope.user_id)
         if scope.user_id is None:
             scope = replace(scope, agent_id=episode.scope.agent_id, app_id=episode.scope.app_id)
         hits = self._retrieve.search(
-            SearchRequest(scope=scope, query=query, top_k=4 * NEAR, latest_only=True, explain=False)
+            SearchRequest(
+                scope=scope,
+                query=query,
+                condition=And(seen) if seen else None,
+                top_k=4 * NEAR,
+                latest_only=True,
+                explain=False,
+            )
         )
         found = (hit.memory for hit in hits if hit.memory.episode_id != episode.id)
         own = [record for record in found if reaches(episode.scope, record.scope)]
