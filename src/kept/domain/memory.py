@@ -31,9 +31,9 @@ DERIVED_FROM: Final = "derived_from"
 SOURCE_ROLES: Final = frozenset({"system"})
 """Kept in the episode, never made into memories: instructions to a model, not something anybody said."""
 
-Kind = Literal["message", "statement", "fact", "code", "procedure"]
-"""`message`: stored verbatim. `statement` and `code`: taken from a message by rule. `fact`: handed over finished."""
-
+Kind = Literal["message", "statement", "fact", "code"]
+"""`message`: stored verbatim. `statement` and `code`: taken from a message by rule. `fact`: handed over finished, or
+distilled by a language model."""
 
 FactType = Literal["preference", "decision", "convention", "task", "event", "profile", "procedure"]
 """What sort of fact a memory is, where whoever made it said so."""
@@ -244,6 +244,16 @@ def repeat_key(scope: Scope, speaker: str | None, text: str) -> str:
 def speaker_of(role: str | None, name: str | None) -> str | None:
     """The name under which a statement is attributed: the person's, else the role."""
     return name or role
+
+
+def are_echoes(one: MemoryRecord, other: MemoryRecord) -> bool:
+    """Whether one is a fact and the other, which is none, was taken from a message that the fact points at too."""
+    return (
+        one.episode_id is not None
+        and one.episode_id == other.episode_id
+        and (one.kind == "fact") != (other.kind == "fact")
+        and not set(one.source_positions).isdisjoint(other.source_positions)
+    )
 
 
 def first_person(scope: Scope, role: str | None, speaker: str | None) -> str | None:

@@ -17,7 +17,7 @@ from typing import Final, Literal, get_args
 
 from kept.domain.conflicts import Why, contradiction, newer, slots
 from kept.domain.history import permits
-from kept.domain.memory import CURRENT, MemoryRecord
+from kept.domain.memory import CURRENT, MemoryRecord, are_echoes
 from kept.domain.scope import Scope
 from kept.domain.statements import statements
 from kept.domain.temporal import resolve_dates
@@ -264,17 +264,8 @@ def _may_merge(left: _Compared, right: _Compared) -> bool:
         and owner_of(one) == owner_of(other)
         and one.role == other.role
         and (one.speaker or "").casefold() == (other.speaker or "").casefold()
-        and not _are_echoes(one, other)
+        and not are_echoes(one, other)
         and left.dates == right.dates
-    )
-
-
-def _are_echoes(one: MemoryRecord, other: MemoryRecord) -> bool:
-    """Whether one is the fact that was taken from the words of the other: they belong together."""
-    return (
-        one.episode_id is not None
-        and one.episode_id == other.episode_id
-        and (one.kind == "fact") != (other.kind == "fact")
     )
 
 
@@ -302,7 +293,7 @@ def _share_subject(one: MemoryRecord, other: MemoryRecord) -> bool:
         and _Compared(other).can_repeat
         and one.role == other.role != "assistant"
         and one.speaker == other.speaker
-        and not _are_echoes(one, other)
+        and not are_echoes(one, other)
     )
 
 
@@ -322,7 +313,7 @@ def _may_conflict(one: MemoryRecord, other: MemoryRecord) -> bool:
         one.state == other.state == CURRENT
         and owner_of(one) == owner_of(other)
         and all(record.role != "assistant" or record.kind == "fact" for record in (one, other))
-        and not _are_echoes(one, other)
+        and not are_echoes(one, other)
     )
 
 

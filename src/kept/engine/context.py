@@ -10,7 +10,7 @@ from itertools import pairwise
 from typing import Final, TypeVar
 
 from kept.domain.ids import SHORT_ID
-from kept.domain.memory import MemoryRecord
+from kept.domain.memory import MemoryRecord, are_echoes
 from kept.domain.text import count_tokens, hashed_terms
 from kept.engine.retrieve import Hit
 
@@ -107,13 +107,7 @@ def _distinct(hits: Sequence[Hit]) -> list[Hit]:
 
 def _is_retold(left: MemoryRecord, right: MemoryRecord) -> bool:
     """Whether one is a fact that was distilled of the other's words and says most of what it says."""
-    if (
-        (left.kind == "fact") == (right.kind == "fact")
-        or left.episode_id is None
-        or left.episode_id != right.episode_id
-    ):
-        return False
-    if set(left.source_positions).isdisjoint(right.source_positions):
+    if not are_echoes(left, right):
         return False
     terms = set(hashed_terms(left.text)), set(hashed_terms(right.text))
     return len(terms[0] & terms[1]) >= RETOLD * min(map(len, terms))

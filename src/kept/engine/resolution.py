@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from kept.domain.facts import Proposal
 from kept.domain.jobs import Job
-from kept.domain.memory import Draft, MemoryRecord
+from kept.domain.memory import CURRENT, Draft, MemoryRecord, are_echoes
 from kept.domain.resolution import RELATED_SIMILARITY, Claim, Verdict, decide
 from kept.domain.scope import Scope
 
@@ -96,10 +96,8 @@ class Resolution:
         siblings = [
             other
             for other in self._log.made_of_episode(record.scope, record.episode_id)
-            if other.state == "active" and other.kind != record.kind and not other.immutable
+            if other.state == CURRENT and not other.immutable and are_echoes(record, other)
         ]
-        places = set(record.source_positions)
-        siblings = [other for other in siblings if not places.isdisjoint(other.source_positions)]
         alike = self._similarities(record.text, [other.text for other in siblings])
         yield from (
             other.id for other, similarity in zip(siblings, alike, strict=True) if similarity >= RELATED_SIMILARITY
