@@ -153,6 +153,18 @@ def test_nothing_but_a_persons_word_closes_what_a_person_said(opened, role):
     assert [one.state for one in store.facts() if "Berlin" in one.text] == ["active"]
 
 
+def test_an_assistants_word_takes_no_persons_statement_along(opened):
+    """What an assistant made of both their words can be closed by another assistant's word, and its own statement with it."""
+    nearby, moved = "Ana lives in Berlin near Tegel.", "Ana lives in Hamburg, says the assistant."
+    answers = iter([{"f": [fact(nearby, 1, 2)]}, {"f": [fact(moved, contradicts=["m1"])]}])
+    store = opened(lambda _: next(answers))
+    store.say("I live in Berlin, near the airport.", ("assistant", "So you live near Tegel."))
+    store.say(("assistant", moved))
+    states = {one.text: one.state for one in store.service.list(ANA)[0]}
+    assert states[nearby] == "superseded"
+    assert states["I live in Berlin, near the airport."] == "active"
+
+
 # --- erasure ---
 
 

@@ -117,13 +117,18 @@ def _may_not_close(draft: Draft, claim: Claim) -> str | None:
     target = claim.target
     if not permits(target, "supersede"):
         return "immutable"
-    if draft.role != "user" and target.role == "user":
+    if not is_as_good(draft, target):
         return "no person's word against a person's"
     if draft.confidence is not None and draft.confidence < SURE:
         return "not sure enough"
     if claim.similarity < RELATED_SIMILARITY and not _share_entity(draft, target):
         return "about something else"
     return None
+
+
+def is_as_good(draft: Draft, target: MemoryRecord) -> bool:
+    """Whether a fact's word can stand against a memory's: against a person's no machine's, and no document's."""
+    return draft.role == "user" or target.role != "user"
 
 
 def _share_entity(draft: Draft, target: MemoryRecord) -> bool:

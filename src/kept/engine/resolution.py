@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from kept.domain.facts import Proposal
 from kept.domain.jobs import Job
 from kept.domain.memory import CURRENT, Draft, MemoryRecord, are_echoes
-from kept.domain.resolution import RELATED_SIMILARITY, Claim, Verdict, decide
+from kept.domain.resolution import RELATED_SIMILARITY, Claim, Verdict, decide, is_as_good
 from kept.domain.scope import Scope
 
 if TYPE_CHECKING:
@@ -86,11 +86,11 @@ class Resolution:
     def _with_echoes(self, draft: Draft, scope: Scope) -> Draft:
         """The fact, which supersedes with each memory what says the same because it was made of the same words."""
         closed = self._log.find_many(scope.project, draft.supersedes).values()
-        echoes = [memory_id for record in closed for memory_id in self._echoes(record)]
+        echoes = [other.id for record in closed for other in self._echoes(record) if is_as_good(draft, other)]
         return replace(draft, supersedes=tuple(dict.fromkeys((*draft.supersedes, *echoes))))
 
-    def _echoes(self, record: MemoryRecord) -> Iterator[str]:
-        """Ids of the statements of a fact's words, or of the facts of a statement's."""
+    def _echoes(self, record: MemoryRecord) -> Iterator[MemoryRecord]:
+        """The statements of a fact's words, or the facts of a statement's."""
         if record.episode_id is None:
             return
         siblings = [
@@ -100,7 +100,7 @@ class Resolution:
         ]
         alike = self._similarities(record.text, [other.text for other in siblings])
         yield from (
-            other.id for other, similarity in zip(siblings, alike, strict=True) if similarity >= RELATED_SIMILARITY
+            other for other, similarity in zip(siblings, alike, strict=True) if similarity >= RELATED_SIMILARITY
         )
 
     def _similarities(self, text: str, others: Sequence[str]) -> list[float]:
