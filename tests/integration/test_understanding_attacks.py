@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -300,3 +301,26 @@ def test_an_address_with_a_port_that_is_none_is_refused_at_once(tmp_path, port):
     environ = {"KEPT_LLM_BASE_URL": f"http://127.0.0.1:{port}/v1"}
     with pytest.raises(ConfigurationError, match="KEPT_LLM_BASE_URL"):
         Settings.load(environ=environ, config=tmp_path / "none.toml", database="memory://")
+
+
+def test_what_a_worker_has_in_hand_when_it_must_stop_is_given_back(opened):
+    """Else it would wait for its lease to run out, as after a crash."""
+    asked, answered = threading.Event(), threading.Event()
+
+    def slowly(_):
+        asked.set()
+        answered.wait(30)
+        return {"f": [fact("Ana lives in Berlin.")]}
+
+    store = opened(slowly)
+    store.say("I live in Berlin, near the river.", read=False)
+    worker = bootstrap.build_worker(store.settings, store.platform)
+    worker.start()
+    assert asked.wait(30)
+    worker.stop(grace_s=0)
+    [job] = store.jobs()
+    assert (job.status, job.attempts, job.lease) == ("PENDING", 0, None)
+    answered.set()
+    worker.stop()
+    store.read_due()
+    assert len(store.facts()) == 1

@@ -149,6 +149,7 @@ class Understanding:
         self._held_for = reading.lease
         self._lease = f"understanding-{uuid.uuid4()}"
         self._mutex = threading.Lock()
+        self._held: dict[str, Job] = {}
         self._background: threading.Thread | None = None
 
     # --- what waits ---
@@ -229,10 +230,20 @@ class Understanding:
         now = self._clock()
         ended = []
         for job in self._jobs.claim(EXTRACT, self._lease, now=now, until=now + self._held_for, limit=1):
+            with self._mutex:
+                self._held[job.id] = job
             done = self._attempted(job)
             self._jobs.finish([done])
             ended.append(done)
+            with self._mutex:
+                del self._held[job.id]
         return ended
+
+    def give_back(self) -> None:
+        """Leave what is in hand to whoever comes next, as if it had not been begun: this process is about to end."""
+        with self._mutex:
+            held = list(self._held.values())
+        self._jobs.finish([replace(job, status="PENDING", attempts=job.attempts - 1) for job in held])
 
     def settle(self, project: str, job_ids: Collection[str]) -> list[Job]:
         """Do those of these jobs that an `awaited` add holds; all of them as they are then. Others that wait go on waiting."""

@@ -382,6 +382,8 @@ class Worker:
             held = list(self._held.values())
         if held:
             self._platform.jobs.finish([self._given_back(job) for job in held])
+        if (understanding := self._platform.service.understanding) is not None:
+            understanding.give_back()
 
     def _given_back(self, job: Job, *, not_before: datetime | None = None) -> Job:
         """The job for whoever comes next, as if it had not been begun."""
