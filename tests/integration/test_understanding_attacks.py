@@ -324,3 +324,21 @@ def test_what_a_worker_has_in_hand_when_it_must_stop_is_given_back(opened):
     worker.stop()
     store.read_due()
     assert len(store.facts()) == 1
+
+
+# --- invention ---
+
+
+@pytest.mark.parametrize(
+    ("said", "claimed", "is_said"),
+    [
+        ("I have cats.", "Ana has seven cats.", False),
+        ("I pay for the house.", "Ana pays five million dollars for the house.", False),
+        ("I have 7 cats.", "Ana has seven cats.", True),
+        ("I have seven cats.", "Ana has 7 cats.", True),
+        ("I prefer this editor.", "This is the one editor that Ana prefers.", True),
+    ],
+)
+def test_a_number_in_words_must_be_said_like_one_in_digits(said, claimed, is_said):
+    sources = Sources([Source(text=said, speaker="Ana", at=datetime(2026, 1, 1, tzinfo=UTC))])
+    assert sources.support(claimed) == is_said

@@ -89,6 +89,9 @@ _NUMBER_WORDS: Final = {
     word: str(number) for words in (_COUNTS, _ORDINALS) for number, word in enumerate(words.split())
 }
 
+_COUNTING: Final = _NUMBER_WORDS.keys() - _set("zero one zeroth first second")
+"""Those that count: `one` and `first` also stand for what is not counted, `second` for a time."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
@@ -139,7 +142,7 @@ class Sources:
     def _support_undated(self, rest: str) -> bool:
         return (
             all(plain(quotation) in self._plain for quotation in _quotations(rest))
-            and all(map(self._has_number, _numbers(rest)))
+            and all(map(self._has_number, [*_numbers(rest), *_spelled(rest)]))
             and all(
                 self._has_identifier(token) if _is_identifier(token) else self._has_word(token)
                 for token in _specifics(rest)
@@ -336,6 +339,11 @@ def _numbers(text: str) -> Iterator[str]:
     for found in _NUMBER.findall(unicodedata.normalize("NFKC", text)):
         number = "".join(str(unicodedata.digit(c)) if c.isdigit() else c for c in found)
         yield re.sub(r"[.,]", "", number) if _THOUSANDS.fullmatch(number) else number.replace(",", ".")
+
+
+def _spelled(text: str) -> Iterator[str]:
+    """Numbers that a text writes in words."""
+    return (_NUMBER_WORDS[word] for word in _words(text) if word in _COUNTING)
 
 
 def _quotations(text: str) -> Iterator[str]:
