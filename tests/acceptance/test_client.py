@@ -54,7 +54,7 @@ def test_events_are_listed_and_read(client, tea):
 def test_a_block_for_a_prompt_keeps_to_its_budget(client, tea):
     """And cites what it holds."""
     block = client.context("what does she drink", user_id="mira", budget_tokens=200)
-    assert "green tea" in block["context"]
+    assert "green tea" in block["text"]
     assert block["ids"] == [tea]
     assert 0 < block["tokens"] <= block["budget_tokens"] == 200
 

@@ -94,10 +94,8 @@ SCENARIO: tuple[Step, ...] = (
     ),
     Step("search_graph", given(query="lovelace", user_id="mira"), lambda a: a["results"][0]["name"] == "Ada Lovelace"),
     Step("get_entity", given(name="Ada Lovelace", user_id="mira"), lambda a: a["total_memories"] == 1),
-    Step(
-        "get_context", given(query="tests", user_id="mira", budget_tokens=200), lambda a: "Hypothesis" in a["context"]
-    ),
-    Step("get_user_context", given(user_id="mira"), lambda a: "Hypothesis" in a["context"]),
+    Step("get_context", given(query="tests", user_id="mira", budget_tokens=200), lambda a: "Hypothesis" in a["text"]),
+    Step("get_user_context", given(user_id="mira"), lambda a: "Hypothesis" in a["text"]),
     Step(
         "store_interaction_summary",
         given(summary="We spoke of tests.", user_id="mira"),

@@ -97,7 +97,7 @@ class Client:
         """What a tool answers, structured; it is the text as well."""
         result = self.result("tools/call", name=tool, arguments=arguments)
         assert not result["isError"], result
-        if "context" not in result["structuredContent"]:
+        if "text" not in result["structuredContent"]:
             assert json.loads(result["content"][0]["text"]) == result["structuredContent"]
         return result["structuredContent"]
 
@@ -480,15 +480,15 @@ def test_a_context_is_a_block_under_its_budget(client):
     assert 0 < block["tokens"] <= 200
     assert block["omitted"] > 0
     shown = client.result("tools/call", name="get_context", arguments={"query": "ports", "budget_tokens": 200})
-    assert shown["content"][0]["text"] == shown["structuredContent"]["context"]
+    assert shown["content"][0]["text"] == shown["structuredContent"]["text"]
 
 
 def test_what_is_known_of_a_user_comes_strongest_first_and_for_a_query_what_matters_for_it(plain):
     for text in ("Mira likes tea", "Mira likes tea", "Mira lives in Porto"):
         plain.call("add_memory", text=text)
-    assert "tea" in plain.call("get_user_context", user_id="mira")["context"].splitlines()[1]
-    assert "Porto" in plain.call("get_user_context", user_id="mira", query="where does she live")["context"]
-    assert plain.call("get_user_context", user_id="nobody")["context"] == ""
+    assert "tea" in plain.call("get_user_context", user_id="mira")["text"].splitlines()[1]
+    assert "Porto" in plain.call("get_user_context", user_id="mira", query="where does she live")["text"]
+    assert plain.call("get_user_context", user_id="nobody")["text"] == ""
     assert plain.call("get_user_context", user_id="mira")["by"] == "rules"
 
 

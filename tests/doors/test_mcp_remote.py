@@ -112,7 +112,7 @@ def test_a_block_of_context_is_made_of_a_search_where_the_server_makes_none(reco
     recorder.will_answer({"message": "not found"}, status=404)
     recorder.will_answer({"results": [HIT, {**HIT, "id": "ffffffff-0", "memory": "word " * 500}]})
     block = call("get_context", query="who tests?", budget_tokens=100)
-    assert "[0a1b2c3d] Ada tests Falcon" in block["context"]
+    assert "[0a1b2c3d] Ada tests Falcon" in block["text"]
     assert (block["ids"], block["omitted"]) == ([HIT["id"]], 1)
     assert block["tokens"] <= 100
 
@@ -123,7 +123,7 @@ def test_a_block_of_context_is_made_of_a_search_where_the_server_makes_none(reco
 def test_who_wrote_a_summary_is_passed_on_where_the_server_says_so(recorder, backend, told):
     recorder.will_answer([{"summary": "Ada tests.", "memory_ids": [HIT["id"]], **told}])
     found = backend.summary({"user_id": "mira"}, 100)
-    assert (found["context"].splitlines()[1], found["ids"]) == ("Ada tests.", [HIT["id"]])
+    assert (found["text"].splitlines()[1], found["ids"]) == ("Ada tests.", [HIT["id"]])
     assert {name: found[name] for name in ("by", "note") if name in found} == {k: v for k, v in told.items() if v}
 
 

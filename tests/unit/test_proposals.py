@@ -147,9 +147,10 @@ def test_people_say_the_same_in_several_runs():
 
 def test_a_fact_and_the_words_that_it_was_taken_from_belong_together():
     text = "I live in Lisbon near the river."
-    fact = memory(text, 2, kind="fact", episode_id="e")
-    assert merged(memory(text, 1, episode_id="e"), fact) == {}
-    assert merged(memory(text, 1, episode_id="other"), fact) == {"m2": ("m1",)}
+    fact = memory(text, 2, kind="fact", episode_id="e", position=0)
+    assert merged(memory(text, 1, episode_id="e", position=0), fact) == {}
+    assert merged(memory(text, 1, episode_id="e", position=2), fact) == {"m2": ("m1",)}
+    assert merged(memory(text, 1, episode_id="other", position=0), fact) == {"m2": ("m1",)}
 
 
 def test_what_was_said_more_often_stays():

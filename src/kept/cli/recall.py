@@ -108,7 +108,9 @@ def context(invocation: Invocation, /, query: tuple[str, ...], budget: int | Non
         wanted = invocation.settings.budget_tokens if budget is None else budget
         packed = service.context(invocation.scope(), text_of(query), budget_tokens=wanted, **given)
     if invocation.as_json:
-        render.emit({name: getattr(packed, name) for name in packed.__slots__} | {"ids": list(packed.ids)})
+        from kept.sdk import shapes
+
+        render.emit(shapes.context(packed))
         return
     if packed.text:
         render.say(printable(packed.text))

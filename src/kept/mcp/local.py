@@ -137,13 +137,13 @@ class LocalBackend:
 
     def context(self, query: str, ids: Ids, filters: Mapping[str, Any] | None, options: Mapping[str, Any]) -> Json:
         """A block of memories for a prompt."""
-        return wire.context(self.access.context(query, ids=ids, filters=filters, **options))
+        return shapes.context(self.access.context(query, ids=ids, filters=filters, **options))
 
     def summary(self, ids: Ids, budget_tokens: int) -> Json:
         """What stands for all of them."""
         found = summary(self.access, ids=ids, budget_tokens=budget_tokens)
         text = f"{HEADER}\n{found.text}" if found.text else ""
-        shape = {"context": text, "ids": list(found.memory_ids), "omitted": found.total - len(found.memory_ids)}
+        shape = {"text": text, "ids": list(found.memory_ids), "omitted": found.total - len(found.memory_ids)}
         return shape | {"by": found.by} | ({"note": found.note} if found.note else {})
 
     def mentioning(self, entity: str, ids: Ids, limit: int) -> list[Json]:

@@ -202,7 +202,7 @@ def _count(answer: Any) -> int:
 def _block(hits: Sequence[Json], budget_tokens: int) -> Json:
     lines = [f"- [{hit['id'][:SHORT_ID]}] {hit['memory']}" for hit in hits]
     block = _fitting(lines, budget_tokens)
-    kept = max(block["context"].count("\n- ["), 0)
+    kept = max(block["text"].count("\n- ["), 0)
     return block | {"ids": [hit["id"] for hit in hits[:kept]]}
 
 
@@ -216,4 +216,4 @@ def _fitting(lines: Sequence[str], budget_tokens: int) -> Json:
         chosen.append(line)
     text = "\n".join([HEADER, *chosen]) if chosen else ""
     tokens = count_tokens(text)
-    return {"context": text, "tokens": tokens, "budget_tokens": budget_tokens, "omitted": len(lines) - len(chosen)}
+    return {"text": text, "tokens": tokens, "budget_tokens": budget_tokens, "omitted": len(lines) - len(chosen)}

@@ -121,7 +121,7 @@ def _context(backend: Backend, query: str) -> str:
         if query
         else backend.summary(backend.defaults, BUDGET_TOKENS)
     )
-    return str(found["context"])
+    return str(found["text"])
 
 
 def _listed(memory: Json) -> Json:

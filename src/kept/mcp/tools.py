@@ -606,8 +606,8 @@ EVERYDAY: Final[tuple[Tool, ...]] = (
         {"query": text(), **_SCOPE, "budget_tokens": _BUDGET},
         ("query",),
         also={"filters": _FILTERS, "threshold": number(minimum=0, maximum=1)},
-        gives={"context": "string", "ids": "array"},
-        shown="context",
+        gives={"text": "string", "ids": "array"},
+        shown="text",
     ),
     Tool(
         "get_user_context",
@@ -617,8 +617,8 @@ EVERYDAY: Final[tuple[Tool, ...]] = (
         ("context",),
         {"user_id": text(), "query": text(), "budget_tokens": _BUDGET},
         also={name: text() for name in ("agent_id", "app_id", "run_id")},
-        gives={"context": "string", "ids": "array"},
-        shown="context",
+        gives={"text": "string", "ids": "array"},
+        shown="text",
     ),
     Tool(
         "store_interaction_summary",

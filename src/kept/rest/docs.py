@@ -353,7 +353,7 @@ _ANSWERS: Final[Mapping[str, Schema]] = {
     "memories_batch_delete": _object(message=_TEXT, operation_id=_or_null(_TEXT)),
     "memories_batch_update": _SAID,
     "memories_context": _object(
-        context=_TEXT, ids=_TEXTS, tokens=_NUMBER, budget_tokens=_NUMBER, omitted=_NUMBER, collapsed=_NUMBER
+        text=_TEXT, ids=_TEXTS, tokens=_NUMBER, budget_tokens=_NUMBER, omitted=_NUMBER, collapsed=_NUMBER
     ),
     "memories_delete": _object("cascade_count", message=_TEXT, operation_id=_or_null(_TEXT), cascade_count=_NUMBER),
     "memories_delete_all": _QUEUED,

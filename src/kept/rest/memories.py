@@ -465,7 +465,7 @@ def context(access: Access, body: ContextBody) -> Json:
         reference_date=body.reference_date,
         **budget,
     )
-    return Json(wire.context(block))
+    return Json(shapes.context(block))
 
 
 @router.post("/v1/undo/", summary="Take an operation back")

@@ -262,7 +262,7 @@ class Memory:
             reference_date=reference_date,
             latest_only=latest_only,
         )
-        return {name: getattr(packed, name) for name in packed.__slots__} | {"ids": list(packed.ids)}
+        return shapes.context(packed)
 
     def get(self, memory_id: str) -> dict[str, Any] | None:
         """A memory by its id, or None; expired and deleted ones are still there by id."""
@@ -685,9 +685,7 @@ class Memory:
         by = By(actor=self._by.actor, connector=reader.name)
         scope = self._scope(user_id, agent_id, app_id, run_id)
         report = self._service.import_sessions(scope, list(reader.read(Path(path))), infer=infer, by=by)
-        return {name: getattr(report, name) for name in report.__slots__} | {
-            "operation_ids": list(report.operation_ids)
-        }
+        return shapes.imported(report)
 
     def export(
         self,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from kept.domain.history import Operation
 from kept.domain.memory import MemoryRecord
+from kept.engine.context import Context
 from kept.engine.ingest import AddResult
 from kept.engine.maintain import Change, Erasure, Step
 from kept.engine.retrieve import Hit
@@ -17,6 +18,7 @@ from kept.ports import EntitySummary, Statistics
 if TYPE_CHECKING:
     from kept.engine.conflicts import Conflict
     from kept.engine.proposals import Proposal
+    from kept.engine.transfer import ImportReport
 
 _HISTORY_EVENTS: Final = {"add": "ADD", "update": "UPDATE", "delete": "DELETE"}
 """Mem0's three; Kept's other operations keep their own names, in capitals."""
@@ -77,6 +79,18 @@ def hit(found: Hit, *, explain: bool) -> dict[str, Any]:
     if explain:
         shape["score_details"] = dict(found.parts)
     return shape
+
+
+def context(block: Context) -> dict[str, Any]:
+    """A block of memories for a prompt."""
+    return {
+        "text": block.text,
+        "ids": list(block.ids),
+        "tokens": block.tokens,
+        "budget_tokens": block.budget_tokens,
+        "omitted": block.omitted,
+        "collapsed": block.collapsed,
+    }
 
 
 def added(
@@ -173,6 +187,17 @@ def change(message: str, done: Change) -> dict[str, Any]:
         "message": message,
         "operation_id": done.operation_id,
         "results": [{"id": record.id, "memory": record.text, "state": record.state} for record in done.memories],
+    }
+
+
+def imported(report: ImportReport) -> dict[str, Any]:
+    """What an import brought."""
+    return {
+        "sessions": report.sessions,
+        "added": report.added,
+        "reinforced": report.reinforced,
+        "skipped": report.skipped,
+        "operation_ids": list(report.operation_ids),
     }
 
 

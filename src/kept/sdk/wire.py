@@ -14,7 +14,6 @@ from kept.domain.jobs import Job
 from kept.domain.memory import MemoryRecord, Message
 from kept.domain.scope import DEFAULT_PROJECT, ENTITY_IDS
 from kept.domain.spending import to_dollars
-from kept.engine.context import Context
 from kept.engine.ingest import AddResult
 from kept.engine.maintain import Step
 from kept.engine.retrieve import Hit
@@ -172,18 +171,6 @@ def summary(found: Summary) -> dict[str, Any]:
         "total_memories": found.total,
         "by": found.by,
         "note": found.note,
-    }
-
-
-def context(block: Context) -> dict[str, Any]:
-    """A block of memories for a prompt."""
-    return {
-        "context": block.text,
-        "ids": list(block.ids),
-        "tokens": block.tokens,
-        "budget_tokens": block.budget_tokens,
-        "omitted": block.omitted,
-        "collapsed": block.collapsed,
     }
 
 

@@ -204,7 +204,7 @@ class EntitiesDeleted(TypedDict):
 class ContextBlock(TypedDict):
     """Text for a prompt; `tokens` never exceeds `budget_tokens`."""
 
-    context: str
+    text: str
     ids: list[str]
     tokens: int
     budget_tokens: int
