@@ -29,7 +29,7 @@ from kept.engine.filling import asked, held
 from kept.engine.models import Models
 from kept.engine.profiles import Profiles, make
 from kept.engine.service import Service
-from kept.engine.summary import NOTHING_LEFT, RULES, summary
+from kept.engine.summary import NOTHING_LEFT, RETRY_AFTER, RULES, summary
 from kept.engine.understanding import Reading
 from kept.errors import ConfigurationError, ModelAnswerError, ModelUnavailableError
 from kept.ports import Entry, JobListing, Prompt
@@ -175,13 +175,27 @@ def test_of_nobody_known_and_for_no_room_nothing_is_asked(access, hire):
 @pytest.mark.usefixtures("mira")
 @pytest.mark.parametrize(
     "error",
-    [ModelUnavailableError("It is down."), ModelAnswerError("It was cut off."), ConfigurationError("No key.")],
+    [ModelUnavailableError("It is down."), ModelAnswerError("It was cut off.")],
 )
-def test_a_model_that_fails_leaves_it_to_the_rules_says_why_and_is_asked_again(access, hire, error):
+def test_a_model_that_fails_leaves_it_to_the_rules_says_why_and_is_asked_again_later(access, clock_of, hire, error):
+    clock = clock_of(access.platform)
     hire("summary", [error, {"s": [{"t": "Mira is a nurse at the hospital.", "n": [1, 2, 3, 4]}]}])
     found = summary(access, ids={"user_id": "mira"})
     assert (found.by, found.note) == (RULES, str(error))
     assert "window seats" in found.text
+    assert summary(access, ids={"user_id": "mira"}) == found
+    clock.advance(RETRY_AFTER)
+    assert summary(access, ids={"user_id": "mira"}).by == WRITER
+
+
+@pytest.mark.usefixtures("mira")
+def test_a_model_that_is_set_up_badly_is_asked_again_at_once(access, hire):
+    """Whoever has set it right wants to see that it is."""
+    hire(
+        "summary",
+        [ConfigurationError("No key."), {"s": [{"t": "Mira is a nurse at the hospital.", "n": [1, 2, 3, 4]}]}],
+    )
+    assert summary(access, ids={"user_id": "mira"}).note == "No key."
     assert summary(access, ids={"user_id": "mira"}).by == WRITER
 
 

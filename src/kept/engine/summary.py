@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any, Final
 
 from kept.domain.jobs import Job, succeeded
@@ -34,6 +35,9 @@ RULES: Final = "rules"
 NOTHING_LEFT: Final = "The language model wrote nothing that the statements say."
 NAME_CHARACTERS: Final = 60
 """Of a speaker's name that is shown."""
+RETRY_AFTER: Final = timedelta(minutes=5)
+"""A model's failure may have been paid for, and whoever may read may ask for summaries all day: within this time the model is asked for one
+of the same statements once."""
 _FRAME_TOKENS: Final = 200
 """Of an answer's JSON beside its sentences, which take as much again for the numbers they point at."""
 _DIGEST_BYTES: Final = 16
@@ -153,13 +157,14 @@ class _Writing:
     model: str
 
     def made(self) -> Job:
-        """The job that holds the text, without one if the model failed; it is asked unless it wrote it before."""
+        """The job that holds the text, without one if the model failed; it is asked unless it wrote it before, or failed just now."""
         jobs = self.access.platform.jobs
         with self.access.platform.turn(self._key):
-            return jobs.find_by_key(self.access.project, "SUMMARY", self._key) or self._asked()
+            known = (jobs.find_by_key(self.access.project, "SUMMARY", key) for key in (self._key, self._failed_key))
+            return next(filter(None, known), None) or self._asked()
 
     def _asked(self) -> Job:
-        """The job as it is kept once the model was asked. One that failed has no key, so that another time it is asked again."""
+        """The job as it is kept once the model was asked. One that failed has a key of its time, so that later it is asked again."""
         platform = self.access.platform
         memory_ids = [record.id for record in self.shown]
         job = replace(self.access.new_job("SUMMARY", self.scope, {}), memory_ids=memory_ids)
@@ -168,6 +173,8 @@ class _Writing:
         except (ModelError, ConfigurationError) as error:
             now = platform.clock()
             failed = replace(job, status="FAILED", error=str(error), updated_at=now, completed_at=now)
+            if isinstance(error, ModelError):
+                failed = replace(failed, idempotency_key=self._failed_key)
             return failed if isinstance(error, SpendingLimitError) else platform.jobs.put(failed)
         sentences = dict(_taken(answer.value, self.shown, self.budget_tokens))
         used = dict.fromkeys(memory_id for cited in sentences.values() for memory_id in cited)
@@ -189,6 +196,11 @@ class _Writing:
         """The same for the same memories, as they are, under the same budget."""
         whole = json.dumps([self.model, self.budget_tokens, [[record.id, record.seq] for record in self.shown]])
         return hashlib.blake2b(whole.encode(), digest_size=_DIGEST_BYTES).hexdigest()
+
+    @property
+    def _failed_key(self) -> str:
+        """The same within a while."""
+        return f"{self._key}/{int(self.access.platform.clock().timestamp() // RETRY_AFTER.total_seconds())}"
 
 
 def _written(access: ProjectAccess, scope: Scope, best: Sequence[MemoryRecord], budget_tokens: int) -> Job | None:
