@@ -199,13 +199,18 @@ _LEADING_MARK: Final = re.compile(r"^\s*(?:[-*\u2022+]\s+|\d{1,3}[.)]\s+|#{1,6}\
 _SENTENCE_END: Final = re.compile(
     r"(?<=[.!?])(?<!\bDr\.)(?<!\bMr\.)(?<!\bMs\.)(?<!\bSt\.)(?<!\bvs\.)(?<!\be\.g\.)(?<!\bi\.e\.)(?<!Mrs\.)\s+"
 )
-_CLAUSE_END: Final = re.compile(
-    r";\s+|\s+[\u2014\u2013]\s+|,?\s+(?:but|while|whereas|aber|pero|mais)\s+|,\s+(?=(?:I|we|my|our|ich|wir|je|yo)\s)"
-    r"|,?\s+(?:and|und|y|et)\s+(?=(?:I|we|my|our|he|she|they|it|the|this|ich|wir|er|sie|mein|meine|yo|mi|je|mon|ma|il|elle)\s)",
-    re.IGNORECASE,
+_JOINTS: Final = frozenset({"but", "while", "whereas", "aber", "pero", "mais", "\u2014", "\u2013"})
+"""Words between clauses."""
+_BEGINS_CLAUSE: Final = frozenset(
+    "i we my our he she they it the this ich wir er sie mein meine yo mi je mon ma il elle i'm we're i've we've".split()  # noqa: SIM905 - one word after the other
 )
+"""Words after which an "and" joins clauses rather than things."""
+_BEGINS_OWN: Final = frozenset({"i", "we", "my", "our", "ich", "wir", "je", "yo", "i'm", "we're", "i've", "we've"})
+"""Words with which a clause may begin after a mere comma."""
 _MOST_QUOTED_WORDS: Final = 3
 """Longer quotations are speech, not names."""
+_MOST_OPENERS: Final = 4
+"""Words that may stand before a subject: "so, actually, currently …"."""
 _LONGEST_CLAUSE: Final = 40
 """Words read of a clause: none of ours needs more."""
 
@@ -224,10 +229,7 @@ def _clauses(text: str) -> Iterator[list[str]]:
             spoken = sentence.lower().split()
             if "?" in sentence[-3:] or not words.SUPPOSED.isdisjoint(spoken):
                 continue
-            if _predicates().isdisjoint(spoken) and "j'" not in sentence.lower():
-                continue
-            for clause in _CLAUSE_END.split(sentence):
-                yield _tokens(clause)
+            yield from map(_from_subject, _split(sentence.split(), spoken))
 
 
 def _short_quotation(m: re.Match[str]) -> str:
@@ -237,9 +239,29 @@ def _short_quotation(m: re.Match[str]) -> str:
     )
 
 
-def _tokens(clause: str) -> list[str]:
+def _split(parts: list[str], spoken: list[str]) -> Iterator[list[str]]:
+    """The clauses of a sentence that have a verb of ours in time; of its words as written and in lower case."""
+    begin = 0
+    for at, word in enumerate(spoken):
+        following = spoken[at + 1] if at + 1 < len(spoken) else ""
+        if word in _JOINTS or (word in words.AND and following in _BEGINS_CLAUSE):
+            end = at
+        elif word[-1] == ";" or (word[-1] == "," and following in _BEGINS_OWN) or not following:
+            end = at + 1
+        else:
+            continue
+        if _has_verb(spoken[begin : min(end, begin + _VERB_WITHIN + _MOST_OPENERS)]):
+            yield parts[begin:end]
+        begin = at + 1
+
+
+def _has_verb(spoken: Sequence[str]) -> bool:
+    return not _predicates().isdisjoint(spoken) or any(word.startswith("j'") for word in spoken)
+
+
+def _from_subject(clause: list[str]) -> list[str]:
     """The words of a clause from its subject on, contractions written out."""
-    found = clause.split()[:_LONGEST_CLAUSE]
+    found = clause[:_LONGEST_CLAUSE]
     begin = 0
     while begin < len(found) and _opens(found[begin]):
         begin += 1
@@ -415,7 +437,8 @@ def _read(clause: Sequence[str], speaker: str | None) -> Iterator[Relation]:
             continue
         subject = _subject(clause[: at - (verb == "llama")], speaker)
         if subject is not None:
-            subject = replace(subject, speaker=speaker)
+            if subject.is_person and speaker:
+                subject = replace(subject, speaker=speaker)
             yield from subject.stated
             yield from _said(subject, verb, clause[at + 1 :])
             for more in range(at + 2, len(clause) - 1):  # Ana lives in Berlin and works at Acme
