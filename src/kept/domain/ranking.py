@@ -284,9 +284,7 @@ def _weight(feature: Feature, longness: float, *, several: bool) -> float:
     return weight if feature.weight_long is None else weight + longness * (feature.weight_long - feature.weight)
 
 
-def linked(
-    owner: NDArray[np.int64], terms: NDArray[np.uint32], rarity: Floats, strength: Floats, asked: Sequence[int]
-) -> Floats:
+def linked(owner: NDArray[np.int64], terms: NDArray[np.int64], telling: Floats, strength: Floats) -> Floats:
     """How much each candidate shares of what the best ones say beyond the question: `(candidates,)`, from 0 to 1.
 
     One hop more: a name or a rare word of a strong hit leads to the other memories that hold it, whether or not they
@@ -294,28 +292,19 @@ def linked(
 
     Args:
         owner: For each row the candidate that holds the term, rising; no pair twice.
-        terms: For each row the term.
-        rarity: For each row how telling the term is.
+        terms: For each row the place of the term in `telling`.
+        telling: Rarity of each term, 0 for those of the query, which count elsewhere.
         strength: Score of each candidate without this feature.
-        asked: Terms of the query, which count elsewhere.
     """
-    count = len(strength)
-    leads = np.zeros(count, np.float32)
+    leads = np.zeros(len(strength), np.float32)
     best = np.argsort(-strength, kind="stable")[:LINKING]
     leads[best] = strength[best]
-    weight = leads[owner] * rarity
-    rows = np.flatnonzero(weight)
-    rows = rows[~np.isin(terms[rows], np.array(asked, np.uint32))]
-    known, place = np.unique(terms[rows], return_inverse=True)
-    if not len(known):
-        return np.zeros(count, np.float32)
-    total = np.bincount(place, weight[rows], len(known))
-    kept = np.sort(np.argsort(-total, kind="stable")[:LINKING_TERMS])
-    known, total = known[kept], total[kept]
-    at = np.minimum(np.searchsorted(known, terms), len(known) - 1)
-    shared = np.flatnonzero(known[at] == terms)
-    gained = np.maximum(total[at[shared]] - weight[shared], 0)
-    found = np.bincount(owner[shared], gained, count) / (total.sum() + LINKING_DOUBT)
+    given = leads[owner] * telling[terms]
+    total = np.bincount(terms, given, len(telling))
+    total[np.argsort(-total, kind="stable")[LINKING_TERMS:]] = 0
+    shared = np.flatnonzero(total[terms])
+    gained = np.maximum(total[terms[shared]] - given[shared], 0)
+    found = np.bincount(owner[shared], gained, len(strength)) / (total.sum() + LINKING_DOUBT)
     return np.asarray(found, np.float32)
 
 

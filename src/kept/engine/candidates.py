@@ -27,9 +27,9 @@ Slots = NDArray[np.int64]
 
 MAX_TERMS: Final = 64
 """Query terms that are looked up, the rarest first: a pasted log has thousands, and the common ones say nothing."""
-SIGNAL_CANDIDATES: Final = 60
-"""Candidates that words alone and meaning alone may bring, twice as many by both together; with 150 no measured figure
-changed by more than 0.1."""
+SIGNAL_CANDIDATES: Final = 45
+"""Candidates that words alone and meaning alone may bring, twice as many by both together; with 60 or 150 no measured
+figure rose by more than 0.2."""
 SCAN_DENSE, SCAN_NEIGHBOUR, SCAN_HINT = 0.5, 0.4, 0.3
 """The rough mix that looks at every row: shares of the similarity, of a neighbour's words, of a named speaker or date."""
 SESSION_POSTINGS: Final = 50_000
@@ -133,19 +133,25 @@ class _Opening:
     """What the candidates begin with, one row for each of their terms: by candidate.
 
     Attributes:
-        owner: Place of the candidate.
-        terms: Hashed.
-        rarity: How telling each is.
+        owner: Place of the candidate, rising.
+        terms: Place of the term in `known`.
+        known: The distinct terms, hashed, rising.
+        rarity: How telling each of them is.
     """
 
     owner: Slots
-    terms: NDArray[np.uint32]
+    terms: Slots
+    known: NDArray[np.uint32]
     rarity: Floats
+
+    def beyond(self, asked: Sequence[int]) -> Floats:
+        """The rarity of each term, 0 for those that are asked for."""
+        return np.where(np.isin(self.known, np.array(asked, np.uint32)), np.float32(0), self.rarity)
 
     def specific(self, candidates: int) -> Floats:
         """Mean rarity of each candidate's terms, beyond the usual; 0 for one without terms."""
         counts = np.bincount(self.owner, minlength=candidates)
-        mean = np.bincount(self.owner, self.rarity, candidates) / np.maximum(counts, 1)
+        mean = np.bincount(self.owner, self.rarity[self.terms], candidates) / np.maximum(counts, 1)
         return _floats(np.where(counts > 0, mean - ranking.USUAL_RARITY, 0))
 
 
@@ -198,7 +204,7 @@ class Candidates:
             **dict(zip(ranking.STANDING, partition.column("standing").take(slots, axis=0).T, strict=True)),
         }
         parts = ranking.contributions(found, len(question.terms), several=question.several, skipped=skipped)
-        shared = ranking.linked(opening.owner, opening.terms, opening.rarity, ranking.scores(parts), question.terms)
+        shared = ranking.linked(opening.owner, opening.terms, opening.beyond(question.terms), ranking.scores(parts))
         return {**found, "linked": shared * ranking.shortness(partition.column("length").take(slots))}
 
     def lenders(self, features: Mapping[str, Floats]) -> Slots:
@@ -353,8 +359,9 @@ class Candidates:
     def _opening(self) -> _Opening:
         partition = self._partition
         owner, terms = partition.opening_terms(self.slots)
-        held = partition.held_by(terms)
-        return _Opening(owner, terms, ranking.inverse_document_frequency(partition.live_chunks, held))
+        known, places = np.unique(terms, return_inverse=True)
+        held = partition.held_by(known)
+        return _Opening(owner, places, known, ranking.inverse_document_frequency(partition.live_chunks, held))
 
     def _entity_share(self) -> Floats:
         wanted = self._question.entities

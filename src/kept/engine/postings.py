@@ -87,7 +87,7 @@ class Postings:
         found = occurrences(self._sorted_tail, terms)
         if len(self._terms):
             place = np.minimum(np.searchsorted(self._terms, terms), len(self._terms) - 1)
-            found += np.where(self._terms[place] == terms, np.diff(self._starts)[place], 0)
+            found += np.where(self._terms[place] == terms, self._starts[place + 1] - self._starts[place], 0)
         return found
 
     def _spans(self, terms: Sequence[int]) -> tuple[list[int], list[int]]:
