@@ -22,9 +22,9 @@ from kept.domain.proposals import (
     merges,
 )
 from kept.domain.scope import ANY, Scope
-from kept.domain.support import Source, Sources
 from kept.engine.indexing import Indexer
 from kept.engine.prompts import instructions
+from kept.engine.showing import lines, one_line, sources
 from kept.errors import ModelAnswerError, ModelError
 from kept.ports import VISIBLE, Clock, Listing, Log, Prompt
 
@@ -195,37 +195,27 @@ class Consolidation:
 
 
 def _prompt(group: Sequence[MemoryRecord]) -> Prompt:
-    lines = [f"{number}. ({record.created_at.date()}) {_shown(record)}" for number, record in enumerate(group, 1)]
     return Prompt(
         instructions=instructions("consolidation.md"),
-        content="\n".join(lines),
+        content="\n".join(lines(group, MAX_SHOWN)),
         schema=_SCHEMA,
         max_output_tokens=MAX_OUTPUT_TOKENS,
     )
 
 
-def _shown(record: MemoryRecord) -> str:
-    """A memory on one line, with whose it is, so that none can pretend to be another."""
-    said = " ".join(record.text.split())[:MAX_SHOWN]
-    return f"{record.speaker}: {said}" if record.speaker else said
-
-
 def _read(answer: Mapping[str, Any], group: Sequence[MemoryRecord]) -> Proposed | None:
     """What a model proposes, when the memories that it names say it: each name, number and date of it is in them."""
-    text = " ".join(str(answer.get("text", "")).split())
-    sources = _named(answer.get("from"), group)
-    if not text or len(text) > MAX_TEXT or len(sources) < LEAST_SHOWN:
+    text = one_line(str(answer.get("text", "")))
+    shown = _named(answer.get("from"), group)
+    if not text or len(text) > MAX_TEXT or len(shown) < LEAST_SHOWN or not sources(shown).support(text):
         return None
-    said = [Source(text=record.text, speaker=record.speaker, at=record.created_at) for record in sources]
-    if not Sources(said).support(text):
-        return None
-    instead = [record for record in _named(answer.get("instead"), group) if record in sources]
+    instead = [record for record in _named(answer.get("instead"), group) if record in shown]
     return Proposed(
         kind="generalise",
         memory_ids=tuple(record.id for record in instead if permits(record, "supersede")),
-        sources=tuple(record.id for record in sources),
+        sources=tuple(record.id for record in shown),
         text=text,
-        why=f"Follows from {len(sources)} memories.",
+        why=f"Follows from {len(shown)} memories.",
     )
 
 

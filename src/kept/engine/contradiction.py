@@ -9,6 +9,7 @@ from typing import Any, Final
 from kept.domain.memory import Draft, MemoryRecord
 from kept.domain.resolution import Verdict
 from kept.engine.prompts import instructions
+from kept.engine.showing import one_line
 from kept.ports import Prompt
 
 LEAST_OUTPUT_TOKENS: Final = 200
@@ -71,7 +72,6 @@ def read(answer: Mapping[str, Any], count: int, near: Sequence[MemoryRecord]) ->
 
 
 def _line(letter: str, number: int, said: tuple[datetime | None, str]) -> str:
-    """On one line, so that no text can pretend to be another entry."""
     moment, text = said
     day = "" if moment is None else f" ({moment.date().isoformat()})"
-    return f"{letter}{number}{day}: {' '.join(text.split())[:MAX_TEXT]}"
+    return f"{letter}{number}{day}: {one_line(text, MAX_TEXT)}"

@@ -20,6 +20,7 @@ from kept.domain.parts import Part, parts
 from kept.domain.support import WEEKDAYS
 from kept.domain.text import count_tokens
 from kept.engine.prompts import instructions
+from kept.engine.showing import NAME_CHARACTERS, one_line
 from kept.ports import Prompt
 
 __all__ = ["Part", "Proposal", "Read", "Wishes", "described", "parts", "prompt", "read"]
@@ -30,8 +31,6 @@ MAX_DESCRIPTION_CHARACTERS: Final = 120
 """Of a category: what tells it from the others."""
 NEAR_CHARACTERS: Final = 160
 """Of a stored memory that is shown: 19 of 20 statements in LoCoMo dev are shorter."""
-NAME_CHARACTERS: Final = 60
-"""Of a speaker's name."""
 LEAST_OUTPUT_TOKENS: Final = 1_024
 """Room for an answer of some ten facts, or for what a model thinks before a short one."""
 _LEAST: Final[Mapping[str, Any]] = {"type": "object", "properties": {"f": {"type": "array"}}, "required": ["f"]}
@@ -153,7 +152,7 @@ def _quoted(text: str) -> str:
 
 
 def _name(speaker: str | None) -> str:
-    return " ".join(_quoted(speaker or "user").split())[:NAME_CHARACTERS]
+    return one_line(_quoted(speaker or "user"), NAME_CHARACTERS)
 
 
 def _said(message: Message) -> str:
@@ -161,8 +160,7 @@ def _said(message: Message) -> str:
 
 
 def _memory(number: int, record: MemoryRecord) -> str:
-    text = " ".join(_quoted(record.text).split())
-    return f"m{number} {_name(record.speaker)}: {text[:NEAR_CHARACTERS]}"
+    return f"m{number} {_name(record.speaker)}: {one_line(_quoted(record.text), NEAR_CHARACTERS)}"
 
 
 def _turns(part: Part, reference: datetime) -> Iterator[str]:

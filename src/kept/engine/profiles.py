@@ -23,7 +23,8 @@ from kept.engine.filling import Filling, asked, check_schema, count_properties, 
 from kept.engine.pending import boundary_of
 from kept.engine.platform import Platform
 from kept.engine.prompts import instructions
-from kept.engine.summary import CONSIDERED, NOTHING_LEFT, RULES, SHOWN_TOKENS, fitting, lines, sources, strongest
+from kept.engine.showing import lines, sources
+from kept.engine.summary import CONSIDERED, NOTHING_LEFT, RULES, SHOWN_TOKENS, fitting, strongest
 from kept.errors import ConfigurationError, InvalidInputError, ModelError, NotFoundError, RateLimitError
 from kept.ports import Entry, JobListing, Prompt
 

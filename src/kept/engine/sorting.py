@@ -10,6 +10,7 @@ from kept.domain.support import plain
 from kept.engine.categories import MOST
 from kept.engine.extraction import described
 from kept.engine.prompts import instructions
+from kept.engine.showing import one_line
 from kept.ports import Prompt
 
 FACT_CHARACTERS: Final = 400
@@ -40,7 +41,7 @@ def prompt(texts: Sequence[str], categories: Sequence[Category]) -> Prompt:
     """The question about some facts, which are named by their number from 1."""
     return Prompt(
         instructions=f"{instructions('categories.md')}\n\nThe categories: {described(categories)}",
-        content="\n".join(f"{number}: {_line(text)}" for number, text in enumerate(texts, 1)),
+        content="\n".join(f"{number}: {one_line(text, FACT_CHARACTERS)}" for number, text in enumerate(texts, 1)),
         schema=_SCHEMA,
         max_output_tokens=LEAST_OUTPUT_TOKENS + FACT_OUTPUT_TOKENS * len(texts),
     )
@@ -58,8 +59,3 @@ def read(answer: Mapping[str, Any], count: int, categories: Sequence[Category]) 
         if 1 <= entry["n"] <= count:
             found[entry["n"] - 1] = tuple(chosen)[:MOST]
     return found
-
-
-def _line(text: str) -> str:
-    """On one line, so that no text can pretend to be another entry."""
-    return " ".join(text.split())[:FACT_CHARACTERS]

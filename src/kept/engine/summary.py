@@ -14,12 +14,12 @@ from datetime import timedelta
 from typing import Any, Final
 
 from kept.domain.jobs import Job, succeeded
-from kept.domain.memory import MemoryRecord, first_person
+from kept.domain.memory import MemoryRecord
 from kept.domain.scope import Scope
-from kept.domain.support import Source, Sources
 from kept.domain.text import count_tokens
 from kept.engine.access import ProjectAccess
 from kept.engine.prompts import instructions
+from kept.engine.showing import lines, one_line, sources
 from kept.errors import ConfigurationError, ModelError, SpendingLimitError
 from kept.ports import Prompt
 
@@ -33,8 +33,6 @@ LEAST_BUDGET: Final = 25
 RULES: Final = "rules"
 """Who wrote what no language model did."""
 NOTHING_LEFT: Final = "The language model wrote nothing that the statements say."
-NAME_CHARACTERS: Final = 60
-"""Of a speaker's name that is shown."""
 RETRY_AFTER: Final = timedelta(minutes=5)
 """A model's failure may have been paid for, and whoever may read may ask for summaries all day: within this time the model is asked for one
 of the same statements once."""
@@ -219,7 +217,7 @@ def _taken(
     """The sentences that the statements say which they point at, each with the ids of these, as far as they fit a budget."""
     left = budget_tokens
     for entry in answer["s"]:
-        sentence = " ".join(entry["t"].split())
+        sentence = one_line(entry["t"])
         cited = [shown[number - 1] for number in dict.fromkeys(entry["n"]) if 1 <= number <= len(shown)]
         cost = count_tokens(f"{sentence}\n")
         if cost <= left and sources(cited).support(sentence):
@@ -230,23 +228,3 @@ def _taken(
 def _of_job(job: Job, total: int) -> Summary:
     (made,) = job.results
     return Summary(text=job.content or "", memory_ids=tuple(made["memory_ids"]), total=total, by=str(made["by"]))
-
-
-def lines(records: Sequence[MemoryRecord]) -> Iterator[str]:
-    """Statements as a model is shown them, numbered from 1: on a line each, so that none can pretend to be another."""
-    for number, record in enumerate(records, 1):
-        speaker = " ".join((_speaker(record) or "").split())[:NAME_CHARACTERS]
-        said = f"{speaker}: " if speaker else ""
-        yield f"{number} ({record.created_at.date().isoformat()}) {said}{' '.join(record.text.split())}"
-
-
-def sources(records: Sequence[MemoryRecord]) -> Sources:
-    """What statements say, to hold against it what a model made of them."""
-    said = sorted(records, key=lambda record: record.created_at)
-    return Sources([Source(text=record.text, speaker=_speaker(record), at=record.created_at) for record in said])
-
-
-def _speaker(record: MemoryRecord) -> str | None:
-    """Who says "I" in a memory, by a name that a sentence can have: ids with digits are none."""
-    name = first_person(record.scope, record.role, record.speaker)
-    return record.speaker if name is None or any(map(str.isdigit, name)) else name
