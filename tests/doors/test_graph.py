@@ -8,7 +8,8 @@ import json
 import pytest
 
 from kept import AsyncMemory, Memory
-from kept.errors import InvalidInputError, NotFoundError, ScopeError
+from kept.adapters.sqlite.graph import SqliteGraph
+from kept.errors import InvalidInputError, NotFoundError, ScopeError, StoreBusyError
 
 SAID = [
     "I live in Lisbon and I work at Acme.",
@@ -168,6 +169,19 @@ def test_an_add_names_what_it_likely_contradicts(memory):
         assert added["conflicts"] == []
     (added,) = memory.add("I live in Faro.", related=0, **ALICE)["results"]
     assert added["conflicts"] == []
+
+
+def test_an_add_is_answered_although_the_graph_cannot_follow(memory, monkeypatch):
+    """Another process holds the store when the graph is to catch up: the add itself is on disk."""
+
+    def busy(self, owner):
+        raise StoreBusyError("held")
+
+    monkeypatch.setattr(SqliteGraph, "_project", busy)
+    (added,) = memory.add("I live in Porto now.", **ALICE)["results"]
+    assert memory.get(added["id"])["memory"] == "I live in Porto now."
+    with pytest.raises(StoreBusyError):
+        memory.get_entity("Porto", **ALICE)
 
 
 def test_only_the_same_owners_memories_are_said_to_conflict(memory):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -10,6 +10,7 @@ from kept.domain.conflicts import Why, contradiction, newer, slots
 from kept.domain.memory import MemoryRecord
 from kept.domain.scope import Scope
 from kept.engine.retrieve import Retrieve
+from kept.errors import StoreError
 from kept.ports import LATEST, Clock, EntityGraph, Listing, LogReader
 
 MOST_CONFLICTS: Final = 3
@@ -57,20 +58,13 @@ class Conflicts:
         found = {}
         for record in records:
             close = [hit.memory for hit in near.get(record.id, ())]
-            candidates = {other.id: other for other in (*self._in_slot(record), *close) if other.id not in new}
-            found[record.id] = list(self._judged(record, candidates.values()))[:MOST_CONFLICTS]
+            try:
+                same_slot, aliases = self._in_slot(record), self._aliases(record)
+            except StoreError:
+                same_slot, aliases = [], {}  # what was added is stored: a suggestion is not worth its answer
+            candidates = {other.id: other for other in (*same_slot, *close) if other.id not in new}
+            found[record.id] = list(_judged(record, candidates.values(), aliases))[:MOST_CONFLICTS]
         return {memory_id: conflicts for memory_id, conflicts in found.items() if conflicts}
-
-    def _judged(self, record: MemoryRecord, candidates: Iterable[MemoryRecord]) -> Iterable[Conflict]:
-        aliases = self._aliases(record)
-        for other in candidates:
-            if (found := contradiction(record, other, aliases)) is not None:
-                yield Conflict(
-                    memory=other,
-                    why=found.why,
-                    relationship=found.relationship,
-                    newer=newer(record, other).id,
-                )
 
     def _in_slot(self, record: MemoryRecord) -> list[MemoryRecord]:
         """Memories of the same owner that state the same relationship of the same subject, however far their words are."""
@@ -100,6 +94,16 @@ class Conflicts:
         if self._graph is None or not record.relations:
             return {}
         return self._graph.aliases(record.project, record.user_id)
+
+
+def _judged(
+    record: MemoryRecord, candidates: Iterable[MemoryRecord], aliases: Mapping[str, str]
+) -> Iterator[Conflict]:
+    for other in candidates:
+        if (found := contradiction(record, other, aliases)) is not None:
+            yield Conflict(
+                memory=other, why=found.why, relationship=found.relationship, newer=newer(record, other).id
+            )
 
 
 def _same_owner(one: Scope, other: Scope) -> bool:
