@@ -174,7 +174,7 @@ def test_an_add_names_what_it_likely_contradicts(memory):
 def test_an_add_is_answered_although_the_graph_cannot_follow(memory, monkeypatch):
     """Another process holds the store when the graph is to catch up: the add itself is on disk."""
 
-    def busy(self, owner):
+    def busy(*_):
         raise StoreBusyError("held")
 
     monkeypatch.setattr(SqliteGraph, "_project", busy)
