@@ -96,14 +96,10 @@ class Conflicts:
         return self._graph.aliases(record.project, record.user_id)
 
 
-def _judged(
-    record: MemoryRecord, candidates: Iterable[MemoryRecord], aliases: Mapping[str, str]
-) -> Iterator[Conflict]:
+def _judged(record: MemoryRecord, candidates: Iterable[MemoryRecord], aliases: Mapping[str, str]) -> Iterator[Conflict]:
     for other in candidates:
         if (found := contradiction(record, other, aliases)) is not None:
-            yield Conflict(
-                memory=other, why=found.why, relationship=found.relationship, newer=newer(record, other).id
-            )
+            yield Conflict(memory=other, why=found.why, relationship=found.relationship, newer=newer(record, other).id)
 
 
 def _same_owner(one: Scope, other: Scope) -> bool:
