@@ -678,6 +678,9 @@ class Jobs(Protocol):
     def hold(self, project: str, job_id: str, lease: str, *, now: datetime, until: datetime) -> Job | None:
         """Claim this one job, as `claim` would: for what a person begins, not a worker; None when there is none that is due."""
 
+    def hasten(self, kinds: Collection[JobKind], now: datetime) -> int:
+        """Make due what waits for a later time; how many jobs. One that is worked on is left alone."""
+
     def extend(self, job_ids: Collection[str], lease: str, until: datetime) -> None:
         """Keep a claim for longer; nothing where it was lost."""
 

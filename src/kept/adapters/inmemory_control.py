@@ -111,6 +111,16 @@ class InMemoryJobs:
                 return None
             return deepcopy(_claim(contents, job, lease, now, until))
 
+    def hasten(self, kinds: Collection[JobKind], now: datetime) -> int:
+        with self._log.changing() as contents:
+            later = [
+                job
+                for job in contents.jobs.values()
+                if job.kind in kinds and job.status == "PENDING" and job.run_after > now
+            ]
+            contents.jobs.update({job.id: replace(job, run_after=now) for job in later})
+            return len(later)
+
     def extend(self, job_ids: Collection[str], lease: str, until: datetime) -> None:
         with self._log.changing() as contents:
             held = [job for job in contents.jobs.values() if job.id in job_ids and _is_held(job, lease)]

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from kept.domain.jobs import Job
+    from kept.engine.service import Service
     from kept.engine.understanding import Understanding
     from kept.ports import Backlog, Progress
 
@@ -30,15 +31,13 @@ def understand(ctx: click.Context, invocation: Invocation, /, parts: int | None)
     """Have the language model read what waits for it.
 
     What is added is read at once; something waits after `kept import --understand`, where the model was down, or where a
-    limit of spending was reached. Interrupt it at any time: what was read stays read. The exit code is 1 if a part failed.
+    limit of spending was reached. What failed is tried again now, whenever its next try would be. Interrupt it at any
+    time: what was read stays read. The exit code is 1 if a part failed.
     """
     with invocation.service() as service:
-        reader = service.understanding
-        if reader is None:
-            raise click.ClickException(
-                "No language model is configured; set llm, such as KEPT_LLM=openai:gpt-5-mini (see `kept models`)."
-            )
+        reader = reader_of(service)
         begun = datetime.now(UTC)
+        reader.hasten()
         with render.progress("reading") as advance:
             ended = _read(reader, parts, advance)
         left, spent = reader.waiting(), reader.spent(since=begun)
@@ -48,6 +47,19 @@ def understand(ctx: click.Context, invocation: Invocation, /, parts: int | None)
         _show(ended, left, spent)
     if any(job.error for job in ended):
         ctx.exit(ERROR)
+
+
+def reader_of(service: Service) -> Understanding:
+    """What has a language model read.
+
+    Raises:
+        ClickException: None is configured for extraction.
+    """
+    if service.understanding is None:
+        raise click.ClickException(
+            "No language model is configured; set llm, such as KEPT_LLM=openai:gpt-5-mini (see `kept models`)."
+        )
+    return service.understanding
 
 
 def _read(reader: Understanding, most: int | None, advance: Progress | None) -> list[Job]:

@@ -665,6 +665,19 @@ class JobsConformance:
         jobs.finish([ended(held)])
         assert jobs.backlog(["ADD"], LATER) == Backlog(waiting=1, oldest=START + 3 * SECOND)
 
+    def test_what_waits_for_later_can_be_made_due_now(self, jobs: Jobs) -> None:
+        """Of these kinds, in the order of `put`; what is worked on or done stays as it is."""
+        now = START + MINUTE
+        jobs.put_many(
+            [job(1), job(2, run_after=LATER + MINUTE), job(3, run_after=LATER), job(4, kind="EXPORT", run_after=LATER)]
+        )
+        (held,) = jobs.claim(["ADD"], "a", now=now, until=now + MINUTE, limit=1)
+        assert jobs.hasten(["ADD"], now) == 2
+        assert jobs.hasten(["ADD"], now) == 0
+        due = jobs.claim(["ADD", "EXPORT"], "b", now=now, until=now + MINUTE, limit=9)
+        assert [one.id for one in due] == ["job-2", "job-3"]
+        assert jobs.finish([ended(held)]) == [held.id]
+
 
 class AuditConformance:
     """Subclass it, override `open_audit`."""

@@ -83,6 +83,10 @@ RETURNING subject
 UPDATE job SET status = 'PENDING', lease = NULL, lease_until = NULL
 WHERE subject = :subject AND status = 'RUNNING' AND key != :key
 
+-- name: hasten_jobs
+UPDATE job SET run_after = :now
+WHERE kind IN (SELECT value FROM json_each(:kinds)) AND status = 'PENDING' AND run_after > :now
+
 -- name: extend_job
 UPDATE job SET lease_until = :until WHERE id = :id AND lease = :lease AND status = 'RUNNING'
 
