@@ -164,9 +164,13 @@ def build_models(settings: Settings) -> Mapping[ModelTask, LanguageModel]:
     Raises:
         ConfigurationError: An unknown provider, or the extra is not installed.
     """
-    specs = {task: spec for task in MODEL_TASKS if (spec := getattr(settings, f"llm_{task}") or settings.llm)}
-    opened = {spec: _open_model(settings, spec) for spec in dict.fromkeys(specs.values())}
-    return {task: opened[spec] for task, spec in specs.items()}
+    opened: dict[str, LanguageModel] = {}
+    found = {}
+    for task in MODEL_TASKS:
+        name = f"llm_{task}" if getattr(settings, f"llm_{task}") else "llm"
+        if spec := getattr(settings, name):
+            found[task] = opened[spec] = opened.get(spec) or _open_model(settings, name, spec)
+    return found
 
 
 def model_access(settings: Settings, provider: str) -> Access:
@@ -181,12 +185,13 @@ def model_access(settings: Settings, provider: str) -> Access:
     return _access(settings, provider, given)
 
 
-def _open_model(settings: Settings, spec: str) -> LanguageModel:
+def _open_model(settings: Settings, name: str, spec: str) -> LanguageModel:
     from kept.adapters.models import open_model
 
     if _provider_of(spec) not in PROVIDERS:
         raise ConfigurationError(
-            f"unknown provider of language models in {spec!r}; write PROVIDER:MODEL with one of: {', '.join(PROVIDERS)}"
+            f"{name} is {spec!r}, of an unknown provider; write PROVIDER:MODEL, such as openai:gpt-5-mini, with one of: "
+            f"{', '.join(PROVIDERS)}."
         )
     access = model_access(settings, _provider_of(spec))
     return open_model(spec, access, timeout_s=settings.llm_timeout_s, temperature=settings.llm_temperature)
@@ -238,7 +243,9 @@ def _keys(settings: Settings, provider: str, given: _Given) -> Iterator[tuple[Ca
 
 
 def _advice(provider: str, given: _Given) -> str:
-    """What to set when a key is missing or refused."""
+    """What to set when a key is missing or refused: of a server that is not the provider's, the one that it is shown."""
+    if given.base_url is not None:
+        return f"set {given.variable}"
     names = ["KEPT_ANTHROPIC_TOKEN"] if provider == "anthropic" else []
     return f"set {' or '.join(filter(None, [*names, *PROVIDERS[provider].keys, given.variable]))}"
 

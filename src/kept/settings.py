@@ -314,6 +314,18 @@ class Settings:
         """The same settings on another store."""
         return replace(self, database=database)
 
+    def without_models(self) -> Self:
+        """The same settings with no language model, whatever is wrong with those that are set."""
+        return replace(
+            self,
+            llm=None,
+            llm_extraction=None,
+            llm_contradiction=None,
+            llm_categories=None,
+            llm_summary=None,
+            llm_consolidation=None,
+        )
+
 
 def setting_sources(
     *, environ: Mapping[str, str] | None = None, config: Path | None = None, team: Path | None = None, **given: object

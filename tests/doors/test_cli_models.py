@@ -115,7 +115,8 @@ def test_a_model_that_does_not_answer_is_said_and_is_the_exit_code(run):
         ({}, "ok", "rules do all the work"),
         ({"KEPT_LLM": "ollama:qwen3"}, "ok", "ollama:qwen3"),
         ({"KEPT_LLM": "openai:gpt-5"}, "warn", "set OPENAI_API_KEY or KEPT_LLM_API_KEY"),
-        ({"KEPT_LLM": "nobody:gpt-5"}, "FAIL", "unknown provider"),
+        ({"KEPT_LLM": "nobody:gpt-5"}, "FAIL", "llm is 'nobody:gpt-5', of an unknown provider"),
+        ({"KEPT_LLM_SUMMARY": "gpt-5"}, "FAIL", "llm_summary is 'gpt-5', of an unknown provider"),
     ],
 )
 def test_the_doctor_sees_models_and_asks_none(run, variables, status, said):
@@ -124,3 +125,39 @@ def test_the_doctor_sees_models_and_asks_none(run, variables, status, said):
     (check,) = [check for check in checks if check["name"] == "models"]
     assert check["status"] == status
     assert said in check["detail"] + check["advice"]
+
+
+@pytest.mark.parametrize("variables", [{"KEPT_LLM": "nobody:gpt-5"}, {"KEPT_LLM": "openai:gpt-5"}])
+def test_a_store_is_not_at_fault_for_a_model(run, variables):
+    """The round trip takes none."""
+    checks = json.loads(run("--json", command="doctor", **variables).stdout)["checks"]
+    assert [check["status"] for check in checks if check["name"] == "round trip"] == ["ok"]
+
+
+@pytest.mark.usefixtures("scripted_models")
+def test_a_server_of_ones_own_asks_for_its_own_key(run):
+    """The provider's is never shown to it, so setting that would be of no use."""
+    with ScriptedProvider([Failure(401)]) as provider:
+        result = run("--try", KEPT_LLM="openai-chat:my-model", KEPT_LLM_BASE_URL=f"{provider.url}/v1")
+    assert "set KEPT_LLM_API_KEY." in result.stdout
+    assert "OPENAI_API_KEY" not in result.stdout
+
+
+@pytest.mark.usefixtures("scripted_models")
+def test_what_waits_after_a_refused_key_is_read_when_somebody_asks_for_it(run):
+    """Nobody waits an hour for the next try after setting it right."""
+    fact = Answer({"f": [{"t": "The user lives in Rome.", "s": [1], "k": "profile", "c": 0.9}]})
+    with ScriptedProvider([Failure(401), fact]) as provider:
+        server = {"KEPT_LLM": "openai-chat:my-model", "KEPT_LLM_BASE_URL": f"{provider.url}/v1"}
+        assert "Not read by the language model yet" in run("I live in Rome.", command="add", **server).stderr
+        assert run(command="understand", **server).stdout.startswith("1 part read: 1 new fact.\n")
+
+
+def test_an_import_for_a_model_that_is_not_there_stores_nothing(run, tmp_path):
+    """What is imported is put before a model then or never."""
+    notes = tmp_path / "notes.md"
+    notes.write_text("# Home\n\nMira lives in Porto.\n", encoding="utf-8")
+    result = run("--understand", str(notes), command="import")
+    assert result.exit_code == 1
+    assert "No language model is configured" in result.stderr
+    assert run(command="list").stdout == ""

@@ -317,7 +317,7 @@ def _round_trip(settings: Settings) -> Check:
     scope, by = Scope.of(user_id="doctor"), By(actor="doctor", connector=CONNECTOR)
     started = time.perf_counter()
     with tempfile.TemporaryDirectory(prefix="kept-doctor-", ignore_cleanup_errors=True) as folder:
-        service = build(settings.with_database((Path(folder) / "kept.db").as_posix()))
+        service = build(settings.without_models().with_database((Path(folder) / "kept.db").as_posix()))
         try:
             stored = service.add(scope, PROBE, by=by).stored
             found = [hit.memory.id for hit in service.search(scope, QUESTION)]
