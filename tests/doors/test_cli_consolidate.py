@@ -75,6 +75,8 @@ def test_an_accepted_one_is_taken_back_with_undo(run, proposed):
 def test_it_can_be_accepted_in_other_words(run, proposed):
     run("proposals", "accept", proposed, "--text", "Ana lives in Lisbon.")
     assert texts(run) == ["Ana lives in Lisbon."]
+    made = json.loads(run("list", "--json").stdout)["results"][0]["id"]
+    assert f"stored     {made}" in run("proposals", "show", proposed).stdout
 
 
 @pytest.mark.parametrize(
@@ -91,11 +93,32 @@ def test_it_can_be_edited(run, proposed, monkeypatch, saved, code, left):
 
 def test_a_declined_one_does_not_come_again(run, proposed):
     assert run("proposals", "decline", proposed).stdout == f"Declined {proposed}\n"
-    assert "There are no proposals." in run("consolidate").stderr
-    assert [one["status"] for one in json.loads(run("proposals", "list", "--status", "all", "--json").stdout)] == [
-        "declined"
-    ]
+    assert run("consolidate").stderr == "There is nothing new to propose.\n"
+    assert run("proposals", "list").stderr == "There are no pending proposals.\n"
+    assert run("proposals", "list", "--status", "all").stdout.startswith(
+        f"{proposed}  merge  The same words, but for small ones.  (declined)\n"
+    )
     assert "is declined already" in run("proposals", "accept", proposed, code=1).stderr
+
+
+@pytest.mark.usefixtures("proposed")
+@pytest.mark.parametrize("look", [(), ("--dry-run",)])
+def test_what_nobody_decided_yet_is_not_forgotten(run, look):
+    """It does not come again by itself, so it is named."""
+    assert "1 proposal from before not decided yet: kept proposals list" in run("consolidate", *look).stderr
+    assert "from before" not in run("consolidate", "--user", "bob", *look).stderr
+
+
+def test_programs_get_what_python_gives(run):
+    assert json.loads(run("consolidate", "--json").stdout) == {"results": [], "trouble": None}
+    for name, text in zip("ab", REPEATED, strict=True):
+        run("add", text, "--run", name)
+    made = json.loads(run("consolidate", "--json").stdout)
+    assert json.loads(run("proposals", "list", "--json").stdout) == {"results": made["results"], "count": 1}
+
+
+def test_a_text_and_an_editor_exclude_each_other(run, proposed):
+    assert "exclude each other" in run("proposals", "accept", proposed, "--edit", "--text", "Ana.", code=2).stderr
 
 
 def test_those_of_others_are_shown_when_they_are_asked_for(run, proposed):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -41,11 +41,19 @@ def consolidate(invocation: Invocation, /, limit: int | None, dry_run: bool) -> 
 
     with invocation.service() as service:
         made = service.proposals.make(invocation.scope(), by=invocation.by, limit=limit or MOST_MADE, dry_run=dry_run)
+        _, waiting = service.proposals.page(invocation.scope(), limit=0)
+    if invocation.as_json:
+        render.emit({"results": _shapes(made.proposals), "trouble": made.trouble})
+        return
     if made.trouble:
         render.note(f"A language model was not asked about everything: {one_line(made.trouble)}")
-    _show(invocation, made.proposals)
-    if made.proposals and not dry_run and not invocation.as_json:
+    _show(made.proposals)
+    if not made.proposals:
+        render.note("There is nothing new to propose.")
+    elif not dry_run:
         render.note("Decide with: kept proposals accept ID, or decline ID.")
+    if before := waiting - (0 if dry_run else len(made.proposals)):
+        render.note(f"{render.counted(before, 'proposal')} from before not decided yet: kept proposals list")
 
 
 @command(
@@ -63,7 +71,12 @@ def list_(invocation: Invocation, /, status: str, limit: int) -> None:
 
     with invocation.service() as service:
         found, total = service.proposals.page(invocation.scope(), parse_status(status), limit=limit)
-    _show(invocation, found)
+    if invocation.as_json:
+        render.emit({"results": _shapes(found), "count": total})
+        return
+    _show(found)
+    if not found:
+        render.note("There are no proposals." if status == "all" else f"There are no {status} proposals.")
     if len(found) < total:
         render.note(f"{len(found):,} of {total:,}; --limit shows more.")
 
@@ -82,6 +95,7 @@ def show(invocation: Invocation, /, proposal_id: str) -> None:
         return
     rows = [("proposal", found.id), ("status", found.status), ("kind", found.kind), ("why", found.why)]
     rows += [("made", render.moment(found.created_at)), ("operation", found.operation_id or "")]
+    rows += [("stored", found.made or "")]
     render.say("\n".join([*render.fields(rows), "", *map(_coloured, found.diff)]))
 
 
@@ -95,6 +109,8 @@ def show(invocation: Invocation, /, proposal_id: str) -> None:
 @pass_invocation
 def accept(invocation: Invocation, /, proposal_id: str, text: str | None, edit: bool) -> None:
     """Make the change. It is one operation, which `kept undo` takes back; the originals stay."""
+    if edit and text is not None:
+        raise click.UsageError("--text and --edit exclude each other.")
     with invocation.service() as service:
         project = invocation.project_name
         if edit:
@@ -133,17 +149,17 @@ def _decided(invocation: Invocation, found: Proposal) -> None:
         render.say(f"{found.status.capitalize()} {click.style(found.id[:SHORT_ID], fg='cyan')}")
 
 
-def _show(invocation: Invocation, found: Sequence[Proposal]) -> None:
-    if invocation.as_json:
-        from kept.sdk import shapes
+def _shapes(found: Sequence[Proposal]) -> list[dict[str, Any]]:
+    from kept.sdk import shapes
 
-        render.emit([shapes.proposal(one) for one in found])
-        return
+    return [shapes.proposal(one) for one in found]
+
+
+def _show(found: Sequence[Proposal]) -> None:
     for one in found:
-        head = f"{click.style(one.id[:SHORT_ID], fg='cyan')}  {one.kind}  {one.why}"
+        decided = "" if one.status == "pending" else f"  ({one.status})"
+        head = f"{click.style(one.id[:SHORT_ID], fg='cyan')}  {one.kind}  {one.why}{decided}"
         render.say("\n".join([head, *(f"  {_coloured(line)}" for line in one.diff)]))
-    if not found:
-        render.note("There are no proposals.")
 
 
 def _coloured(line: str) -> str:
