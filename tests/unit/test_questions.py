@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kept.domain.questions import asks_for_several, asks_how_many
+from kept.domain.questions import anchor, asks_for_several, asks_how_many, time_intent
 
 
 @pytest.mark.parametrize(
@@ -62,6 +62,48 @@ def test_one_thing_is_not_several(question):
 def test_a_number_is_asked_for_by_how_many(question, expected):
     """Much and often count as well."""
     assert asks_how_many(question) is expected
+
+
+@pytest.mark.parametrize(
+    ("question", "intent"),
+    [
+        ("Where does Mira live now?", "now"),
+        ("Which database do we currently use?", "now"),
+        ("Is the build still red?", "now"),
+        ("What was the last release?", "latest"),
+        ("Who changed the limit most recently?", "latest"),
+        ("What did Tom say last week?", None),
+        ("What is his last name?", None),
+        ("When was the first release?", "earliest"),
+        ("What did we originally plan?", "earliest"),
+        ("Which trips are coming up?", "upcoming"),
+        ("When is the next release?", "upcoming"),
+        ("Who sits next to Tom?", None),
+        ("What did we try before the outage?", "before"),
+        ("What changed after 3 May?", "after"),
+        ("What is new since the last release?", "after"),
+        ("Where does Mira live?", None),
+        ("", None),
+    ],
+)
+def test_a_question_says_which_part_of_a_history_it_is_about(question, intent):
+    """If it does."""
+    assert time_intent(question) == intent
+
+
+@pytest.mark.parametrize(
+    ("question", "counts_from"),
+    [
+        ("What did we try before the outage?", "the outage"),
+        ("What changed after 3 May 2025?", "3 May 2025"),
+        ("What changed since Zoë joined.", "Zoë joined"),
+        ("Where does Mira live?", ""),
+        ("Before?", ""),
+    ],
+)
+def test_before_and_after_name_what_they_count_from(question, counts_from):
+    """In the question's own words."""
+    assert anchor(question) == counts_from
 
 
 @given(st.text(max_size=400))

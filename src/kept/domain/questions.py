@@ -7,9 +7,12 @@ Friday" for one thing. A form that is not recognised asks for nothing special, a
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import Final, Literal
 
-__all__ = ["asks_for_several", "asks_how_many"]
+__all__ = ["TimeIntent", "anchor", "asks_for_several", "asks_how_many", "time_intent"]
+
+TimeIntent = Literal["now", "upcoming", "latest", "earliest", "before", "after"]
+"""Which part of a history a question is about."""
 
 _WORD: Final = r"[\w'\u2019-]+"
 _AUXILIARY: Final = r"(?:do|does|did|has|have|had|are|were|can|could|should|would|will|might)"
@@ -42,3 +45,32 @@ def asks_for_several(question: str) -> bool:
 def asks_how_many(question: str) -> bool:
     """Whether the answer is a number."""
     return bool(_HOW_MANY.search(question.lower()))
+
+
+_UNIT: Final = (
+    r"(?:night|evening|week|weekend|month|quarter|year|spring|summer|autumn|fall|winter|monday|tuesday|wednesday|thursday|friday"
+    r"|saturday|sunday|january|february|march|april|may|june|july|august|september|october|november|december)"
+)
+# "Last week" is a date, "the last week of May" as well; "the last release" is the latest one. The first that matches counts.
+_TIMES: Final[tuple[tuple[TimeIntent, re.Pattern[str]], ...]] = (
+    ("before", re.compile(rf"\b(?:before|prior to)\b(?= {_WORD})")),
+    ("after", re.compile(rf"\b(?:after|since)\b(?= {_WORD})")),
+    ("latest", re.compile(rf"\b(?:latest|newest|most recent(?:ly)?|recently)\b|\blast\b(?! {_UNIT}\b| name\b)")),
+    ("earliest", re.compile(rf"\b(?:earliest|oldest|originally|initially)\b|\bfirst\b(?! (?:{_UNIT}|name)\b)")),
+    ("upcoming", re.compile(r"\b(?:upcoming|coming up|scheduled|planned|planning)\b|\bnext\b(?! to\b)")),
+    ("now", re.compile(r"\b(?:now|currently|presently|nowadays|still|at the moment|at present|these days)\b")),
+)
+
+
+def time_intent(question: str) -> TimeIntent | None:
+    """Which part of a history is asked about; None when the question does not say."""
+    lower = question.lower()
+    return next((intent for intent, pattern in _TIMES if pattern.search(lower)), None)
+
+
+def anchor(question: str) -> str:
+    """What a question counts from: in "what did we try before the outage?" it is "the outage"; empty if it names nothing."""
+    for intent, pattern in _TIMES[:2]:
+        if time_intent(question) == intent and (found := pattern.search(question.lower())):
+            return question[found.end() :].strip(" ?!.")
+    return ""

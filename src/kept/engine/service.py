@@ -26,6 +26,7 @@ from kept.engine.ingest import AddRequest, AddResult, Ingest
 from kept.engine.maintain import ALL_STATES, By, Change, Erasure, Maintain, Step
 from kept.engine.residents import DEFAULT_BUDGET_BYTES, Residents
 from kept.engine.retrieve import Hit, Retrieve, SearchRequest
+from kept.engine.timeline import TIMELINE_THRESHOLD, Occurrence, timeline
 from kept.engine.transfer import FORMS, ImportReport, Transfer
 from kept.engine.understanding import Reading, Understanding, Understood
 from kept.errors import (
@@ -349,6 +350,47 @@ class Service:
             scope, query, filters=filters, threshold=threshold, top_k=CONTEXT_CANDIDATES, explain=False, **options
         )
         return pack(hits, budget)
+
+    def timeline(
+        self,
+        scope: Scope,
+        query: str,
+        *,
+        filters: Filters = None,
+        limit: int = 20,
+        threshold: float = TIMELINE_THRESHOLD,
+        reference_date: object = None,
+        **options: Any,
+    ) -> list[Occurrence]:
+        """What a query is about in the order in which it happened, oldest first: the `limit` best matches.
+
+        Args:
+            scope: As `search`.
+            filters: As `search`.
+            query: Asked like any other; "upcoming", "before" and "after" leave out the rest.
+            limit: Most occurrences.
+            threshold: Least score of one.
+            reference_date: What is past, and what relative dates count from. None means the present.
+            **options: As `search`.
+
+        Raises:
+            InvalidInputError: As `search`.
+        """
+
+        def found(text: str) -> list[Hit]:
+            return self.search(
+                scope,
+                text,
+                filters=filters,
+                top_k=limit,
+                threshold=threshold,
+                reference_date=reference_date,
+                explain=False,
+                **options,
+            )
+
+        reference = self._clock() if reference_date is None else parse_when(reference_date)
+        return timeline(query, found, reference)
 
     def get(self, project: str, memory_id: str) -> MemoryRecord:
         """A memory by its id (or an unambiguous beginning of it), deleted and expired ones included.
