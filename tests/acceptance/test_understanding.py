@@ -48,7 +48,7 @@ def read(client, event):
     added = client.wait(event)
     until = time.monotonic() + WITHIN_S
     while time.monotonic() < until:
-        found = [client.events.get(event_id) for event_id in added["extractions"]]
+        found = [client.events.get(one["event_id"]) for one in added["extractions"]]
         if all(one["status"] == "SUCCEEDED" for one in found):
             return found
         time.sleep(0.05)

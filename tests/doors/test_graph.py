@@ -245,7 +245,8 @@ def test_aliases_are_not_told_to_whom_not_all_memories_may_be_shown(api, told):
 def test_an_add_at_once_names_conflicts_that_the_key_may_see(api, told):
     def conflicts(key, **ids):
         said = {"messages": ["I live in Porto."], "infer": False, **ids}
-        return api.answer("POST", "/v3/memories/add/", key, json=said).get("conflicts", [])
+        (added,) = api.answer("POST", "/v3/memories/add/", key, json=said)["results"]
+        return [one | {"new": added["id"]} for one in added.get("conflicts", [])]
 
     (conflict,) = conflicts(told.key, user_id="bob")
     assert (conflict["memory"], conflict["why"]) == ("I live in Rome.", "other value")

@@ -392,6 +392,14 @@ def test_details_are_there_on_demand(plain):
     assert plain.call("search_memories", query="tea", fields=["metadata"])["results"][0]["metadata"]
 
 
+def test_a_new_memory_names_what_it_likely_contradicts(plain):
+    (known,) = plain.call("add_memory", text="I live in Lisbon.")["results"]
+    (added,) = plain.call("add_memory", text="I live in Porto now.")["results"]
+    (conflict,) = added["conflicts"]
+    assert (conflict["id"], conflict["newer"], conflict["why"]) == (known["id"], added["id"], "other value")
+    assert "conflicts" not in known
+
+
 def test_a_fact_that_no_longer_holds_is_marked_in_short_answers_too(plain, backend):
     kept = plain.call("add_memory", text="The office is in Porto")["results"][0]["id"]
     backend.access.invalidate(kept)

@@ -246,6 +246,15 @@ MEMORY_ROUTES = [
 ]  # fmt: skip
 
 
+def test_a_memory_tells_what_it_mentions_and_states(api, tenant):
+    (stored,) = api.answer("POST", "/v3/memories/add/", tenant.key, json=said("Tom uses Postgres.", infer=False))[
+        "results"
+    ]
+    found = api.get(f"/v1/memories/{stored['id']}/", tenant.key)
+    assert [one["name"] for one in found["entities"]] == ["Tom", "Postgres"]
+    assert found["relations"] == [{"source": "Tom", "relationship": "uses", "target": "Postgres"}]
+
+
 @pytest.mark.parametrize(("method", "more"), MEMORY_ROUTES)
 @pytest.mark.parametrize("memory_id", ["5", "x" * 5_000, "a%2Fb", "%00", "'%20OR%201=1", "history", f"{NEVER}x"])
 def test_a_malformed_id_is_no_unknown_one(api, tenant, method, more, memory_id):

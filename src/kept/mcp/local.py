@@ -8,7 +8,6 @@ from typing import Any, Final
 from kept.domain.access import Principal
 from kept.domain.filters import NARROWING, Filter, narrowing, parse_filter
 from kept.domain.jobs import Job, parse_event_kinds, parse_statuses
-from kept.domain.memory import MemoryRecord
 from kept.domain.scope import Scope
 from kept.engine.access import ProjectAccess
 from kept.engine.context import HEADER
@@ -79,11 +78,11 @@ class LocalBackend:
         records, total = self.access.memories(
             ids=ids, filters=filters, extra=extra, limit=page_size, offset=offset, **asked
         )
-        return [_memory(record) for record in records], total
+        return [wire.memory(record) for record in records], total
 
     def get(self, memory_id: str) -> Json:
         """A memory."""
-        return _memory(self.access.get(memory_id))
+        return wire.memory(self.access.get(memory_id))
 
     def history(self, memory_id: str) -> list[Json]:
         """Its changes, oldest first."""
@@ -92,7 +91,7 @@ class LocalBackend:
     def update(self, memory_id: str, fields: Mapping[str, Any]) -> Json:
         """The memory as it is now."""
         done = self.access.update(memory_id, **fields)
-        return _memory(done.memories[0]) | {"operation_id": done.operation_id}
+        return wire.memory(done.memories[0]) | {"operation_id": done.operation_id}
 
     def delete(self, memory_ids: Sequence[str], *, linked: bool) -> Json:
         """Hide memories."""
@@ -150,7 +149,7 @@ class LocalBackend:
         """Memories that mention an entity."""
         wanted = [parse_filter({"entity": {"contains": entity}}, "platform")]
         records, _ = self.access.memories(ids=ids, extra=wanted, limit=limit)
-        return [_memory(record) for record in records]
+        return [wire.memory(record) for record in records]
 
     def search_graph(self, query: str, ids: Ids, limit: int) -> list[Json]:
         """Entities by words of their names, each with its relations."""
@@ -206,15 +205,6 @@ class LocalBackend:
             "deleted": next((result["count"] for result in now.results if "count" in result), len(now.results)),
             "operation_id": operations[0] if operations else None,
         }
-
-
-def _memory(record: MemoryRecord) -> Json:
-    shape = wire.memory(record)
-    if record.relations:
-        shape["relations"] = [
-            {"source": one.source, "relationship": one.relationship, "target": one.target} for one in record.relations
-        ]
-    return shape
 
 
 def _deleted(done: Change) -> Json:

@@ -186,7 +186,7 @@ def _add(backend: Backend, given: Json, call: Call) -> Json:
         raise InvalidInputError("There is nothing to remember: give text, or messages as [{role, content}].")
     done = backend.add(said or [], _ids(backend, given), _options(given, ADD_OPTIONS), call)
     stored = [one for one in done.get("results", ()) if one.get("event") != "SUPERSEDE"]
-    kept = [_options(one, ("id", "memory", "event")) for one in stored]
+    kept = [_options(one, ("id", "memory", "event", "conflicts")) for one in stored]
     superseded = {"superseded": done["superseded"]} if done.get("superseded") else {}
     return _written(_options(done, ("status", "event_id", "operation_id")) | {"results": kept} | superseded)
 

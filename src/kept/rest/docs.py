@@ -107,7 +107,7 @@ _BRIEF: Final[Schema] = {
     "created_at": _time("When it was said."),
     "updated_at": _time("When it was changed last."),
     "expiration_date": _or_null(_TEXT) | {"description": "Last day on which it is found."},
-    "state": _TEXT | {"description": "`active`, `superseded`, `invalidated`, `expired` or `deleted`."},
+    "state": _TEXT | {"description": "`active`, `superseded`, `invalidated` or `deleted`."},
 }
 _ENTITY: Final[Schema] = {
     "name": _TEXT,
@@ -146,11 +146,15 @@ _SHAPES: Final[Mapping[str, Schema]] = {
         "valid_from",
         "valid_to",
         "recorded_at",
+        "entities",
+        "relations",
         **_BRIEF,
         immutable=_YES,
         valid_from=_or_null(_time("Since when it is true.")),
         valid_to=_or_null(_time("Until when it was true.")),
         recorded_at=_or_null(_time("When it was stored.")),
+        entities={"type": "array", "items": _object(name=_TEXT, kind=_TEXT)},
+        relations={"type": "array", "items": _object(source=_TEXT, relationship=_TEXT, target=_TEXT)},
     ),
     "Hit": _object(
         *(name for name in _BRIEF if name != "id"),
@@ -201,6 +205,9 @@ _SHAPES: Final[Mapping[str, Schema]] = {
     ),
     "Event": _object(
         "spending",
+        "extractions",
+        "dropped",
+        "refused",
         id=_TEXT,
         event_type=_TEXT,
         status=_TEXT | {"description": "`PENDING`, `RUNNING`, `SUCCEEDED` or `FAILED`."},
@@ -211,6 +218,13 @@ _SHAPES: Final[Mapping[str, Schema]] = {
         created_at=_time("When it was asked for."),
         completed_at=_or_null(_time("When it was done.")),
         spending=_ref("Spent") | {"description": "What language models cost for it, if one was asked."},
+        extractions={
+            "type": "array",
+            "description": "Of an addition: the events in which a language model reads it.",
+            "items": _object(event_id=_TEXT),
+        },
+        dropped={"type": "object", "description": "Of a reading: how many facts or details were not taken, by reason."},
+        refused=_TEXTS | {"description": "Of a reading: codes of what could not be done."},
     ),
     "Change": _object(
         message=_TEXT,
@@ -289,19 +303,24 @@ _SHAPES: Final[Mapping[str, Schema]] = {
 """What clients may rely on; an answer may hold more."""
 _ADDRESS: Final = _object(url=_TEXT | {"description": "Where it is used, shown this once."})
 _SETTINGS: Final = _object(enabled=_YES, capabilities=_ANY, entities=_ANY)
+_CONFLICTS: Final[Schema] = {
+    "type": "array",
+    "description": "Known memories that it likely contradicts; nothing is done about it.",
+    "items": _object("relationship", id=_TEXT, memory=_TEXT, why=_TEXT, newer=_TEXT, relationship=_TEXT),
+}
+_STORED: Final = _object(
+    "id", "memory", "conflicts", event=_TEXT, id=_TEXT, memory=_or_null(_TEXT), conflicts=_CONFLICTS
+)
 _ADDED: Final = _object(
     "results",
     "superseded",
     "operation_id",
-    "conflicts",
     message=_TEXT,
     event_id=_TEXT,
     status=_TEXT,
-    conflicts={
-        "type": "array",
-        "description": "Known memories that new ones likely contradict; nothing is done about it.",
-        "items": _object("relationship", new=_TEXT, id=_TEXT, memory=_TEXT, why=_TEXT, newer=_TEXT, relationship=_TEXT),
-    },
+    results={"type": "array", "items": _STORED},
+    superseded=_TEXTS,
+    operation_id=_or_null(_TEXT),
 )
 _DESCRIBED: Final = _object(id=_NUMBER, name=_or_null(_TEXT), metadata=_ANY)
 _DONE: Final = _object("event_id", "status", message=_TEXT, event_id=_TEXT, status=_TEXT)

@@ -32,7 +32,7 @@ from kept.rest.asking import (
 )
 from kept.rest.direct import DirectRoute
 from kept.rest.turns import Turns
-from kept.sdk import graph_shapes, shapes, wire
+from kept.sdk import shapes, wire
 
 DEFAULT_TOP_K: Final = 10
 """As on Mem0's platform."""
@@ -276,7 +276,7 @@ def _stated(access: ProjectAccess, found: Sequence[Mapping[str, Any]]) -> list[d
     """The relations that memories state which the principal was just given, in their order."""
     ids = [one["id"] for one in found if "id" in one]
     known = access.platform.service.find_many(access.project, ids) if ids else {}
-    return graph_shapes.relations(known[memory_id] for memory_id in ids if memory_id in known)
+    return shapes.relations(known[memory_id] for memory_id in ids if memory_id in known)
 
 
 # --- list ---

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from kept.domain.memory import MemoryRecord, Relation
 from kept.sdk.shapes import iso
 
 if TYPE_CHECKING:
@@ -79,13 +78,3 @@ def split(names: Sequence[str]) -> dict[str, Any]:
 def likenesses(found: Iterable[Likeness]) -> dict[str, Any]:
     """Pairs that are likely one, as `merge` takes them."""
     return {"results": [{"into": pair.one.name, "names": [pair.other.name], "why": pair.why} for pair in found]}
-
-
-def relation(stated: Relation) -> dict[str, str]:
-    """A triple in Mem0's shape."""
-    return {"source": stated.source, "relationship": stated.relationship, "target": stated.target}
-
-
-def relations(records: Iterable[MemoryRecord]) -> list[dict[str, str]]:
-    """What memories state, each triple once, in their order: Mem0's `relations` beside `results`."""
-    return [relation(stated) for stated in dict.fromkeys(one for record in records for one in record.relations)]

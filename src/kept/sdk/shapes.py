@@ -47,11 +47,8 @@ def memory(record: MemoryRecord) -> dict[str, Any]:
         "speaker": record.speaker,
         "kind": record.kind,
         "categories": list(record.categories),
-        "entities": [{"name": entity.name, "kind": entity.kind} for entity in record.entity_refs],
-        "relations": [
-            {"source": relation.source, "relationship": relation.relationship, "target": relation.target}
-            for relation in record.relations
-        ],
+        "entities": entity_refs(record),
+        "relations": relations([record]),
         "recorded_at": iso(record.recorded_at),
         "valid_from": iso(record.valid_from),
         "valid_to": iso(record.valid_to),
@@ -71,6 +68,19 @@ def memory(record: MemoryRecord) -> dict[str, Any]:
     return shape | {
         name: value for name, value in optional.items() if value or (value == 0 and name in {"position", "confidence"})
     }
+
+
+def entity_refs(record: MemoryRecord) -> list[dict[str, str]]:
+    """What a memory mentions."""
+    return [{"name": entity.name, "kind": entity.kind} for entity in record.entity_refs]
+
+
+def relations(records: Iterable[MemoryRecord]) -> list[dict[str, str]]:
+    """What memories state between entities, each triple once, in their order, in Mem0's shape."""
+    return [
+        {"source": stated.source, "relationship": stated.relationship, "target": stated.target}
+        for stated in dict.fromkeys(one for record in records for one in record.relations)
+    ]
 
 
 def hit(found: Hit, *, explain: bool) -> dict[str, Any]:

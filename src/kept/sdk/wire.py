@@ -61,7 +61,8 @@ def memory(record: MemoryRecord) -> dict[str, Any]:
         "valid_from": iso(record.valid_from),
         "valid_to": iso(record.valid_to),
         "recorded_at": iso(record.recorded_at),
-        "entities": [{"name": entity.name, "kind": entity.kind} for entity in record.entity_refs],
+        "entities": shapes.entity_refs(record),
+        "relations": shapes.relations([record]),
     }
 
 
@@ -119,22 +120,20 @@ def stored(
     memories: Mapping[str, MemoryRecord],
     conflicts: Mapping[str, Sequence[Conflict]] | None = None,
 ) -> dict[str, Any]:
-    """The answer to an add that was done at once; `conflicts` of each new memory, where there are any."""
+    """The answer to an add that was done at once; `conflicts` beside each new memory that has some."""
+    likely = {
+        new: {"conflicts": [shapes.conflict(one) for one in found]} for new, found in (conflicts or {}).items() if found
+    }
     superseded = list(result.superseded) if result else []
     operation = result.operation_id if result else None
     return {
         "message": "Memories stored",
         "status": job.status,
         "event_id": job.id,
-        "results": results(job, memories),
+        "results": [one | likely.get(str(one.get("id")), {}) for one in results(job, memories)],
         "superseded": superseded,
         "operation_id": operation,
-        **({"conflicts": _conflicts(conflicts)} if conflicts else {}),
     }
-
-
-def _conflicts(found: Mapping[str, Sequence[Conflict]]) -> list[dict[str, Any]]:
-    return [{"new": new, **shapes.conflict(one)} for new, conflicts in found.items() for one in conflicts]
 
 
 def results(job: Job, memories: Mapping[str, MemoryRecord]) -> list[dict[str, Any]]:
@@ -147,7 +146,7 @@ def reading(job: Job) -> dict[str, Any]:
     """What is known of a language model's reading: the events in which an add is read; what one did not take, and why."""
     found = {kind: [one for one in job.results if one.get("event") == kind] for kind in _ABOUT_READING}
     return {
-        "extractions": [one["event_id"] for one in found["EXTRACT"]],
+        "extractions": [{"event_id": one["event_id"]} for one in found["EXTRACT"]],
         "dropped": {reason: count for one in found["DROPPED"] for reason, count in one["reasons"].items()},
         "refused": [one["reason"] for one in (*found["REFUSED"], *found["NONE"])],
     }

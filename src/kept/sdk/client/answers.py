@@ -49,7 +49,10 @@ class MemoryAnswer(TypedDict):
     valid_from: NotRequired[str | None]
     valid_to: NotRequired[str | None]
     recorded_at: NotRequired[str | None]
+    type: NotRequired[str | None]
+    confidence: NotRequired[float | None]
     entities: NotRequired[list[dict[str, str]]]
+    relations: NotRequired[list[dict[str, str]]]
     operation_id: NotRequired[str | None]
 
 
@@ -66,6 +69,16 @@ class SearchAnswer(TypedDict):
     results: list[Hit]
 
 
+class Conflict(TypedDict):
+    """A known memory that a new one likely contradicts; `newer` is the id of that of the two which speaks of the later time."""
+
+    id: str
+    memory: str
+    why: str
+    newer: str
+    relationship: NotRequired[str]
+
+
 class Stored(TypedDict):
     """One memory that an add made, changed or met again."""
 
@@ -73,6 +86,7 @@ class Stored(TypedDict):
     event: str
     memory: NotRequired[str | None]
     data: NotRequired[dict[str, Any]]
+    conflicts: NotRequired[list[Conflict]]
 
 
 class AddAnswer(TypedDict):
@@ -84,6 +98,12 @@ class AddAnswer(TypedDict):
     results: NotRequired[list[Stored]]
     superseded: NotRequired[list[str]]
     operation_id: NotRequired[str | None]
+
+
+class Extraction(TypedDict):
+    """The event in which a language model reads a part of what was added."""
+
+    event_id: str
 
 
 class Event(TypedDict):
@@ -104,6 +124,9 @@ class Event(TypedDict):
     actor: NotRequired[str | None]
     attempts: NotRequired[int]
     spending: NotRequired[Spent]
+    extractions: NotRequired[list[Extraction]]
+    dropped: NotRequired[dict[str, int]]
+    refused: NotRequired[list[str]]
 
 
 class Acknowledged(TypedDict):
