@@ -573,7 +573,8 @@ def test_a_change_of_a_link_holds_from_the_next_request_on(web):
     link, path = web.make_link(methods=["read"])
     changed = web.ask("PATCH", f"/v1/mcp-links/{link}/", json={"methods": ["read"], "tags": ["graph"]})
     assert changed.json()["tags"] == ["graph"]
-    assert web.tools(path=path) == {"search_graph", "get_entity"}
+    more = {"graph_neighbours", "graph_paths", "graph_likenesses"}
+    assert web.tools(path=path) == {"search_graph", "get_entity", *more}
 
 
 def test_a_link_may_require_a_key_of_its_project_besides(web, project):
