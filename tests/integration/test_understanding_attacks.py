@@ -218,6 +218,23 @@ def test_the_same_words_are_read_once_more_after_their_fact_was_deleted_and_not_
     assert len(store.facts()) == 1
 
 
+@pytest.mark.parametrize("taken_away", ["delete", "erase"])
+def test_an_add_that_is_asked_for_again_is_answered_as_before_whatever_became_of_its_facts(opened, taken_away):
+    """A client that lost the answer comes back; the same episode is not read twice, nor is it an error."""
+    store = opened(lambda _: {"f": [fact("Ana lives in Berlin.")]})
+
+    def add():
+        said = [{"role": "user", "name": "Ana", "content": "I live in Berlin, near the river."}]
+        result = store.service.add(ANA, said, idempotency_key="first")
+        store.read_due()
+        return result
+
+    add()
+    getattr(store.service, taken_away)("default", [store.facts()[0].id])
+    assert add().replayed
+    assert len(store.model.prompts) == 1
+
+
 # --- what a provider sends ---
 
 PATHS = {

@@ -207,6 +207,8 @@ class Understanding:
         if request.awaited:
             held = replace(job, status="RUNNING", attempts=1, started_at=now)
             job = replace(held, lease=self._lease, lease_until=now + self._held_for)
+        if (asked_again := self._jobs.find(job.scope.project, job.id)) is not None:
+            return asked_again
         return self._jobs.put(replace(job, idempotency_key=self._free_key(job.scope.project, str(job.idempotency_key))))
 
     def _free_key(self, project: str, key: str) -> str:
