@@ -339,6 +339,17 @@ def test_a_profile_of_which_nothing_is_said_is_filled_by_rule(access, hire, answ
     assert found.content["goats"] == 41
 
 
+def test_a_profile_of_the_same_statements_is_not_paid_for_twice(access, hire, mira):
+    """Until one of them changes, or what was made of them was erased."""
+    model = hire("summary", lambda _: {"about": "I work as a nurse at the children's hospital"})
+    first, again = profile(access), profile(access)
+    assert (again.content, again.by) == (first.content, WRITER)
+    assert len(model.prompts) == 1
+    access.erase([mira["seat"]])
+    assert profile(access).by == WRITER
+    assert len(model.prompts) == 2
+
+
 @pytest.mark.usefixtures("mira")
 @pytest.mark.parametrize("error", [ModelUnavailableError("It is down."), ConfigurationError("No key.")])
 def test_a_model_that_fails_leaves_a_profile_to_the_rules(access, hire, error):

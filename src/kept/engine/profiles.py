@@ -336,6 +336,8 @@ def _filled(platform: Platform, job: Job, best: Sequence[MemoryRecord], settings
     known = {record.id: record for record in best}
     shown = fitting([known[memory_id] for memory_id in dict.fromkeys([*by_rules.memory_ids, *known])], SHOWN_TOKENS)
     prompt = _prompt(schema, shown, settings["custom_instructions"])
+    if earlier := _filled_before(platform, job, prompt):
+        return earlier
     try:
         answer = platform.models.ask("summary", prompt, project=job.scope.project, job_id=job.id)
     except (ModelError, ConfigurationError) as error:
@@ -344,6 +346,15 @@ def _filled(platform: Platform, job: Job, best: Sequence[MemoryRecord], settings
     if is_empty(content):
         return by_rules._replace(note=NOTHING_LEFT)
     return _Filled(content, [record.id for record in shown], model.name)
+
+
+def _filled_before(platform: Platform, job: Job, prompt: Prompt) -> _Filled | None:
+    """What the model filled in when it was asked the very same, if it still stands: who asks again is not charged again."""
+    call = platform.models.answered("summary", prompt, project=job.scope.project)
+    earlier = platform.jobs.find(job.scope.project, call.job_id) if call and call.job_id else None
+    if call is None or earlier is None or not earlier.content or earlier.results[0]["by"] != call.model:
+        return None
+    return _Filled(json.loads(earlier.content), earlier.memory_ids, call.model)
 
 
 def _by_rules(platform: Platform, job: Job, best: Sequence[MemoryRecord], schema: Mapping[str, Any]) -> _Filled:
