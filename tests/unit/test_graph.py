@@ -46,6 +46,13 @@ def test_the_ends_of_relations_are_mentioned_too_each_once():
     assert stated(memory) == (Relation(source="ana", relationship="lives_in", target="porto"),)
 
 
+def test_a_key_of_whatever_origin_is_joined_in_its_normal_form():
+    foreign = EntityRef(name="Ana  Silva", kind="person", key="ANA  Silva")
+    memory = record(entity_refs=(foreign,), relations=(Relation(source="Ana  Silva", relationship="likes", target="tea"),))
+    assert [ref.key for ref in mentions(memory)] == ["ana silva", "tea"]
+    assert stated(memory)[0].source == "ana silva"
+
+
 def test_a_relation_between_what_has_no_name_is_none():
     blank = (
         Relation(source=" ", relationship="likes", target="tea"),

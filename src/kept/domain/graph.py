@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from kept.domain.entities import name_key
@@ -66,7 +66,11 @@ class Edge:
 
 def mentions(record: MemoryRecord) -> tuple[EntityRef, ...]:
     """The entities of a memory, each once: those it mentions, then the ends of its relations that are none of them."""
-    found = {ref.key: ref for ref in record.entity_refs}
+    found: dict[str, EntityRef] = {}
+    for ref in record.entity_refs:
+        key = name_key(ref.key)  # an imported one may be written in any form
+        if key:
+            found.setdefault(key, ref if key == ref.key else replace(ref, key=key))
     keys = _keys(record)
     for relation in record.relations:
         for name in (relation.source, relation.target):
@@ -97,7 +101,7 @@ def holds_at(record: MemoryRecord, moment: datetime | None) -> bool:
 
 def _keys(record: MemoryRecord) -> dict[str, str]:
     """The key of each name that the memory mentions: of a path it lacks the line, of a call the parentheses."""
-    return {ref.name.casefold(): ref.key for ref in record.entity_refs}
+    return {ref.name.casefold(): name_key(ref.key) for ref in record.entity_refs}
 
 
 def words_held(key: str, words: Collection[str]) -> int:

@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, Final
 
+from kept.domain.entities import name_key
 from kept.domain.filters import MAX_INTEGER_BITS
 from kept.domain.memory import FACT_TYPES, Attachment, AttachmentKind, Draft, EntityRef, FactType, Message, Relation
 from kept.domain.redaction import redact, redact_value
@@ -335,7 +336,8 @@ def _entities(raw: object, where: str) -> tuple[EntityRef, ...]:
             raise InvalidInputError(f"{where}.entities[{number}] must be a name or have a 'name'.")
         name = parse_text(fields["name"], f"{where}.entities[{number}]").strip()
         kind = str(fields.get("kind") or fields.get("type") or "entity")
-        entity = EntityRef(name=name, kind=parse_text(kind, f"{where}.entities[{number}].kind"), key=name.casefold())
+        key = name_key(name) or name.casefold()
+        entity = EntityRef(name=name, kind=parse_text(kind, f"{where}.entities[{number}].kind"), key=key)
         found.setdefault(entity.key, entity)
     return tuple(found.values())
 
