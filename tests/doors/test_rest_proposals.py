@@ -39,7 +39,7 @@ def test_what_is_made_waits_until_it_is_accepted(api, tenant, repeat, make):
     assert made["diff"] == [f"- {REPEATED[0]}", f"  {REPEATED[1]}"]
     assert api.get(f"{PROPOSALS}{made['id']}/", tenant.key) == made
     assert states(api, tenant, [first, second]) == ["active", "active"]
-    accepted = api.answer("POST", f"{PROPOSALS}{made['id']}/accept/", tenant.key, json={})
+    accepted = api.answer("POST", f"{PROPOSALS}{made['id']}/accept/", tenant.key)
     assert accepted["status"] == "accepted"
     assert states(api, tenant, [first, second]) == ["superseded", "active"]
     api.answer("POST", "/v1/undo/", tenant.key, json={"operation_id": accepted["operation_id"]})

@@ -14,7 +14,14 @@ from kept.domain.spending import SpendingLimit, SpendingListing
 from kept.engine.maintain import By
 from kept.engine.models import Models
 from kept.engine.understanding import Reading
-from kept.errors import ConflictError, InvalidInputError, ModelAnswerError, ModelUnavailableError, NotFoundError
+from kept.errors import (
+    ConfigurationError,
+    ConflictError,
+    InvalidInputError,
+    ModelAnswerError,
+    ModelUnavailableError,
+    NotFoundError,
+)
 from kept.testing.control_conformance import at_once
 from kept.testing.fakes import FixedClock, SequentialIds
 from kept.testing.models import ScriptedModel
@@ -344,8 +351,9 @@ def test_no_name_of_a_speaker_begins_a_line_of_its_own(asking):
     assert [line[:2] for line in prompt.content.splitlines()] == ["1 ", "2 ", "3 "]
 
 
-def test_a_model_that_is_down_or_may_not_be_asked_is_said_and_the_rest_is_proposed(asking):
-    desk = asking(ModelUnavailableError("It is down."), HABIT)
+@pytest.mark.parametrize("kind", [ModelUnavailableError, ConfigurationError])
+def test_a_model_that_is_down_or_may_not_be_asked_is_said_and_the_rest_is_proposed(asking, kind):
+    desk = asking(kind("It is down."), HABIT)
     desk.say(*RUNS, *REPEATED)
     made = desk.proposals.make(ALICE, by=ANA)
     assert ([one.kind for one in made.proposals], made.trouble) == (["merge"], "It is down.")

@@ -25,7 +25,7 @@ from kept.domain.scope import ANY, Scope
 from kept.engine.indexing import Indexer
 from kept.engine.prompts import instructions
 from kept.engine.showing import lines, one_line, sources
-from kept.errors import ModelAnswerError, ModelError
+from kept.errors import ConfigurationError, ModelAnswerError, ModelError
 from kept.ports import VISIBLE, Clock, Listing, Log, Prompt
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ class Consolidation:
             if trouble is None:
                 try:
                     take(self._generalised(clusters(records, near), known, asked))
-                except ModelError as error:
+                except (ConfigurationError, ModelError) as error:
                     trouble = str(error)
         return Found(
             proposed=tuple(one for one in fresh if not one.is_fruitless),
@@ -179,6 +179,7 @@ class Consolidation:
 
         Raises:
             ModelError: It is of no use just now.
+            ConfigurationError: Its credentials or its name are refused.
         """
         for group in groups:
             ids = tuple(record.id for record in group)

@@ -64,9 +64,10 @@ def get(access: Access, proposal_id: Name) -> Json:
 
 
 @router.post("/v1/proposals/{proposal_id}/accept/", summary="Accept a proposal")
-def accept(access: Access, proposal_id: Name, body: AcceptBody) -> Json:
+def accept(access: Access, proposal_id: Name, body: AcceptBody | None = None) -> Json:
     """Make the change, in one operation that `undo` takes back. 409 when it was decided before, or is stale."""
-    return Json(shapes.proposal(Proposing(access).accept(require_uuid(proposal_id, "proposal_id"), body.text)))
+    text = None if body is None else body.text
+    return Json(shapes.proposal(Proposing(access).accept(require_uuid(proposal_id, "proposal_id"), text)))
 
 
 @router.post("/v1/proposals/{proposal_id}/decline/", summary="Decline a proposal")
