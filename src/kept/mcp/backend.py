@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from kept.mcp.call import Call
+
+WAIT_S: Final = 10.0
+"""How long acknowledged work is waited for: clients give a call a minute, people less."""
 
 Json = dict[str, Any]
 Ids = Mapping[str, Any]

@@ -15,14 +15,12 @@ from kept.engine.maintain import Change
 from kept.engine.summary import summary
 from kept.errors import ConfigurationError, NotFoundError
 from kept.mcp import graph
-from kept.mcp.backend import Ids, Json
+from kept.mcp.backend import WAIT_S, Ids, Json
 from kept.mcp.call import Call
 from kept.sdk import shapes, wire
 from kept.settings import Settings
 
 CONNECTOR: Final = "mcp"
-WAIT_S: Final = 10.0
-"""How long acknowledged work is waited for: clients give a call a minute, people less."""
 
 
 class LocalBackend:

@@ -6,19 +6,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from kept.domain.ids import SHORT_ID
+from kept.domain.jobs import DONE
 from kept.domain.text import count_tokens
 from kept.engine.context import HEADER
 from kept.errors import EventFailedError, InvalidInputError, NotFoundError, ServerError
 from kept.mcp import graph
-from kept.mcp.backend import Ids, Json
+from kept.mcp.backend import WAIT_S, Ids, Json
 from kept.mcp.call import Call
 from kept.sdk.client import MemoryClient
+from kept.sdk.client.parts import looks
 
-WAIT_S: Final = 10.0
-"""How long acknowledged work is waited for: clients give a call a minute, people less."""
-FIRST_LOOK_S: Final = 0.05
-LOOK_FACTOR: Final = 1.5
-LONGEST_LOOK_S: Final = 1.0
 PAGE: Final = 200
 """Of entities; as many as the platform gives at once."""
 MENTIONS: Final = 50
@@ -163,17 +160,16 @@ class RemoteBackend:
         """What came of acknowledged work; its event where that goes on."""
         if "event_id" not in answer:
             return answer
-        waited, pause = 0.0, FIRST_LOOK_S
-        while True:
-            event = self.event(answer["event_id"])
-            if event["status"] == "FAILED":
-                raise EventFailedError(f"It could not be done: {event.get('error') or 'the server does not say why'}.")
-            if event["status"] == "SUCCEEDED" or waited >= WAIT_S:
+        event, waited = self.event(answer["event_id"]), 0.0
+        for pause in looks(WAIT_S):
+            if event["status"] in DONE:
                 break
             call.progress(waited, WAIT_S, "waiting for the server")
             call.wait(pause)
             waited += pause
-            pause = min(pause * LOOK_FACTOR, LONGEST_LOOK_S)
+            event = self.event(answer["event_id"])
+        if event["status"] == "FAILED":
+            raise EventFailedError(f"It could not be done: {event.get('error') or 'the server does not say why'}.")
         results = event.get("results") or []
         operation = next((result["operation_id"] for result in results if "operation_id" in result), None)
         done = {"status": event["status"], "results": results, "operation_id": operation}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, Final, Protocol
 
@@ -16,6 +16,7 @@ WAIT_S: Final = 60.0
 _FIRST_PAUSE_S: Final = 0.02
 """Between the first two looks at an event; a server on the same machine was done at the third (measured, one add at a time)."""
 _PAUSE_FACTOR: Final = 1.5
+"""Each look comes half as long again after the one before: what takes long is not asked for all the time."""
 _LONGEST_PAUSE_S: Final = 1.0
 """A long job does not need more than a look a second."""
 
@@ -50,6 +51,19 @@ def given(options: Options, more: Mapping[str, Any] | None = None, **named: Any)
         raise InvalidInputError(f"options must be a mapping or one of Mem0's models, not {type(options).__name__}.")
     beside = {**(more or {}), **named}
     return {**chosen, **{name: value for name, value in beside.items() if value is not None}}
+
+
+def looks(within_s: float) -> Iterator[float]:
+    """How long to wait before each further look at acknowledged work, in seconds: at first little, then ever longer.
+
+    Args:
+        within_s: All together.
+    """
+    pause = _FIRST_PAUSE_S
+    while within_s > 0:
+        yield min(pause, within_s)
+        within_s -= pause
+        pause = min(pause * _PAUSE_FACTOR, _LONGEST_PAUSE_S)
 
 
 class Project(Speaker[R]):
@@ -241,7 +255,7 @@ class Events(Speaker[R]):
     def completion(self, event: str | Mapping[str, Any], timeout_s: float) -> Script[answers.Event]:
         """The steps of `wait`: look, at first soon, then ever less often."""
         event_id = _event_id(event)
-        waited, pause = 0.0, _FIRST_PAUSE_S
+        pauses = looks(timeout_s)
         while True:
             found = yield from _event(event_id)
             if found["status"] == "FAILED":
@@ -250,14 +264,11 @@ class Events(Speaker[R]):
                 )
             if found["status"] == "SUCCEEDED":
                 return found
-            if waited >= timeout_s:
+            if (pause := next(pauses, None)) is None:
                 raise WaitTimeoutError(
                     f"Event {event_id} is {found['status']} after {timeout_s:g} s. It goes on; wait for it again."
                 )
-            pause = min(pause, timeout_s - waited)
             yield Pause(pause)
-            waited += pause
-            pause = min(pause * _PAUSE_FACTOR, _LONGEST_PAUSE_S)
 
 
 class Keys(Speaker[R]):
