@@ -62,13 +62,13 @@ def rows_of(conversation: dict[str, Any], indexer: Indexer) -> list[PartitionRow
     """The rows of a conversation, one for each turn, as the log would give them."""
     texts = [t["text"] + (f" [shares {t['caption']}]" if t.get("caption") else "") for t in conversation["turns"]]
     found = [[EntityRef(name=e.name, kind=e.kind, key=e.key) for e in entities(text)] for text in texts]
+    said = [
+        datetime.fromisoformat(turn["at"]).replace(tzinfo=UTC) if turn.get("at") else datetime(2024, 1, 1, tzinfo=UTC)
+        for turn in conversation["turns"]
+    ]
     rows = []
-    for n, (turn, entry) in enumerate(zip(conversation["turns"], indexer.entries(texts, found), strict=True)):
-        at = (
-            datetime.fromisoformat(turn["at"]).replace(tzinfo=UTC)
-            if turn.get("at")
-            else datetime(2024, 1, 1, tzinfo=UTC)
-        )
+    entries = indexer.entries(texts, found, said)
+    for n, (turn, at, entry) in enumerate(zip(conversation["turns"], said, entries, strict=True)):
         rows.append(
             PartitionRow(
                 n + 1,

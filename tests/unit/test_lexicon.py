@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import UTC, date, datetime
 
 import numpy as np
 import pytest
@@ -15,18 +16,22 @@ from kept.domain.lexicon import (
     HASH_BYTES,
     IS_QUESTION,
     MAX_CHUNKS,
+    MAX_SPANS,
     OF_SELF,
     POSTING_BYTES,
+    SPAN_BYTES,
     TO_YOU,
     flags,
     is_finite,
     layout_fault,
+    pack_dates,
     pack_entities,
     pack_terms,
     posting_type,
 )
 from kept.domain.text import chunks, hashed_terms, term_hash
 
+SAID = datetime(2025, 5, 10, tzinfo=UTC)
 TEXTS = st.lists(
     st.sampled_from(["tea", "Berlin", "the", "deploy", "v1.2", "日本", "née", "🍏", "."]), max_size=30
 ).map(" ".join)
@@ -113,12 +118,33 @@ def test_entities_are_distinct_rising_hashes(keys):
 def test_what_is_packed_has_no_fault(text, dimensions):
     """And what lost its last byte has one."""
     blobs = {"embedding": b"\x00\x3c" * dimensions, "terms": pack_terms(text), "entities": pack_entities([text, "x"])}
+    blobs["dates"] = pack_dates("yesterday", SAID)
     assert posting_type().itemsize == POSTING_BYTES
     assert len(blobs["entities"]) % HASH_BYTES == 0
     assert layout_fault(**blobs, dimensions=dimensions) is None
-    for name, word in (("embedding", "embedding"), ("terms", "postings"), ("entities", "entities")):
+    for name, word in (("embedding", "embedding"), ("terms", "postings"), ("entities", "entities"), ("dates", "dates")):
         cut = blobs | {name: blobs[name][:-1]}
         assert cut == blobs or f"its {word}" in layout_fault(**cut, dimensions=dimensions)
+
+
+@pytest.mark.parametrize(
+    ("text", "days"),
+    [
+        ("We met yesterday.", [(date(2025, 5, 9), date(2025, 5, 9))]),
+        ("From 3 May 2025 on, all June 2025.", [(date(2025, 5, 3),) * 2, (date(2025, 6, 1), date(2025, 6, 30))]),
+        ("We met.", []),
+    ],
+)
+def test_dates_are_first_and_last_days_in_the_order_of_the_text(text, days):
+    """Relative ones count from when it was said."""
+    packed = np.frombuffer(pack_dates(text, SAID), "<i4").reshape(-1, 2).tolist()
+    assert packed == [[first.toordinal(), last.toordinal()] for first, last in days]
+
+
+def test_a_pasted_calendar_keeps_its_first_days():
+    """It would be near every date."""
+    calendar = " ".join(f"2025-05-{day:02}" for day in range(1, 29))
+    assert len(pack_dates(calendar, SAID)) == MAX_SPANS * SPAN_BYTES
 
 
 @pytest.mark.parametrize(

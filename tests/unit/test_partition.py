@@ -55,6 +55,7 @@ def view(partition):
         facts["vector"] = partition.vectors.at(np.array([slot]))[0].tolist()
         chunks = np.flatnonzero(partition.chunk_slot == slot)
         facts["chunks"] = partition.chunk_length[chunks].tolist()
+        facts["spans"] = partition.spans[partition.spans[:, 0] == slot, 1:].tolist()
         terms = partition.opening_terms(np.array([slot]))[1]
         facts["opens_with"], facts["held_by"] = terms.tolist(), partition.held_by(terms).tolist()
         seen[int(keys[slot])] = facts
@@ -292,6 +293,7 @@ def test_a_row_that_was_never_added_is_not_retired_twice():
         ("embedding", b"", "embedding has 0 bytes instead of 128"),
         ("terms", b"\x00" * 7, "postings have 7 bytes"),
         ("entities", b"\x00" * 5, "entities have 5 bytes"),
+        ("dates", b"\x00" * 4, "dates have 4 bytes"),
     ],
 )
 def test_a_damaged_entry_is_refused_each_time(engine, blob, value, named):

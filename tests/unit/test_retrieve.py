@@ -9,6 +9,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from kept.domain import ranking
 from kept.domain.filters import matches, parse_filter
 from kept.domain.scope import Scope
 from kept.engine.retrieve import RELATED_SIMILARITY
@@ -344,6 +345,23 @@ def test_a_date_in_the_question_prefers_what_was_said_then(engine):
     assert engine.find("Which route yesterday?", reference_date="2025-05-18", top_k=1) == ["Walked route 17"]
     engine.clock.now = START.replace(year=2025, month=5, day=10)
     assert engine.find("Which route yesterday?", top_k=1) == ["Walked route 9"]
+
+
+def test_a_date_in_the_question_finds_what_was_told_of_that_day(engine):
+    """Whenever it was told."""
+    for day in range(1, 29):
+        engine.say(f"The meeting of 2025-09-{day:02} is in room {day}", timestamp="2025-05-01T10:00:00Z")
+    assert engine.find("Which room on 9 September 2025?", top_k=1) == ["The meeting of 2025-09-09 is in room 9"]
+
+
+def test_a_day_that_is_told_moves_with_the_time_of_telling(engine):
+    """A correction of when something was said also says when it happened."""
+    (memory,) = engine.say("We sailed yesterday", timestamp="2025-05-01T10:00:00Z")
+    before = engine.service.search(ALICE, "sailed on 8 September 2025", explain=True)[0].parts.get("date", 0)
+    engine.service.update(memory.project, memory.id, timestamp="2025-09-09T10:00:00Z")
+    after = engine.service.search(ALICE, "sailed on 8 September 2025", explain=True)[0].parts["date"]
+    assert before == 0
+    assert after == pytest.approx(next(f.weight for f in ranking.FEATURES if f.name == "date"))
 
 
 def test_a_verdict_changes_the_ranking(engine):

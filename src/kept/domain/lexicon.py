@@ -14,10 +14,12 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
-from kept.domain.temporal import has_time_expression
+from kept.domain.temporal import has_time_expression, resolve_dates
 from kept.domain.text import chunks, hashed_terms, term_hash
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     import numpy as np
 
 MAX_CHUNKS: Final = 255
@@ -41,6 +43,10 @@ POSTING_BYTES: Final = 6
 """As `posting_type` lays them out."""
 HASH_BYTES: Final = 4
 """A uint32."""
+SPAN_BYTES: Final = 8
+"""Two int32: the first and the last day."""
+MAX_SPANS: Final = 8
+"""Spans of days kept of one text: a calendar that was pasted is near every date."""
 
 _QUESTION_MARKS: Final = ("?", "？", "؟")
 _CLOSING: Final = " \t\n\r\"')]*_”’»"
@@ -89,7 +95,19 @@ def pack_entities(keys: Iterable[str]) -> bytes:
     return struct.pack(f"<{len(hashes)}I", *hashes)
 
 
-def layout_fault(embedding: bytes, terms: bytes, entities: bytes, dimensions: int) -> str | None:
+def pack_dates(text: str, said: datetime) -> bytes:
+    """The days that a text speaks of: pairs of first and last proleptic day number, int32, little-endian, as in the text.
+
+    Args:
+        text: What was said.
+        said: When; relative dates count from it.
+    """
+    spans = resolve_dates(text, said)[:MAX_SPANS]
+    days = [day for span in spans for day in (span.start.toordinal(), span.end.toordinal() - 1)]
+    return struct.pack(f"<{len(days)}i", *days)
+
+
+def layout_fault(embedding: bytes, terms: bytes, entities: bytes, dates: bytes, dimensions: int) -> str | None:
     """What is wrong with the lengths of an entry's blobs, None when nothing is."""
     if len(embedding) != dimensions * EMBEDDING_VALUE_BYTES:
         return f"its embedding has {len(embedding)} bytes instead of {dimensions * EMBEDDING_VALUE_BYTES}"
@@ -97,6 +115,8 @@ def layout_fault(embedding: bytes, terms: bytes, entities: bytes, dimensions: in
         return f"its postings have {len(terms)} bytes, which is no multiple of {POSTING_BYTES}"
     if len(entities) % HASH_BYTES:
         return f"its entities have {len(entities)} bytes, which is no multiple of {HASH_BYTES}"
+    if len(dates) % SPAN_BYTES:
+        return f"its dates have {len(dates)} bytes, which is no multiple of {SPAN_BYTES}"
     return None
 
 

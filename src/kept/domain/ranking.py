@@ -127,7 +127,7 @@ FEATURES: Final = (
     ),
     Feature(name="speaker", weight=1.5, more_for_several=0.8, meaning="the query names its speaker"),
     Feature(name="entity", weight=1.0, meaning="share of the query's entities that it mentions"),
-    Feature(name="date", weight=2.4, meaning="nearness of its time to a date in the query"),
+    Feature(name="date", weight=2.4, meaning="nearness of its time, or of a day it speaks of, to a date in the query"),
     Feature(name="when", weight=1.4, meaning="the query asks when, and it holds a time expression"),
     Feature(name="number", weight=0.8, meaning="the query asks how many, and it holds a number"),
     Feature(name="specific", weight=0.35, meaning="mean rarity of its terms, beyond the usual"),
@@ -171,22 +171,24 @@ def saturated(tf: Floats, lengths: Floats, average: float) -> Floats:
     return np.asarray(tf * np.float32(K1 + 1) / (tf + norm), np.float32)
 
 
-def date_nearness(days: NDArray[np.int64], spans: Sequence[DateSpan]) -> Floats:
-    """How near each day is to the nearest date of the query, from 0 to 1.
+def date_nearness(first: NDArray[np.int64], last: NDArray[np.int64], spans: Sequence[DateSpan]) -> Floats:
+    """How near each span of days is to the nearest date of the query, from 0 to 1.
 
     Args:
-        days: Proleptic day numbers (`date.toordinal`).
+        first: Proleptic day numbers (`date.toordinal`) of the first days.
+        last: Of the last days.
         spans: Dates in the query.
     """
-    best = np.zeros(len(days), np.float32)
+    best = np.zeros(len(first), np.float32)
     for span in spans:
-        first, last = span.start.toordinal(), span.end.toordinal() - 1
-        away = np.maximum(np.maximum(first - days, days - last), 0)
-        inside = _SAME_DAY if last == first else _SAME_PERIOD
+        start, end = span.start.toordinal(), span.end.toordinal() - 1
+        away = np.maximum(np.maximum(start - last, first - end), 0)
         near = np.where(away <= _CLOSE_DAYS, _CLOSE, 0.0)
-        if last == first:
+        if end == start:
             near = np.where(away <= _WEEK_DAYS, _SAME_PERIOD, near)
-        best = np.maximum(best, np.where(away == 0, inside, near).astype(np.float32))
+        exact = (first == last) & (end == start)
+        near = np.where(away == 0, np.where(exact, _SAME_DAY, _SAME_PERIOD), near)
+        best = np.maximum(best, near.astype(np.float32))
     return best
 
 

@@ -257,11 +257,14 @@ class Candidates:
         return held, rarity, _floats(scores)
 
     def _date_nearness(self) -> Floats:
-        partition = self._partition
-        if not self._question.dates:
+        partition, dates = self._partition, self._question.dates
+        if not dates:
             return np.zeros(partition.slots, np.float32)
         days = partition.column("created_at") // _DAY_MICROSECONDS + _EPOCH_DAY
-        return ranking.date_nearness(days, self._question.dates)
+        near = ranking.date_nearness(days, days, dates)
+        slots, first, last = partition.spans.T
+        np.maximum.at(near, slots, ranking.date_nearness(first, last, dates))
+        return near
 
     def _union(self, admitted: NDArray[np.bool_], wanted: int) -> Slots:
         """The best admitted slots by words, by meaning, and by both with neighbours, speaker and date."""

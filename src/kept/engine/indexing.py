@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Final
 
-from kept.domain.lexicon import flags, pack_entities, pack_terms
+from kept.domain.lexicon import flags, pack_dates, pack_entities, pack_terms
 from kept.domain.memory import EntityRef
 from kept.ports import Embedder, IndexEntry
 
@@ -33,12 +34,15 @@ class Indexer:
         """The postings of a text, as its entry holds them."""
         return pack_terms(text)
 
-    def entries(self, texts: Sequence[str], entities: Sequence[Sequence[EntityRef]]) -> list[IndexEntry]:
+    def entries(
+        self, texts: Sequence[str], entities: Sequence[Sequence[EntityRef]], said: Sequence[datetime]
+    ) -> list[IndexEntry]:
         """Entries in input order.
 
         Args:
             texts: Without the speaker's name: an embedder would spend its similarity on it (it is matched exactly).
             entities: What each text mentions.
+            said: When each was said: relative dates in it count from then.
         """
         if not texts:
             return []
@@ -49,6 +53,7 @@ class Indexer:
                 terms=self.terms(text),
                 entities=pack_entities(entity.key for entity in mentioned),
                 flags=flags(text),
+                dates=pack_dates(text, at),
             )
-            for vector, text, mentioned in zip(vectors, texts, entities, strict=True)
+            for vector, text, mentioned, at in zip(vectors, texts, entities, said, strict=True)
         ]

@@ -270,7 +270,9 @@ class Ingest:
         waiting = iter(drafts)
         while batch := list(islice(waiting, BATCH_DRAFTS)):
             entries += self._indexer.entries(
-                [draft.text for draft in batch], [draft.entity_refs or () for draft in batch]
+                [draft.text for draft in batch],
+                [draft.entity_refs or () for draft in batch],
+                [draft.created_at or self._clock() for draft in batch],
             )
             if progress:
                 progress(len(entries), len(drafts))

@@ -523,7 +523,8 @@ class Maintain:
         if row.entry is None:
             return None
         entry = row.entry
-        fault = layout_fault(entry.embedding, entry.terms, entry.entities, self._indexer.embedder.identity.dimensions)
+        dimensions = self._indexer.embedder.identity.dimensions
+        fault = layout_fault(entry.embedding, entry.terms, entry.entities, entry.dates, dimensions)
         if fault is None and not is_finite(entry.embedding):
             fault = "its embedding holds a value that is no finite number"
         return _Indexed(entry.terms, fault)
@@ -580,7 +581,9 @@ class Maintain:
             records = [record for record in folded if record is not None]
             present = [record for record in records if record.state != "erased"]
             entries = self._indexer.entries(
-                [record.text for record in present], [record.entity_refs for record in present]
+                [record.text for record in present],
+                [record.entity_refs for record in present],
+                [record.created_at for record in present],
             )
             indexed = {record.key: entry for record, entry in zip(present, entries, strict=True)}
             with self._log.write() as transaction:
@@ -714,14 +717,13 @@ class Maintain:
         )
 
     def _new_entries(self, planned: Sequence[tuple[MemoryRecord, MemoryRecord]]) -> list[IndexEntry | None]:
-        """Entries where the text or its entities changed, None elsewhere."""
-        changed = [
-            number
-            for number, (before, after) in enumerate(planned)
-            if before.text != after.text or before.entity_refs != after.entity_refs
-        ]
+        """Entries where the text, its entities or the day it was said changed, None elsewhere."""
+        changed = [number for number, (before, after) in enumerate(planned) if _indexed(before) != _indexed(after)]
+        after = [planned[number][1] for number in changed]
         made = self._indexer.entries(
-            [planned[number][1].text for number in changed], [planned[number][1].entity_refs for number in changed]
+            [record.text for record in after],
+            [record.entity_refs for record in after],
+            [record.created_at for record in after],
         )
         entries: list[IndexEntry | None] = [None] * len(planned)
         for number, entry in zip(changed, made, strict=True):
@@ -764,3 +766,8 @@ def _content(record: MemoryRecord) -> dict[str, Any]:
     """A memory's fields but those that change with every revision, and but its identity."""
     skipped = {*_VOLATILE, "id", "key", "scope"}
     return {name: getattr(record, name) for name in record.__slots__ if name not in skipped}
+
+
+def _indexed(record: MemoryRecord) -> tuple[object, ...]:
+    """What an index entry is made of."""
+    return record.text, record.entity_refs, record.created_at

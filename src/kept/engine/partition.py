@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kept.domain.entities import KnownNames
-from kept.domain.lexicon import HASH_BYTES, layout_fault, posting_type
+from kept.domain.lexicon import HASH_BYTES, SPAN_BYTES, layout_fault, posting_type
 from kept.domain.memory import HIDDEN_STATES
 from kept.domain.ranking import NEIGHBOUR_DECAY, NEIGHBOUR_SHARE, STANDING, standing
 from kept.engine.growth import grown
@@ -118,6 +118,8 @@ class ResidentPartition:
         self._terms_size = 0
         self._dead_terms = np.zeros(0, np.uint32)
         self._entities = Postings()
+        self._spans = np.zeros((0, 3), np.int32)
+        self._span_count = 0
         self._names: tuple[int, KnownNames] | None = None
 
     def column(self, name: str) -> NDArray[Any]:
@@ -143,7 +145,7 @@ class ResidentPartition:
     def size_bytes(self) -> int:
         """Memory held by the arrays."""
         columns = sum(column.nbytes for column in self._columns.values())
-        chunks = self._chunk_slot.nbytes + self._chunk_length.nbytes + self._terms.nbytes
+        chunks = self._chunk_slot.nbytes + self._chunk_length.nbytes + self._terms.nbytes + self._spans.nbytes
         return columns + chunks + self.postings.size_bytes + self._entities.size_bytes + self.vectors.size_bytes
 
     @property
@@ -158,6 +160,11 @@ class ResidentPartition:
             named = KnownNames(name for name in names if name.lower() not in GENERIC_SPEAKERS)
             self._names = len(self.speakers), named
         return self._names[1]
+
+    @property
+    def spans(self) -> NDArray[np.int32]:
+        """The days that texts speak of, `(spans, 3)`: slot, first and last proleptic day number."""
+        return self._spans[: self._span_count]
 
     def opening_terms(self, slots: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.uint32]]:
         """The distinct terms of each slot's first chunk: places among `slots`, rising, and a term for each.
@@ -238,7 +245,7 @@ class ResidentPartition:
         dimensions = self.vectors.dimensions
         for row in rows:
             entry = cast("IndexEntry", row.entry)
-            if fault := layout_fault(entry.embedding, entry.terms, entry.entities, dimensions):
+            if fault := layout_fault(entry.embedding, entry.terms, entry.entities, entry.dates, dimensions):
                 raise StoreCorruptError(
                     f"The index entry of the memory with key {row.key} is damaged: {fault}. Run `kept rebuild` "
                     "(Memory.rebuild) to make the index again from the log."
@@ -264,7 +271,7 @@ class ResidentPartition:
         self._reserve(first + count)
         span = slice(first, first + count)
         columns = dict(zip(PartitionRow._fields, zip(*rows, strict=True), strict=True))
-        embeddings, terms, entities, flags, _ = zip(*columns["entry"], strict=True)
+        embeddings, terms, entities, flags, dates = zip(*columns["entry"], strict=True)
         for name, values in self._values(columns).items():
             self._columns[name][span] = values
         self._columns["flags"][span] = flags
@@ -280,6 +287,7 @@ class ResidentPartition:
         sizes = np.fromiter(map(len, entities), np.int64, count) // HASH_BYTES
         self._columns["entities"][span] = sizes
         hashes = np.frombuffer(b"".join(entities), "<u4")
+        self._append_spans(dates, first)
         owners = np.repeat(np.arange(first, first + count, dtype=np.int32), sizes)
         self._entities.append(hashes, owners, np.ones(len(hashes), np.uint8))
         self.slots = first + count
@@ -335,6 +343,14 @@ class ResidentPartition:
         self._terms_size += len(postings)
         self.postings.append(postings["term"].copy(), numbers, tf.copy())
         return sizes
+
+    def _append_spans(self, blobs: Sequence[bytes], first_slot: int) -> None:
+        sizes = np.fromiter(map(len, blobs), np.int64, len(blobs)) // SPAN_BYTES
+        span = slice(self._span_count, self._span_count + int(sizes.sum()))
+        self._spans = grown(self._spans, span.stop)
+        self._spans[span, 0] = np.repeat(np.arange(first_slot, first_slot + len(blobs)), sizes)
+        self._spans[span, 1:] = np.frombuffer(b"".join(blobs), "<i4").reshape(-1, 2)
+        self._span_count = span.stop
 
     def _reserve(self, slots: int) -> None:
         for name, column in self._columns.items():

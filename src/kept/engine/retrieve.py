@@ -295,7 +295,11 @@ class Retrieve:
         stored = self._log.partition_rows(partition.id, 0, self._indexer.identity)
         entries = {row.key: row.entry for row in stored if row.seq <= seq and row.entry and row.key in records}
         changed = [record for key, record in records.items() if key not in entries]
-        made = self._indexer.entries([record.text for record in changed], [record.entity_refs for record in changed])
+        made = self._indexer.entries(
+            [record.text for record in changed],
+            [record.entity_refs for record in changed],
+            [record.created_at for record in changed],
+        )
         entries |= {record.key: entry for record, entry in zip(changed, made, strict=True)}
         rows = sorted((_row(record, entries[key]) for key, record in records.items()), key=lambda row: row.seq)
         resident = ResidentPartition(self._indexer.embedder.identity.dimensions)

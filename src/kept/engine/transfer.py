@@ -149,7 +149,11 @@ class Transfer:
             for memory_id, fields in wanted.items()
             if memory_id not in known
         ]
-        entries = self._indexer.entries([record.text for record in drafted], [record.entity_refs for record in drafted])
+        entries = self._indexer.entries(
+            [record.text for record in drafted],
+            [record.entity_refs for record in drafted],
+            [record.created_at for record in drafted],
+        )
         added = self._append(operation, drafted, entries) if drafted else 0
         operation_ids = (operation.id,) if added else ()
         return ImportReport(added=added, skipped=len(exported) - added, operation_ids=operation_ids)
