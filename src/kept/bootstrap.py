@@ -42,9 +42,9 @@ def build(settings: Settings) -> Service:
     return _service(settings, log, embedder, cache(lambda: _reading(settings, log)))
 
 
-def has_models(settings: Settings) -> bool:
-    """Whether a language model is configured for anything."""
-    return any(getattr(settings, name) for name in ("llm", *(f"llm_{task}" for task in MODEL_TASKS)))
+def has_reader(settings: Settings) -> bool:
+    """Whether a language model is to read what is added; one for summaries alone reads nothing."""
+    return bool(settings.llm or settings.llm_extraction)
 
 
 def _reading(settings: Settings, log: Log) -> Reading:
@@ -286,7 +286,7 @@ def _service(settings: Settings, log: Log, embedder: Embedder, desk: Callable[[]
         ids=_new_id,
         cache_bytes=settings.cache_bytes,
         prefer_user=settings.prefer_user,
-        reading=desk() if has_models(settings) else None,
+        reading=desk() if has_reader(settings) else None,
         graph=_graph(settings, log),
         desk=desk,
     )

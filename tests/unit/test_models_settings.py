@@ -10,6 +10,7 @@ import pytest
 from kept import bootstrap
 from kept.adapters.models.access import KEYLESS, claude_code_token
 from kept.bootstrap import build_embedder, build_models, model_access
+from kept.domain.scope import Scope
 from kept.domain.spending import MODEL_TASKS
 from kept.errors import ConfigurationError
 from kept.settings import PROVIDERS, SELF_HOSTED, TEAM_SETTINGS, Settings, setting_names
@@ -287,4 +288,17 @@ def test_a_temperature_that_no_provider_takes_is_refused(tmp_path, given):
 def test_the_names_of_tasks_and_their_settings_agree():
     """Each task has a setting, so that no task is left to the default by a slip."""
     assert {f"llm_{task}" for task in MODEL_TASKS} <= set(setting_names())
-    assert bootstrap.has_models(Settings(database="x", user_id="u", llm_summary="ollama:qwen3"))
+
+
+@pytest.mark.parametrize(
+    ("task", "reads"), [("llm", True), ("llm_extraction", True), ("llm_summary", False), ("llm_contradiction", False)]
+)
+def test_what_is_added_waits_for_a_model_only_where_one_reads(task, reads):
+    """Else each add left a job that nobody can do."""
+    settings = Settings(database="memory://", user_id="u", **{task: "ollama:qwen3"})
+    service = bootstrap.build(settings)
+    try:
+        added = service.add(Scope(user_id="u"), "I moved to Lisbon in May.")
+        assert bool(added.extractions) is reads
+    finally:
+        service.close()
