@@ -18,7 +18,7 @@ from kept.domain.scope import Scope
 from kept.domain.spending import SpendingLimit
 from kept.engine.models import Models
 from kept.engine.service import Service
-from kept.engine.understanding import MAX_ATTEMPTS, Reading
+from kept.engine.understanding import MAX_ATTEMPTS, REFUSED_PAUSE, Reading
 from kept.errors import ConfigurationError, ModelAnswerError, ModelUnavailableError
 from kept.testing.fakes import FixedClock
 from kept.testing.models import ScriptedModel
@@ -281,6 +281,19 @@ def test_where_a_limit_is_reached_reading_waits():
     assert job.run_after.date() > store.clock().date()
     assert len(store.model.prompts) == 1
     assert "My sister Mia visits Rome." in store.texts()
+
+
+@pytest.mark.parametrize("per", ["day", "job"])
+def test_what_no_limit_has_room_for_waits_for_a_higher_one(per):
+    """Looked at each hour, however often that is, and without a call; or when somebody asks for it."""
+    store = Store([answer(HOME)], limits=[SpendingLimit(name="low", per=per, tokens=0)])
+    store.say("I live in Berlin.")
+    for _ in range(MAX_ATTEMPTS + 1):
+        store.service.understanding.hasten()
+        [job] = store.service.understanding.run_due()
+    assert (job.status, job.attempts) == ("PENDING", 0)
+    assert job.run_after == store.clock() + REFUSED_PAUSE
+    assert store.model.prompts == []
 
 
 # --- nothing twice, and nothing that was taken away ---

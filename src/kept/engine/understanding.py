@@ -55,7 +55,7 @@ is for storing what they say."""
 MAX_ATTEMPTS: Final = 9
 """With pauses of 1 s, 4 s, 16 s, … up to an hour between them: a model that is down for an afternoon is waited for."""
 REFUSED_PAUSE: Final = timedelta(hours=1)
-"""After credentials or a model's name were refused: a person has to do something first."""
+"""After credentials or a model's name were refused, or where only a higher limit makes room: a person has to do something first."""
 NEAR: Final = 10
 """Stored memories that a part is shown: some 300 tokens, and nine of ten conflicts of the tests' cases are among them."""
 NEAR_QUERY: Final = 2_000
@@ -523,14 +523,13 @@ class Understanding:
         )
         if not isinstance(error, KeptError):
             logger.debug("understanding failed", exc_info=error)
-        if isinstance(error, SpendingLimitError) and error.retry_after_s is not None:
-            pause = timedelta(seconds=error.retry_after_s)
+        if isinstance(error, SpendingLimitError):
+            pause = REFUSED_PAUSE if error.retry_after_s is None else timedelta(seconds=error.retry_after_s)
             return replace(
                 job, status="PENDING", attempts=job.attempts - 1, error=said, updated_at=now, run_after=now + pause
             )
         lasting = isinstance(error, KeptError) and not isinstance(error, (StoreError, ModelError, ConfigurationError))
-        over = isinstance(error, SpendingLimitError) or job.attempts >= MAX_ATTEMPTS
-        if lasting or over:
+        if lasting or job.attempts >= MAX_ATTEMPTS:
             return replace(job, status="FAILED", error=said, updated_at=now, completed_at=now)
         return replace(job, status="PENDING", error=said, updated_at=now, run_after=now + self._pause(job, error))
 
