@@ -114,7 +114,7 @@ def test_programs_get_what_python_gives(run):
     for name, text in zip("ab", REPEATED, strict=True):
         run("add", text, "--run", name)
     made = json.loads(run("consolidate", "--json").stdout)
-    assert json.loads(run("proposals", "list", "--json").stdout) == {"results": made["results"], "count": 1}
+    assert json.loads(run("proposals", "list", "--json").stdout) == {"results": made["results"], "total": 1}
 
 
 def test_a_text_and_an_editor_exclude_each_other(run, proposed):

@@ -72,7 +72,7 @@ def list_(invocation: Invocation, /, status: str, limit: int) -> None:
     with invocation.service() as service:
         found, total = service.proposals.page(invocation.scope(), parse_status(status), limit=limit)
     if invocation.as_json:
-        render.emit({"results": _shapes(found), "count": total})
+        render.emit({"results": _shapes(found), "total": total})
         return
     _show(found)
     if not found:

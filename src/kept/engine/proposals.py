@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from kept.domain.ids import SHORT_ID
+from kept.domain.ids import SHORT_ID, WHOLE_ID
 from kept.domain.jobs import Job, JobKind
 from kept.domain.memory import CURRENT, DERIVED_FROM, HIDDEN_STATES, Draft, MemoryRecord
 from kept.domain.proposals import ProposalKind, ProposalStatus, Proposed, owner_of
@@ -35,8 +35,6 @@ MOST_MADE: Final = 50
 """Proposals of one run: what a person goes through at once."""
 LEASE: Final = timedelta(minutes=1)
 """How long a crash keeps a proposal that was being accepted from being accepted again."""
-WHOLE_ID: Final = 36
-"""Characters of a UUID."""
 _PAGE: Final = 1_000
 _DIGEST_BYTES: Final = 16
 _OUTCOMES: Final[Mapping[str, ProposalStatus]] = {"ACCEPT": "accepted", "DECLINE": "declined"}

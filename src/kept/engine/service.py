@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from kept.domain.filters import And, Condition, Filter, Not, Or, parse_filter, positive_entities
 from kept.domain.history import Operation, Revision
+from kept.domain.ids import WHOLE_ID
 from kept.domain.memory import Draft, MemoryRecord, Message
 from kept.domain.scope import Scope
 from kept.domain.temporal import parse_day, parse_when
@@ -69,9 +70,8 @@ CONTEXT_CANDIDATES: Final = 100
 """Hits from which a context block is chosen: some 4,000 tokens of statements, several times a usual budget."""
 MAX_RETENTION_DAYS: Final = 365_000
 """A thousand years: the calendar goes back for two."""
-WHOLE_ID: Final = 36
-"""Characters of a UUID; shorter ids are taken as beginnings (a context block cites eight characters)."""
 MIN_SHORT_ID: Final = 6
+"""Characters of the shortest beginning that is looked up: fewer are of too many memories."""
 UNSET: Final[Any] = object()
 """Not given, where None means "clear it"."""
 

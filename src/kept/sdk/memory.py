@@ -567,7 +567,7 @@ class Memory:
         app_id: str | None = None,
         limit: int = 100,
     ) -> dict[str, Any]:
-        """Proposals, newest first: `{"results": [{"id", "kind", "why", "closes", "keeps", "sources", "text", "diff", …}], "count"}`.
+        """Proposals, newest first: `{"results": [{"id", "kind", "why", "closes", "keeps", "sources", "text", "diff", …}], "total"}`.
 
         Args:
             status: `pending`, `accepted`, `declined`, `stale`, or `all`.
@@ -580,7 +580,7 @@ class Memory:
 
         scope = self._scope(user_id, agent_id, app_id, None)
         found, total = self._service.proposals.page(scope, parse_status(status), limit=limit)
-        return {"results": [shapes.proposal(one) for one in found], "count": total}
+        return {"results": [shapes.proposal(one) for one in found], "total": total}
 
     def accept_proposal(self, proposal_id: str, text: str | None = None) -> dict[str, Any]:
         """Make a proposed change, in one operation that `undo` takes back; with another text if one is given.
