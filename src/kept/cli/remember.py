@@ -135,11 +135,13 @@ def _show(
             render.say(f"       close to: {row}")
         for conflict in conflicts.get(stored.memory.id, ()):
             row = render.memory_rows([conflict.memory], columns=None)[0]
-            render.say(f"       perhaps no longer true beside it ({conflict.why}): {row}")
+            render.say(f"       likely contradicts ({conflict.why}): {row}")
     for part in understood:
         _show_understood(part)
     for memory_id in result.superseded:
         render.say(f"closed {render.short(memory_id)}")
+    if conflicts:
+        render.note("If one no longer holds: kept invalidate ID")
     if result.replayed:
         render.note("The same idempotency key was used before; this is what was stored then.")
     if not result.stored:
