@@ -12,33 +12,30 @@ import json
 import logging
 import threading
 import uuid
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from kept.domain.attachments import ATTACHED, attached, with_attachments, without_attachments
-from kept.domain.filters import And, Condition
+from kept.domain.attachments import ATTACHED, attached, without_attachments
 from kept.domain.jobs import Job, JobKind, pause_before_retry, succeeded
 from kept.domain.memory import HIDDEN_STATES, Attachment, Draft, Episode, MemoryRecord, Message
 from kept.domain.parts import Part, parts
 from kept.domain.scope import Scope
 from kept.domain.spending import SpendingListing, as_dollars
-from kept.engine.ingest import BOUND, AddRequest, AddResult, reaches
+from kept.engine.ingest import BOUND, AddRequest, AddResult
+from kept.engine.material import REPEATED, Material, Materials
 from kept.engine.resolution import Resolution
-from kept.engine.retrieve import SearchRequest
-from kept.errors import ConfigurationError, KeptError, ModelError, NotFoundError, SpendingLimitError, StoreError
-from kept.ports import Listing
+from kept.errors import ConfigurationError, KeptError, ModelError, SpendingLimitError, StoreError
 
 if TYPE_CHECKING:
     from kept.domain.categories import Category
     from kept.domain.facts import Read
     from kept.engine.categories import Categories
-    from kept.engine.extraction import Wishes
     from kept.engine.indexing import Indexer
     from kept.engine.ingest import Ingest
-    from kept.engine.models import Models
+    from kept.engine.models import Models, ProjectSettings
     from kept.engine.retrieve import Retrieve
     from kept.ports import Backlog, Clock, Jobs, Log
 
@@ -56,20 +53,9 @@ MAX_ATTEMPTS: Final = 9
 """With pauses of 1 s, 4 s, 16 s, … up to an hour between them: a model that is down for an afternoon is waited for."""
 REFUSED_PAUSE: Final = timedelta(hours=1)
 """After credentials or a model's name were refused, or where only a higher limit makes room: a person has to do something first."""
-NEAR: Final = 10
-"""Stored memories that a part is shown: some 300 tokens, and nine of ten conflicts of the tests' cases are among them."""
-NEAR_QUERY: Final = 2_000
-"""Characters of a part by which they are found."""
-EARLIER: Final = 4
-"""Earlier turns of a session that a part is shown, so that its pronouns can be resolved."""
 _JOBS: Final = uuid.UUID("5c3a7e0c-6a1e-4e2c-9d57-0f5b1d0a8f41")
 """The namespace of its jobs' ids: any constant will do."""
 _DIGEST_BYTES: Final = 16
-_REPEATED: Final = "repeated"
-"""Of a payload: memories that the episode's messages only repeated, by position."""
-
-ProjectSettings = Callable[[str], Mapping[str, Any]]
-"""A project's settings, as the registry has them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,17 +90,6 @@ class Understood(NamedTuple):
     facts: Sequence[MemoryRecord]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Material:
-    """What one part of an episode is read with."""
-
-    episode: Episode
-    part: Part
-    near: Sequence[MemoryRecord]
-    wishes: Wishes
-    reference: datetime
-
-
 class Understanding:
     """Reads what was said, part by part. Safe for threads and processes.
 
@@ -139,12 +114,11 @@ class Understanding:
     ) -> None:
         self._log = log
         self._ingest = ingest
-        self._retrieve = retrieve
         self._clock = clock
         self._jobs = reading.jobs
         self._models = reading.models
-        self._settings_of = reading.settings_of
         self._categories = reading.categories
+        self._materials = Materials(log, retrieve, reading.settings_of, reading.categories)
         self._resolution = Resolution(log, indexer, reading.models)
         self._held_for = reading.lease
         self._lease = f"understanding-{uuid.uuid4()}"
@@ -188,7 +162,7 @@ class Understanding:
             "part": number,
             "wishes": wishes,
             BOUND: {name: list(ids) for name, ids in request.bound.items()},
-            _REPEATED: repeated,
+            REPEATED: repeated,
             ATTACHED: waiting,
         }
         job = Job(
@@ -289,7 +263,7 @@ class Understanding:
 
     def _attempted(self, job: Job) -> Job:
         try:
-            material = self._material(job)
+            material = self._materials.of(job)
             if material is None:
                 return succeeded(job, self._clock(), [{"event": "NONE", "reason": "what was said was deleted"}])
             job, material = self._answered(job, material)
@@ -297,7 +271,7 @@ class Understanding:
         except Exception as error:  # noqa: BLE001 - it is kept with the job, whatever it was
             return self._failed(job, error)
 
-    def _done(self, job: Job, material: _Material) -> Job:
+    def _done(self, job: Job, material: Material) -> Job:
         found = self._taken(job, material)
         resolved = self._resolved(job, found, material)
         drafts, unsorted = self._sorted(job, resolved, material.wishes.categories)
@@ -310,109 +284,9 @@ class Understanding:
         done = replace(without_attachments(job), content=None)
         return succeeded(done, self._clock(), results, memory_ids=list(dict.fromkeys(stored)))
 
-    def _material(self, job: Job) -> _Material | None:
-        """What the job is to read; None when nothing of it is left."""
-        episode = self._log.episode(job.scope.project, str(job.payload.get("episode_id", "")))
-        if episode is None:
-            raise NotFoundError("What was to be read was erased before it was.")
-        whole = parts(episode.messages, earlier=self._earlier(episode))
-        number = int(job.payload["part"])
-        hidden = self._hidden(job, episode)
-        kept = [one for one in (whole[number].messages if number < len(whole) else ()) if one[0] not in hidden]
-        if not kept:
-            return None
-        messages = with_attachments(kept, job)
-        part = replace(
-            whole[number],
-            messages=[(place, one) for (place, _), one in zip(kept, messages, strict=True)],
-            context=_without([episode.messages[place] for place in hidden], whole[number].context),
-        )
-        return _Material(
-            episode=episode,
-            part=part,
-            near=self._near(job, episode, part),
-            wishes=self._wishes(job),
-            reference=kept[-1][1].at or self._told(episode),
-        )
-
-    def _hidden(self, job: Job, episode: Episode) -> set[int]:
-        """Positions whose every statement was deleted: what somebody took away is not brought back as a fact."""
-        states: dict[int, set[bool]] = {}
-        for record in self._log.made_of_episode(episode.scope, episode.id):
-            for position in record.source_positions:
-                states.setdefault(position, set()).add(record.state in HIDDEN_STATES)
-        for position, memory_ids in job.payload.get(_REPEATED, {}).items():
-            found = self._log.find_many(episode.scope.project, memory_ids).values()
-            states.setdefault(int(position), set()).update(record.state in HIDDEN_STATES for record in found)
-        return {position for position, hidden in states.items() if hidden == {True}}
-
-    def _told(self, episode: Episode) -> datetime:
-        """When the episode was said, as its statements have it: an import tells of the past."""
-        made = self._log.made_of_episode(episode.scope, episode.id)
-        return max((record.created_at for record in made), default=episode.recorded_at)
-
-    def _earlier(self, episode: Episode) -> list[Message]:
-        """The last turns of the episode's session before it; others may have a session of the same name."""
-        if episode.scope.run_id is None:
-            return []
-        listing = Listing(scope=episode.scope)
-        made = self._log.page(listing, limit=EARLIER + len(episode.messages))
-        return [
-            Message(role=record.role or "user", content=record.text, name=_name(record), at=record.created_at)
-            for record in reversed(made)
-            if record.episode_id != episode.id
-            and record.recorded_at <= episode.recorded_at
-            and reaches(episode.scope, record.scope)
-        ][-EARLIER:]
-
-    def _near(self, job: Job, episode: Episode, part: Part) -> list[MemoryRecord]:
-        """Stored memories about the same things, of the same owner, without what was made of these very words.
-
-        All of them are among those that whoever added may see: what a model is shown it may tell, and close.
-        """
-        seen = tuple(Condition(name, "in", tuple(ids)) for name, ids in job.payload.get(BOUND, {}).items())
-        query = "\n".join(message.content for _, message in part.messages)[:NEAR_QUERY].strip()
-        scope = Scope(project=episode.scope.project, user_id=episode.scope.user_id)
-        if scope.user_id is None:
-            scope = replace(scope, agent_id=episode.scope.agent_id, app_id=episode.scope.app_id)
-        hits = self._retrieve.search(
-            SearchRequest(
-                scope=scope,
-                query=query,
-                condition=And(seen) if seen else None,
-                top_k=4 * NEAR,
-                latest_only=True,
-                explain=False,
-            )
-        )
-        found = (hit.memory for hit in hits if hit.memory.episode_id != episode.id)
-        own = [record for record in found if reaches(episode.scope, record.scope)]
-        return _without_echoes(own)[:NEAR]
-
-    def _wishes(self, job: Job) -> Wishes:
-        from kept.engine.extraction import Wishes
-
-        called: Mapping[str, Any] = job.payload.get("wishes", {})
-        project = self._settings_of(job.scope.project)
-
-        def wish(name: str) -> str | None:
-            value = called.get(name, project.get(name))
-            return str(value).strip() or None if value is not None else None
-
-        return Wishes(
-            instructions=wish("custom_instructions"),
-            agent_instructions=wish("agent_custom_instructions"),
-            includes=wish("includes"),
-            excludes=wish("excludes"),
-            categories=self._categories_of(job.scope.project, called.get("custom_categories")),
-        )
-
-    def _categories_of(self, project: str, own: object) -> Sequence[Category]:
-        return () if self._categories is None else self._categories.known(project, own)
-
     # --- reading ---
 
-    def _answered(self, job: Job, material: _Material) -> tuple[Job, _Material]:
+    def _answered(self, job: Job, material: Material) -> tuple[Job, Material]:
         """The job with the model's answer, and what it was given. One that was paid for is kept until its facts are stored."""
         from kept.engine import extraction
 
@@ -434,13 +308,13 @@ class Understanding:
         content = json.dumps({"positions": positions, "near": near, "value": answer.value})
         return replace(job, content=content, memory_ids=self._heard(job, material)), material
 
-    def _heard(self, job: Job, material: _Material) -> list[str]:
+    def _heard(self, job: Job, material: Material) -> list[str]:
         """Ids of all whose words may stand in an answer that waits, so that an erase of any takes it."""
         made = self._log.made_of_episode(material.episode.scope, material.episode.id)
-        repeated = chain.from_iterable(job.payload.get(_REPEATED, {}).values())
+        repeated = chain.from_iterable(job.payload.get(REPEATED, {}).values())
         return list(dict.fromkeys([*(record.id for record in (*made, *material.near)), *repeated]))
 
-    def _taken(self, job: Job, material: _Material) -> Read:
+    def _taken(self, job: Job, material: Material) -> Read:
         """What the model proposes, checked against the words."""
         from kept.engine import extraction
 
@@ -461,7 +335,7 @@ class Understanding:
 
     # --- resolving ---
 
-    def _resolved(self, job: Job, found: Read, material: _Material) -> list[Draft]:
+    def _resolved(self, job: Job, found: Read, material: Material) -> list[Draft]:
         """The facts with what becomes of them."""
         drafts = [
             replace(
@@ -545,12 +419,6 @@ def _as_given(stored: Sequence[Message], given: Sequence[Message]) -> list[Messa
     return [replace(message, attachments=came_with.get((message.role, message.content), ())) for message in stored]
 
 
-def _without(deleted: Sequence[Message], context: Sequence[Message]) -> list[Message]:
-    """Earlier turns, without those that were deleted; a long turn is cut to its end."""
-    gone = [message.content.strip() for message in deleted]
-    return [turn for turn in context if not any(text.endswith(turn.content.lstrip("… ")) for text in gone)]
-
-
 def _subject(scope: Scope) -> str:
     """Parts of one owner are read one after another, so that what came later finds what came before."""
     owner = json.dumps([scope.project, scope.user_id, *(() if scope.user_id else (scope.agent_id, scope.app_id))])
@@ -565,18 +433,6 @@ def _digest(scope: Scope, part: Part, wishes: Mapping[str, Any], waiting: Mappin
 
 def _hashed(text: str) -> str:
     return hashlib.blake2b(text.encode(), digest_size=_DIGEST_BYTES).hexdigest()
-
-
-def _without_echoes(records: Sequence[MemoryRecord]) -> list[MemoryRecord]:
-    """The memories, without statements of which a fact among them was made."""
-    told = {
-        (record.episode_id, place) for record in records if record.kind == "fact" for place in record.source_positions
-    }
-    return [record for record in records if record.kind == "fact" or (record.episode_id, record.position) not in told]
-
-
-def _name(record: MemoryRecord) -> str | None:
-    return record.speaker if record.speaker != record.role else None
 
 
 def _results(answer: AddResult | KeptError) -> list[dict[str, Any]]:

@@ -1,0 +1,192 @@
+"""What a language model is given to read one part of an episode: the words that are left, and what is known beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from kept.domain.attachments import with_attachments
+from kept.domain.filters import And, Condition
+from kept.domain.jobs import Job
+from kept.domain.memory import HIDDEN_STATES, Episode, MemoryRecord, Message, are_echoes
+from kept.domain.parts import Part, parts
+from kept.domain.scope import Scope
+from kept.engine.ingest import BOUND, reaches
+from kept.engine.retrieve import SearchRequest
+from kept.errors import NotFoundError
+from kept.ports import Listing
+
+if TYPE_CHECKING:
+    from kept.domain.categories import Category
+    from kept.engine.categories import Categories
+    from kept.engine.extraction import Wishes
+    from kept.engine.models import ProjectSettings
+    from kept.engine.retrieve import Retrieve
+    from kept.ports import LogReader
+
+NEAR: Final = 10
+"""Stored memories that a part is shown: some 300 tokens, and nine of ten conflicts of the tests' cases are among them."""
+NEAR_QUERY: Final = 2_000
+"""Characters of a part by which they are found."""
+EARLIER: Final = 4
+"""Earlier turns of a session that a part is shown, so that its pronouns can be resolved."""
+REPEATED: Final = "repeated"
+"""Of a payload: memories that the episode's messages only repeated, by position."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Material:
+    """What one part of an episode is read with.
+
+    Attributes:
+        near: Stored memories about the same things, nearest first.
+        wishes: What the project, or the call in its place, asks for.
+        reference: When turns without a time of their own were said.
+    """
+
+    episode: Episode
+    part: Part
+    near: Sequence[MemoryRecord]
+    wishes: Wishes
+    reference: datetime
+
+
+class Materials:
+    """Gathers what a part is read with.
+
+    Args:
+        log: What was said, and what was made of it.
+        retrieve: Finds what is near.
+        settings_of: A project's wishes.
+        categories: What a project's facts are sorted under; None leaves them unsorted.
+    """
+
+    def __init__(
+        self, log: LogReader, retrieve: Retrieve, settings_of: ProjectSettings, categories: Categories | None
+    ) -> None:
+        self._log = log
+        self._retrieve = retrieve
+        self._settings_of = settings_of
+        self._categories = categories
+
+    def of(self, job: Job) -> Material | None:
+        """What a job is to read; None when nothing of it is left.
+
+        Raises:
+            NotFoundError: It was erased.
+        """
+        episode = self._log.episode(job.scope.project, str(job.payload.get("episode_id", "")))
+        if episode is None:
+            raise NotFoundError("What was to be read was erased before it was.")
+        whole = parts(episode.messages, earlier=self._earlier(episode))
+        number = int(job.payload["part"])
+        hidden = self._hidden(job, episode)
+        kept = [one for one in (whole[number].messages if number < len(whole) else ()) if one[0] not in hidden]
+        if not kept:
+            return None
+        messages = with_attachments(kept, job)
+        part = replace(
+            whole[number],
+            messages=[(place, one) for (place, _), one in zip(kept, messages, strict=True)],
+            context=_without([episode.messages[place] for place in hidden], whole[number].context),
+        )
+        return Material(
+            episode=episode,
+            part=part,
+            near=self._near(job, episode, part),
+            wishes=self._wishes(job),
+            reference=kept[-1][1].at or self._told(episode),
+        )
+
+    def _hidden(self, job: Job, episode: Episode) -> set[int]:
+        """Positions whose every statement was deleted: what somebody took away is not brought back as a fact."""
+        states: dict[int, set[bool]] = {}
+        for record in self._log.made_of_episode(episode.scope, episode.id):
+            for position in record.source_positions:
+                states.setdefault(position, set()).add(record.state in HIDDEN_STATES)
+        for position, memory_ids in job.payload.get(REPEATED, {}).items():
+            found = self._log.find_many(episode.scope.project, memory_ids).values()
+            states.setdefault(int(position), set()).update(record.state in HIDDEN_STATES for record in found)
+        return {position for position, hidden in states.items() if hidden == {True}}
+
+    def _told(self, episode: Episode) -> datetime:
+        """When the episode was said, as its statements have it: an import tells of the past."""
+        made = self._log.made_of_episode(episode.scope, episode.id)
+        return max((record.created_at for record in made), default=episode.recorded_at)
+
+    def _earlier(self, episode: Episode) -> list[Message]:
+        """The last turns of the episode's session before it; others may have a session of the same name."""
+        if episode.scope.run_id is None:
+            return []
+        listing = Listing(scope=episode.scope)
+        made = self._log.page(listing, limit=EARLIER + len(episode.messages))
+        return [
+            Message(role=record.role or "user", content=record.text, name=_name(record), at=record.created_at)
+            for record in reversed(made)
+            if record.episode_id != episode.id
+            and record.recorded_at <= episode.recorded_at
+            and reaches(episode.scope, record.scope)
+        ][-EARLIER:]
+
+    def _near(self, job: Job, episode: Episode, part: Part) -> list[MemoryRecord]:
+        """Stored memories about the same things, of the same owner, without what was made of these very words.
+
+        All of them are among those that whoever added may see: what a model is shown it may tell, and close.
+        """
+        seen = tuple(Condition(name, "in", tuple(ids)) for name, ids in job.payload.get(BOUND, {}).items())
+        query = "\n".join(message.content for _, message in part.messages)[:NEAR_QUERY].strip()
+        scope = Scope(project=episode.scope.project, user_id=episode.scope.user_id)
+        if scope.user_id is None:
+            scope = replace(scope, agent_id=episode.scope.agent_id, app_id=episode.scope.app_id)
+        hits = self._retrieve.search(
+            SearchRequest(
+                scope=scope,
+                query=query,
+                condition=And(seen) if seen else None,
+                top_k=4 * NEAR,
+                latest_only=True,
+                explain=False,
+            )
+        )
+        found = (hit.memory for hit in hits if hit.memory.episode_id != episode.id)
+        own = [record for record in found if reaches(episode.scope, record.scope)]
+        return _without_echoes(own)[:NEAR]
+
+    def _wishes(self, job: Job) -> Wishes:
+        from kept.engine.extraction import Wishes
+
+        called: Mapping[str, Any] = job.payload.get("wishes", {})
+        project = self._settings_of(job.scope.project)
+
+        def wish(name: str) -> str | None:
+            value = called.get(name, project.get(name))
+            return str(value).strip() or None if value is not None else None
+
+        return Wishes(
+            instructions=wish("custom_instructions"),
+            agent_instructions=wish("agent_custom_instructions"),
+            includes=wish("includes"),
+            excludes=wish("excludes"),
+            categories=self._categories_of(job.scope.project, called.get("custom_categories")),
+        )
+
+    def _categories_of(self, project: str, own: object) -> Sequence[Category]:
+        return () if self._categories is None else self._categories.known(project, own)
+
+
+def _without(deleted: Sequence[Message], context: Sequence[Message]) -> list[Message]:
+    """Earlier turns, without those that were deleted; a long turn is cut to its end."""
+    gone = [message.content.strip() for message in deleted]
+    return [turn for turn in context if not any(text.endswith(turn.content.lstrip("… ")) for text in gone)]
+
+
+def _without_echoes(records: Sequence[MemoryRecord]) -> list[MemoryRecord]:
+    """The memories, without statements of which a fact among them was made."""
+    facts = [record for record in records if record.kind == "fact"]
+    return [one for one in records if one.kind == "fact" or not any(are_echoes(one, fact) for fact in facts)]
+
+
+def _name(record: MemoryRecord) -> str | None:
+    return record.speaker if record.speaker != record.role else None
