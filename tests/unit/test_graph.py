@@ -48,7 +48,9 @@ def test_the_ends_of_relations_are_mentioned_too_each_once():
 
 def test_a_key_of_whatever_origin_is_joined_in_its_normal_form():
     foreign = EntityRef(name="Ana  Silva", kind="person", key="ANA  Silva")
-    memory = record(entity_refs=(foreign,), relations=(Relation(source="Ana  Silva", relationship="likes", target="tea"),))
+    memory = record(
+        entity_refs=(foreign,), relations=(Relation(source="Ana  Silva", relationship="likes", target="tea"),)
+    )
     assert [ref.key for ref in mentions(memory)] == ["ana silva", "tea"]
     assert stated(memory)[0].source == "ana silva"
 
