@@ -39,6 +39,7 @@ class AuditTrail:
         self._waiting: list[AuditEntry] = []
         self._marks: list[Callable[[], object]] = []
         self._mutex = threading.Lock()
+        self._writing = threading.Lock()
         self._wake = threading.Event()
         self._thread: threading.Thread | None = None
         self._closed = False
@@ -64,15 +65,21 @@ class AuditTrail:
             self._begin()
 
     def flush(self) -> None:
-        """Write what waits; entries that cannot be written now are kept for the next time."""
-        with self._mutex:
-            entries, self._waiting = self._waiting, []
-            marks, self._marks = self._marks, []
-        for write in marks:
-            with suppress(StoreError):
-                write()
-        if not entries:
-            return
+        """Write what waits; entries that cannot be written now are kept for the next time.
+
+        Whoever comes while another writes waits for it, and finds written what was noted before.
+        """
+        with self._writing:
+            with self._mutex:
+                entries, self._waiting = self._waiting, []
+                marks, self._marks = self._marks, []
+            for write in marks:
+                with suppress(StoreError):
+                    write()
+            if entries:
+                self._write(entries)
+
+    def _write(self, entries: list[AuditEntry]) -> None:
         try:
             self.audit.append(entries)
         except StoreError:
