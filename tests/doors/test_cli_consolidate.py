@@ -110,7 +110,7 @@ def test_what_nobody_decided_yet_is_not_forgotten(run, look):
 
 
 def test_programs_get_what_python_gives(run):
-    assert json.loads(run("consolidate", "--json").stdout) == {"results": [], "trouble": None}
+    assert json.loads(run("consolidate", "--json").stdout) == {"results": [], "note": None}
     for name, text in zip("ab", REPEATED, strict=True):
         run("add", text, "--run", name)
     made = json.loads(run("consolidate", "--json").stdout)

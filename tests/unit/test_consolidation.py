@@ -356,12 +356,12 @@ def test_a_model_that_is_down_or_may_not_be_asked_is_said_and_the_rest_is_propos
     desk = asking(kind("It is down."), HABIT)
     desk.say(*RUNS, *REPEATED)
     made = desk.proposals.make(ALICE, by=ANA)
-    assert ([one.kind for one in made.proposals], made.trouble) == (["merge"], "It is down.")
+    assert ([one.kind for one in made.proposals], made.note) == (["merge"], "It is down.")
     made = desk.proposals.make(ALICE, by=ANA)
-    assert ([one.kind for one in made.proposals], made.trouble) == (["generalise"], None)
+    assert ([one.kind for one in made.proposals], made.note) == (["generalise"], None)
     broke = asking(HABIT, limits=[SpendingLimit(name="most", per="day", tokens=1)])
     broke.say(*RUNS)
-    assert "most" in broke.proposals.make(ALICE, by=ANA).trouble
+    assert "most" in broke.proposals.make(ALICE, by=ANA).note
 
 
 def test_an_answer_that_is_of_no_use_is_asked_for_again(asking):

@@ -43,10 +43,10 @@ def consolidate(invocation: Invocation, /, limit: int | None, dry_run: bool) -> 
         made = service.proposals.make(invocation.scope(), by=invocation.by, limit=limit or MOST_MADE, dry_run=dry_run)
         _, waiting = service.proposals.page(invocation.scope(), limit=0)
     if invocation.as_json:
-        render.emit({"results": _shapes(made.proposals), "trouble": made.trouble})
+        render.emit({"results": _shapes(made.proposals), "note": made.note})
         return
-    if made.trouble:
-        render.note(f"A language model was not asked about everything: {one_line(made.trouble)}")
+    if made.note:
+        render.note(f"A language model was not asked about everything: {one_line(made.note)}")
     _show(made.proposals)
     if not made.proposals:
         render.note("There is nothing new to propose.")

@@ -45,6 +45,7 @@ MAX_TEXT: Final = 300
 MAX_SHOWN: Final = 300
 """Characters of a memory that the model is shown."""
 MAX_OUTPUT_TOKENS: Final = 300
+"""Some hundred for the longest text and its numbers; the rest is a model's spacing, and what it says around an answer."""
 _BLOCK: Final = 2_000
 """Rows whose similarities are computed together: 80 MB beside 10,000 others."""
 _NUMBERS: Final = {"type": "array", "items": {"type": "integer"}}
@@ -63,12 +64,12 @@ class Found:
     Attributes:
         proposed: Of each owner what says the same, then what cannot both hold, what is of no use, what several show.
         fruitless: What a language model was asked about and saw nothing in: generalisations without a text.
-        trouble: Why a language model was not asked about everything; None when it was, or there is none.
+        note: Why a language model was not asked about everything; None when it was, or there is none.
     """
 
     proposed: tuple[Proposed, ...]
     fruitless: tuple[Proposed, ...] = ()
-    trouble: str | None = None
+    note: str | None = None
 
 
 class Consolidation:
@@ -106,7 +107,7 @@ class Consolidation:
             ask: Whether a language model is asked, if there is one.
         """
         known, fresh = list(earlier), list[Proposed]()
-        trouble: str | None = None
+        note: str | None = None
 
         def take(proposed: Iterable[Proposed]) -> None:
             for one in proposed:
@@ -121,15 +122,15 @@ class Consolidation:
             take(merges(records, near))
             take(conflicts(records, near))
             take(forgettable(records, self._clock()))
-            if trouble is None:
+            if note is None:
                 try:
                     take(self._generalised(clusters(records, near), known, asked))
                 except (ConfigurationError, ModelError) as error:
-                    trouble = str(error)
+                    note = str(error)
         return Found(
             proposed=tuple(one for one in fresh if not one.is_fruitless),
             fruitless=tuple(one for one in fresh if one.is_fruitless),
-            trouble=trouble,
+            note=note,
         )
 
     # --- what is near ---

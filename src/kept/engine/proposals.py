@@ -86,11 +86,11 @@ class Made:
     """What a run of consolidation proposes.
 
     Attributes:
-        trouble: Why a language model was not asked about everything; None when it was, or there is none.
+        note: Why a language model was not asked about everything; None when it was, or there is none.
     """
 
     proposals: tuple[Proposal, ...]
-    trouble: str | None = None
+    note: str | None = None
 
 
 class Proposals:
@@ -153,7 +153,7 @@ class Proposals:
             jobs = [self._jobs.put(job) for job in jobs]
             fruitless = [self._job(one, records, by) for one in found.fruitless]
             self._jobs.put_many([_ended(job, self._clock(), _NOTHING) for job in fruitless])
-        return Made(proposals=tuple(_to_proposal(job, records) for job in jobs), trouble=found.trouble)
+        return Made(proposals=tuple(_to_proposal(job, records) for job in jobs), note=found.note)
 
     def page(
         self,

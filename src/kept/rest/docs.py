@@ -421,7 +421,7 @@ _ANSWERS: Final[Mapping[str, Schema]] = {
     "proposals_decline": _ref("Proposal"),
     "proposals_get": _ref("Proposal"),
     "proposals_list": _page("Proposal"),
-    "proposals_make": _object(results=_list("Proposal"), trouble=_or_null(_TEXT)),
+    "proposals_make": _object(results=_list("Proposal"), note=_or_null(_TEXT)),
     "retention_enforce": _object(message=_TEXT, expired=_NUMBER),
     "retention_put": _ref("Rule"),
     "retention_remove": _SAID,

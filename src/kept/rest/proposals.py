@@ -39,7 +39,7 @@ def make(access: Access, body: ConsolidateBody) -> Json:
     """Merges, conflicts, generalisations and what is of no use any more, as far as it was not proposed before."""
     ids = {name: value for name in ("user_id", "agent_id", "app_id", "run_id") if (value := getattr(body, name))}
     made = Proposing(access).make(ids, body.filters, limit=body.limit, dry_run=body.dry_run)
-    return Json({"results": [shapes.proposal(one) for one in made.proposals], "trouble": made.trouble})
+    return Json({"results": [shapes.proposal(one) for one in made.proposals], "note": made.note})
 
 
 @router.get("/v1/proposals/", summary="List proposals")

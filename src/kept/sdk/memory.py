@@ -549,14 +549,14 @@ class Memory:
             dry_run: Show what would be proposed; keep nothing, ask no language model.
 
         Returns:
-            `{"results": [proposal, …], "trouble": why a language model was not asked about everything, or None}`; what was
+            `{"results": [proposal, …], "note": why a language model was not asked about everything, or None}`; what was
             proposed before is left out, whatever became of it.
         """
         scope = self._scope(user_id, agent_id, app_id, run_id)
         if scope.is_bare:
             scope = Scope.everything(self._settings.project)
         made = self._service.proposals.make(scope, by=self._by, limit=limit, dry_run=dry_run)
-        return {"results": [shapes.proposal(one) for one in made.proposals], "trouble": made.trouble}
+        return {"results": [shapes.proposal(one) for one in made.proposals], "note": made.note}
 
     def proposals(
         self,

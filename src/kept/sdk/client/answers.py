@@ -426,7 +426,7 @@ class ProposalsMade(TypedDict):
     """What a run of consolidation proposes, and why a language model was not asked about everything."""
 
     results: list[Proposal]
-    trouble: str | None
+    note: str | None
 
 
 class Spent(TypedDict):
