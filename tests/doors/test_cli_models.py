@@ -151,6 +151,15 @@ def test_what_waits_after_a_refused_key_is_read_when_somebody_asks_for_it(run):
         server = {"KEPT_LLM": "openai-chat:my-model", "KEPT_LLM_BASE_URL": f"{provider.url}/v1"}
         assert "Not read by the language model yet" in run("I live in Rome.", command="add", **server).stderr
         assert run(command="understand", **server).stdout.startswith("1 part read: 1 new fact.\n")
+        assert run(command="understand", **server).output == "There is nothing to read.\n"
+
+
+@pytest.mark.usefixtures("scripted_models")
+def test_where_nobody_listens_is_said_in_words(run):
+    with ScriptedProvider([]) as provider:
+        nowhere = f"{provider.url}/v1"
+    result = run("--try", KEPT_LLM="openai-chat:my-model", KEPT_LLM_BASE_URL=nowhere)
+    assert "is not available (no connection)." in result.stdout
 
 
 def test_an_import_for_a_model_that_is_not_there_stores_nothing(run, tmp_path):

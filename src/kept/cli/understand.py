@@ -92,7 +92,7 @@ def _show(ended: Sequence[Job], left: Backlog, spent: dict[str, Any]) -> None:
     for error, times in Counter(job.error for job in ended if job.error).items():
         render.note(f"{render.counted(times, 'part')} not read: {one_line(error)}")
     if not ended:
-        render.say("Nothing is due to be read.")
+        render.say("There is nothing to read.")
     else:
         closed = f", {render.counted(counts['superseded'], 'memory')} closed" if counts["superseded"] else ""
         render.say(

@@ -41,6 +41,8 @@ _UNREADABLE: Final = (AssertionError, AttributeError, LookupError, TypeError, Va
 """What the providers' libraries raise when they are given, or sent, something else than they expect."""
 _BEFORE_SENDING: Final = ("pool", "connect")
 """The stages of a request before anything is sent, in pydantic-ai's words."""
+_KINDS: Final = {"ModelConnectionError": "no connection", "ModelRequestTimeout": "no answer in time"}
+"""Failures that have no status, by pydantic-ai's names."""
 _CODE: Final = re.compile(r"(?=.{1,40}$)(?:[a-z]+(?:[_.][a-z]+)*|[A-Z]+(?:_[A-Z]+)*|(?:[A-Z][a-z]+)+|\d+)")
 """What an error is called: a name such as `rate_limit_error`, `RESOURCE_EXHAUSTED` or `DeploymentNotFound`, or a number; no
 sentence, and no key."""
@@ -211,8 +213,9 @@ def _refused(error: ModelAPIError, model: str, access: Access, spent: dict[str, 
 
 
 def _said(error: ModelAPIError) -> str:
-    """Status and code of a failure, where that is the name of one and quotes nothing; else its kind."""
+    """Status and code of a failure, where that is the name of one and quotes nothing; else its kind, in words if there are any."""
     status = getattr(error, "status_code", None)
     codes = map(str, filter(None, (error.provider_error_code, error.provider_error_type)))
     parts = (status, next(filter(_CODE.fullmatch, codes), None))
-    return " ".join(str(part) for part in parts if part) or type(error).__name__
+    kind = type(error).__name__
+    return " ".join(str(part) for part in parts if part) or _KINDS.get(kind, kind)
