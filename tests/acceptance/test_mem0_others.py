@@ -68,7 +68,8 @@ def test_the_first_dialect_lists_and_searches_bare(ask, tea):
     (hit,) = ask("POST", "/v1/memories/search/", {"query": "tea", "user_id": "mira"}).json()
     assert (hit["id"], 0 <= hit["score"] <= 1) == (tea, True)
     wrapped = ask("POST", "/v1/memories/search/", {"query": "tea", "user_id": "mira", "output_format": "v1.1"}).json()
-    assert (wrapped["results"][0]["id"], wrapped["relations"]) == (tea, [])
+    assert wrapped["results"][0]["id"] == tea
+    assert wrapped["relations"] == [{"source": "mira", "relationship": "likes", "target": "tea"}]
 
 
 def test_the_first_dialect_says_whose_in_a_list(ask):

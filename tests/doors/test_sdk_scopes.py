@@ -113,6 +113,23 @@ CALLS = {
         [refused(lambda: memory.undo(user_id="alice")) for _ in range(4)],
     ],
     "users": lambda memory, ids: [row for row in memory.users()["results"] if row["type"] == "agent"],
+    "search_graph": lambda memory, ids: [
+        every(lambda **scope: memory.search_graph(word, **scope)) for word in ("", WORD, "password word")
+    ],
+    "get_entity": lambda memory, ids: every(lambda **scope: memory.get_entity("bob", **scope)),
+    "neighbours": lambda memory, ids: every(lambda **scope: memory.neighbours("bob", depth=3, **scope)),
+    "paths": lambda memory, ids: every(lambda **scope: memory.paths("bob", "word", **scope)),
+    "merge_entities": lambda memory, ids: [
+        refused(lambda s=scope: memory.merge_entities("alice", ["bob"], **s)) for scope in SCOPES
+    ],
+    "split_entity": lambda memory, ids: [refused(lambda s=scope: memory.split_entity("bob", **s)) for scope in SCOPES],
+    "likely_same_entities": lambda memory, ids: [
+        refused(lambda s=scope: memory.likely_same_entities(**s)) for scope in SCOPES
+    ],
+    "consolidate": lambda memory, ids: [refused(lambda s=scope: memory.consolidate(**s)) for scope in SCOPES],
+    "proposals": lambda memory, ids: memory.proposals(status="all", user_id="alice"),
+    "accept_proposal": by_id(lambda memory, memory_id: memory.accept_proposal(memory_id)),
+    "decline_proposal": by_id(lambda memory, memory_id: memory.decline_proposal(memory_id)),
     "stats": lambda memory, ids: memory.stats(),
     "verify": lambda memory, ids: memory.verify(),
     "rebuild": lambda memory, ids: memory.rebuild(),

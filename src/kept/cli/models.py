@@ -15,13 +15,12 @@ from kept.cli.options import command
 from kept.cli.safe_text import one_line
 from kept.domain.spending import MICROS_PER_DOLLAR, ModelTask, Usage, as_dollars
 from kept.errors import ConfigurationError, KeptError
-from kept.ports import Prompt
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from kept.engine.models import Models
-    from kept.ports import LanguageModel
+    from kept.ports import LanguageModel, Prompt
     from kept.settings import Settings
 
 _MILLION: Final = 1_000_000
@@ -29,17 +28,6 @@ _MILLION: Final = 1_000_000
 TERMS: Final = (
     "Claude Code's sign-in is used for Anthropic's models: whether your plan allows that outside Claude Code is for "
     "Anthropic's terms to say."
-)
-_QUESTION: Final = Prompt(
-    instructions="Answer with the object that is asked for.",
-    content="Are you ready?",
-    schema={
-        "type": "object",
-        "properties": {"ready": {"type": "boolean"}},
-        "required": ["ready"],
-        "additionalProperties": False,
-    },
-    max_output_tokens=500,  # a few words, and room for models that always think first
 )
 
 
@@ -132,7 +120,7 @@ def _tried(invocation: Invocation, known: list[Shown]) -> dict[str, dict[str, An
 def _outcome(asked: Models, task: ModelTask, project: str) -> dict[str, Any]:
     started = time.perf_counter()
     try:
-        usage = asked.ask(task, _QUESTION, project=project).usage
+        usage = asked.ask(task, _question(), project=project).usage
     except KeptError as error:
         return {"error": str(error), "code": error.code}
     model = asked.for_task(task)
@@ -186,3 +174,20 @@ def _said(tried: Mapping[str, Any]) -> str:
     cost = "" if tried["micros"] is None else f", {as_dollars(tried['micros'])}"
     tokens = f"{tried['input_tokens']:,} tokens read, {tried['output_tokens']:,} written"
     return f"answered in {tried['took_s']:.1f} s: {tokens}{cost}"
+
+
+def _question() -> Prompt:
+    """The smallest that shows whether a model can answer in the form that is asked for."""
+    from kept.ports import Prompt
+
+    return Prompt(
+        instructions="Answer with the object that is asked for.",
+        content="Are you ready?",
+        schema={
+            "type": "object",
+            "properties": {"ready": {"type": "boolean"}},
+            "required": ["ready"],
+            "additionalProperties": False,
+        },
+        max_output_tokens=500,  # a few words, and room for models that always think first
+    )
