@@ -114,7 +114,7 @@ CALLS = {
     ],
     "users": lambda memory, ids: [row for row in memory.users()["results"] if row["type"] == "agent"],
     "search_graph": lambda memory, ids: [
-        every(lambda **scope: memory.search_graph(word, **scope)) for word in ("", WORD, "password word")
+        every(lambda word=word, **scope: memory.search_graph(word, **scope)) for word in ("", WORD, "password word")
     ],
     "get_entity": lambda memory, ids: every(lambda **scope: memory.get_entity("bob", **scope)),
     "neighbours": lambda memory, ids: every(lambda **scope: memory.neighbours("bob", depth=3, **scope)),
