@@ -8,6 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from kept.cli.app import cli
+from kept.engine.service import Service
 from kept.testing.providers import Answer, Failure, ScriptedProvider
 
 READY = Answer({"ready": True}, input_tokens=60, output_tokens=10)
@@ -170,3 +171,15 @@ def test_an_import_for_a_model_that_is_not_there_stores_nothing(run, tmp_path):
     assert result.exit_code == 1
     assert "No language model is configured" in result.stderr
     assert run(command="list").stdout == ""
+
+
+def test_what_was_stored_is_shown_before_the_model_is_waited_for(run, monkeypatch):
+    """So that somebody who waits no longer knows its id."""
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Service, "understand", interrupt)
+    result = run("I live in Rome.", command="add")
+    assert result.exit_code == 130
+    assert result.stdout.startswith("added  ")

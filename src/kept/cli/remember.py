@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -88,13 +89,16 @@ def add(invocation: Invocation, /, **given: Any) -> None:
         )
         related = service.related(result, limit=RELATED)
         conflicts = service.conflicts(result)
-        understood = service.understand(scope, result)
+        if not invocation.as_json:
+            _show_stored(result, related, conflicts)  # before the model, which may take a minute, is asked
+        with render.progress("reading") if result.extractions else nullcontext():
+            understood = service.understand(scope, result)
     if invocation.as_json:
         from kept.sdk import shapes
 
         render.emit(shapes.added(result, related, understood, conflicts))
         return
-    _show(result, related, understood, conflicts)
+    _show_done(result, understood, hints=bool(conflicts))
 
 
 def _content(service: Service, invocation: Invocation, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -120,12 +124,10 @@ def _read(path: Path) -> Any:
         raise click.BadParameter(f"{path} is not JSON in UTF-8: {error}.", param_hint="--file") from error
 
 
-def _show(
-    result: AddResult,
-    related: Mapping[str, Sequence[Hit]],
-    understood: Sequence[Understood],
-    conflicts: Mapping[str, Sequence[Conflict]],
+def _show_stored(
+    result: AddResult, related: Mapping[str, Sequence[Hit]], conflicts: Mapping[str, Sequence[Conflict]]
 ) -> None:
+    """Each memory, with those that are close to it and those that it likely contradicts."""
     for stored in result.stored:
         verb = "added" if stored.event == "ADD" else "known"
         rows = render.memory_rows([stored.memory], columns=None)
@@ -136,11 +138,15 @@ def _show(
         for conflict in conflicts.get(stored.memory.id, ()):
             row = render.memory_rows([conflict.memory], columns=None)[0]
             render.say(f"       likely contradicts ({conflict.why}): {row}")
+
+
+def _show_done(result: AddResult, understood: Sequence[Understood], *, hints: bool) -> None:
+    """What a language model made of it, what was closed, and what may be done about it."""
     for part in understood:
         _show_understood(part)
     for memory_id in result.superseded:
         render.say(f"closed {render.short(memory_id)}")
-    if conflicts:
+    if hints:
         render.note("If one no longer holds: kept invalidate ID")
     if result.replayed:
         render.note("The same idempotency key was used before; this is what was stored then.")
