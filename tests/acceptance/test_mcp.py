@@ -93,7 +93,7 @@ SCENARIO: tuple[Step, ...] = (
         lambda a: [step["event"] for step in a["results"]] == ["ADD", "UPDATE"],
     ),
     Step("search_graph", given(query="lovelace", user_id="mira"), lambda a: a["results"][0]["name"] == "Ada Lovelace"),
-    Step("get_entity", given(name="Ada Lovelace", user_id="mira"), lambda a: a["total_memories"] == 1),
+    Step("get_entity", given(name="Ada Lovelace", user_id="mira"), lambda a: a["mentions"] == 1),
     Step("get_context", given(query="tests", user_id="mira", budget_tokens=200), lambda a: "Hypothesis" in a["text"]),
     Step("get_user_context", given(user_id="mira"), lambda a: "Hypothesis" in a["text"]),
     Step(

@@ -131,7 +131,7 @@ def test_entities_are_found_by_rule_where_the_server_knows_none(recorder, call):
     recorder.will_answer({"message": "unknown field entity"}, status=400)
     recorder.will_answer({"results": [{**HIT, "memory": "Ada Lovelace tests Project Falcon"}]})
     found = call("get_entity", name="Ada Lovelace")
-    assert found["total_memories"] == 1
+    assert found["mentions"] == 1
     assert found["relations"][0]["relationship"] == "mentioned_with"
 
 

@@ -9,11 +9,12 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from kept.domain.relationships import MENTIONED_WITH
+
 if TYPE_CHECKING:
     from kept.domain.graph import Node
     from kept.engine.graph import EntityHit, EntityView, Tie
 
-MENTIONED_WITH: Final = "mentioned_with"
 MOST_ENTITIES: Final = 20
 MOST_RELATIONS: Final = 20
 """Of one entity: what a model can look over."""
@@ -28,7 +29,7 @@ def entities(memories: Sequence[Json], query: str) -> list[Json]:
     wanted = query.casefold().strip()
     found = [key for key, _ in counts.most_common() if wanted in key] or [key for key, _ in counts.most_common()]
     return [
-        {**names[key], "memories": counts[key], "relations": _relations(memories, key, names)[:MOST_RELATIONS]}
+        {**names[key], "mentions": counts[key], "relations": _relations(memories, key, names)[:MOST_RELATIONS]}
         for key in found[:MOST_ENTITIES]
     ]
 
@@ -40,11 +41,11 @@ def entity(memories: Sequence[Json], name: str) -> Json:
     names = _names(about)
     return {
         **(names.get(key) or {"name": name, "kind": None}),
+        "mentions": len(about),
         "relations": _relations(about, key, names)[:MOST_RELATIONS],
         "memories": [
             {part: memory[part] for part in ("id", "memory", "created_at")} for memory in about[:MOST_MEMORIES]
         ],
-        "total_memories": len(about),
     }
 
 
@@ -58,7 +59,7 @@ def view(found: EntityView, memories: Sequence[Json]) -> Json:
     said = [_told(tie) for tie in (*found.outgoing, *found.incoming)]
     related = {end.casefold() for tie in said for end in (tie["source"], tie["target"])}
     together = [
-        {"source": found.node.name, "relationship": MENTIONED_WITH, "target": other.name, "count": count}
+        {"source": found.node.name, "relationship": MENTIONED_WITH, "target": other.name, "memories": count}
         for other, count in found.together
         if other.name.casefold() not in related
     ]
@@ -68,17 +69,16 @@ def view(found: EntityView, memories: Sequence[Json]) -> Json:
         **aliases,
         "relations": [*said, *together][:MOST_RELATIONS],
         "memories": [{part: memory[part] for part in ("id", "memory", "created_at")} for memory in memories],
-        "total_memories": found.node.mentions,
     }
 
 
 def unknown(name: str) -> Json:
     """What is known of an entity that no memory mentions."""
-    return {"name": name, "kind": None, "relations": [], "memories": [], "total_memories": 0}
+    return {"name": name, "kind": None, "mentions": 0, "relations": [], "memories": []}
 
 
 def _named(node: Node) -> Json:
-    return {"name": node.name, "kind": node.kind, "memories": node.mentions}
+    return {"name": node.name, "kind": node.kind, "mentions": node.mentions}
 
 
 def _told(tie: Tie) -> Json:
@@ -135,7 +135,7 @@ def _relations(memories: Iterable[Json], key: str, names: Mapping[str, Json]) ->
             "source": names[key]["name"] if key in names else key,
             "relationship": MENTIONED_WITH,
             "target": names[other]["name"],
-            "count": count,
+            "memories": count,
         }
         for other, count in together.most_common()
         if other not in stated
