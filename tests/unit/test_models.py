@@ -126,11 +126,12 @@ def test_a_project_cannot_widen_what_holds_for_all():
         desk.ask()
 
 
-def test_a_call_can_be_limited_further():
-    desk = Desk({}, {})
-    desk.ask(job_id="job-1", limits=[limit(10**6, "job")])
+def test_the_limit_of_a_job_counts_its_own_calls_alone():
+    desk = Desk({}, {}, limits=[limit(most_input_tokens(PROMPT) + 50, "job")])
+    desk.ask(job_id="job-1")
+    desk.ask(job_id="job-2")
     with pytest.raises(SpendingLimitError, match="most_job"):
-        desk.ask(job_id="job-1", limits=[limit(1, "job")])
+        desk.ask(job_id="job-1")
 
 
 def test_a_task_without_a_model_is_not_done():

@@ -94,15 +94,7 @@ class Models:
         """The model of a task, to see what it can read. It is asked here, not itself."""
         return self._models.get(task)
 
-    def ask(
-        self,
-        task: ModelTask,
-        prompt: Prompt,
-        *,
-        project: str,
-        job_id: str | None = None,
-        limits: Sequence[SpendingLimit] = (),
-    ) -> ModelAnswer:
+    def ask(self, task: ModelTask, prompt: Prompt, *, project: str, job_id: str | None = None) -> ModelAnswer:
         """One answer, once there is room for what it may cost. What it did cost is recorded, also when it failed.
 
         Args:
@@ -110,7 +102,6 @@ class Models:
             prompt: What it is asked.
             project: Whom it is for.
             job_id: For which job.
-            limits: Narrower ones, besides those of store and project.
 
         Raises:
             SpendingLimitError: A limit is reached; nothing was asked.
@@ -120,7 +111,7 @@ class Models:
         """
         model = self._model(task)
         call = self._call(task, model, prompt, project=project, job_id=job_id)
-        self._reserve(call, [*limits, *self.limits(project)])
+        self._reserve(call, self.limits(project))
         try:
             answer = model.ask(prompt)
         except ModelError as error:
