@@ -100,13 +100,14 @@ def test_a_deleted_project_leaves_its_id_and_nothing_else(platform, tenants):
 
 def test_what_goes_with_a_project_is_all_that_projects_own():
     """Every kind of entry that some part of the engine keeps under a project is in the list."""
-    from kept.engine import access, keys, profiles, retention, webhooks
+    from kept.engine import access, keys, profiles, proposing, retention, webhooks
 
     kinds = {
         access.ENTITY,
         keys.MEMBER,
         profiles.RUN,
         profiles.SETTINGS,
+        proposing.CONSOLIDATED,
         retention.RULE,
         webhooks.WEBHOOK,
         webhooks.CURSOR,
