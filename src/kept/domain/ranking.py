@@ -112,7 +112,7 @@ FEATURES: Final = (
         meaning="what its session adds to its full-text match, if it is short",
     ),
     Feature(name="answers", weight=1.0, meaning="full-text match of the question that it follows"),
-    Feature(name="dense", weight=1.7, meaning="cosine similarity of its embedding with the query's"),
+    Feature(name="dense", weight=1.5, meaning="cosine similarity of its embedding with the query's"),
     Feature(
         name="surroundings",
         weight=3.0,
@@ -132,7 +132,7 @@ FEATURES: Final = (
     Feature(name="number", weight=1.0, meaning="the query asks how many, and it holds a number"),
     Feature(name="specific", weight=0.35, meaning="mean rarity of its terms, beyond the usual"),
     Feature(name="user", weight=0.55, meaning="said by the user, in a chat with an assistant"),
-    Feature(name="personal", weight=0.4, meaning="its speaker speaks of themselves"),
+    Feature(name="personal", weight=0.3, meaning="its speaker speaks of themselves"),
     Feature(name="to_you", weight=-0.25, meaning="its speaker speaks to or of the listener"),
     Feature(name="names", weight=0.2, meaning="logarithm of the number of entities that it mentions"),
     Feature(name="question", weight=-0.25, meaning="a short question, which seldom holds an answer"),
