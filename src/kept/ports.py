@@ -349,6 +349,9 @@ class LogReader(Protocol):
         `entry` is given only when it was made under `identity`.
         """
 
+    def index_identities(self, partition: int) -> set[str]:
+        """Under which identities the index entries of a partition's memories were made."""
+
     def head(self) -> int:
         """The last `seq` of the log, 0 when empty."""
 

@@ -169,3 +169,16 @@ def test_threads_get_partitions_one_at_a_time(filled):
         thread.join()
     assert failures == []
     assert not any(overlaps)
+
+
+def test_what_an_earlier_kept_indexed_is_indexed_again_by_the_first_search(make_engine, monkeypatch):
+    """With the same embedder that needs nobody's decision; what was changed meanwhile keeps its own entry."""
+    with monkeypatch.context() as earlier:
+        earlier.setattr("kept.engine.indexing.TERMS_VERSION", 0)
+        old = make_engine()
+        old.say("Alice likes tea.", "Bob likes coffee.")
+    engine = make_engine(old.log, series=1)
+    assert engine.find("Alice likes tea")[0] == "Alice likes tea."
+    assert engine.findings() == []
+    (partition,) = old.log.partitions("default")
+    assert len(old.log.index_identities(partition.id)) == 1

@@ -157,6 +157,13 @@ class InMemoryReader:
                 made_under, entry = contents.entries.get(memory.key, (None, None))
                 yield _partition_row(memory, entry if made_under == identity else None)
 
+    def index_identities(self, partition: int) -> set[str]:
+        contents = self._readable()
+        own = {
+            memory.key for memory in contents.memories.values() if _partition_of(contents, memory.scope) == partition
+        }
+        return {made_under for key, (made_under, _) in contents.entries.items() if key in own}
+
     def head(self) -> int:
         return _last_seq(self._readable().revisions)
 

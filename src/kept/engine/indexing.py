@@ -30,6 +30,10 @@ class Indexer:
         """Under which the entries are stored; entries of another identity are not used."""
         return f"{self.embedder.identity}:terms{TERMS_VERSION}"
 
+    def is_earlier(self, identity: str) -> bool:
+        """Whether entries under this identity were made by the same embedder, and by an earlier Kept."""
+        return identity != self.identity and identity.startswith(f"{self.embedder.identity}:terms")
+
     def terms(self, text: str) -> bytes:
         """The postings of a text, as its entry holds them."""
         return pack_terms(text)

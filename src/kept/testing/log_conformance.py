@@ -1099,6 +1099,18 @@ class LogConformance:
         assert "canary" not in repr(observe(log, episodes=episodes)).lower()
         assert [row.entry for row in _rows(log)] == [None]
 
+    def test_a_partition_says_under_which_identities_it_is_indexed(self, log: Log, scribe: Scribe) -> None:
+        """Of its own memories only; an erase leaves none."""
+        memory = scribe.add("Tea.")
+        scribe.add("Coffee.", scope=BOB)
+        partition = _partition(log, SCOPE).id
+        assert log.index_identities(partition) == {IDENTITY}
+        with log.write() as transaction:
+            transaction.put_entries({memory.key: entry("Tea.")}, identity="newer")
+        assert log.index_identities(partition) == {"newer"}
+        scribe.erase(memory)
+        assert log.index_identities(partition) == set()
+
     def test_an_erase_reaches_every_message_that_a_fact_came_from(self, log: Log, scribe: Scribe) -> None:
         """And no other of the episode."""
         messages = tuple(Message(role="user", content=f"canary {number}") for number in range(4))

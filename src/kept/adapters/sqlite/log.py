@@ -211,6 +211,9 @@ class SqliteReader:
         parameters = {"episode_id": episode_id, "project": scope.project, "user_id": scope.user_id}
         return list(self._values(rows.to_memory, self._named("made_of_episode", parameters)))
 
+    def index_identities(self, partition: int) -> set[str]:
+        return {str(row[0]) for row in self._named("index_identities", {"partition": partition})}
+
     def known_sources(self, scope: Scope, source_ids: Collection[str]) -> set[str]:
         partition = self._one("find_partition", {"project": scope.project, "user_id": scope.user_id})
         if partition is None:

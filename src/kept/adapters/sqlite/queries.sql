@@ -167,6 +167,10 @@ FROM memory AS m LEFT JOIN index_entry AS e
 WHERE m.partition = :partition AND m.seq > :after
 ORDER BY m.seq
 
+-- name: index_identities
+SELECT DISTINCT i.name FROM memory AS m JOIN index_entry AS e ON e.key = m.key JOIN index_identity AS i ON i.id = e.identity
+WHERE m.partition = :partition
+
 -- name: insert_identity
 INSERT OR IGNORE INTO index_identity (name) VALUES (:name)
 
