@@ -55,6 +55,8 @@ USUAL_RARITY: Final = 4.5
 
 LINKING: Final = 15
 """Best candidates whose terms may lead to further ones; with 10 or 20 recall was a little lower."""
+LINKING_HALF: Final = 4.7
+"""Sum of the parts at which a match leads on with half its weight; between 4 and 6 recall was the same within half a point."""
 LINKING_TERMS: Final = 24
 """Terms that lead on, the weightiest; with 16 or 32 recall was a little lower."""
 LINKING_DOUBT: Final = 3.0
@@ -141,10 +143,10 @@ FEATURES: Final = (
     Feature(name="feedback", weight=0.5, meaning="a person's verdict, from -2 to 1"),
 )
 """Fitted by `benchmarks/fit_ranking.py` on three sets of conversations and rounded; any of them can change by a fifth
-without a measurable change in recall. `feedback` was set by hand: two verdicts outweigh a named speaker."""
-BIAS: Final = -4.7
+and no recall moves by more than its standard error. `feedback` was set by hand: two verdicts outweigh a named speaker."""
+BIAS: Final = -5.0
 """The logit of a memory that shares nothing with the query: a score under 0.01. It puts the evidence of half of the
-measured questions between people above 0.8."""
+measured questions between people above 0.85, and the best match of half of those about something else below 0.11."""
 LONG_QUERY_TERMS: Final = 10.0
 """Distinct terms at which a query counts half as long."""
 
@@ -286,7 +288,7 @@ def _weight(feature: Feature, longness: float, *, several: bool) -> float:
     return weight if feature.weight_long is None else weight + longness * (feature.weight_long - feature.weight)
 
 
-def linked(owner: NDArray[np.int64], terms: NDArray[np.int64], telling: Floats, strength: Floats) -> Floats:
+def linked(owner: NDArray[np.int64], terms: NDArray[np.int64], telling: Floats, parts: Floats) -> Floats:
     """How much each candidate shares of what the best ones say beyond the question: `(candidates,)`, from 0 to 1.
 
     One hop more: a name or a rare word of a strong hit leads to the other memories that hold it, whether or not they
@@ -296,21 +298,25 @@ def linked(owner: NDArray[np.int64], terms: NDArray[np.int64], telling: Floats, 
         owner: For each row the candidate that holds the term, rising; no pair twice.
         terms: For each row the place of the term in `telling`.
         telling: Rarity of each term, 0 for those of the query, which count elsewhere.
-        strength: Score of each candidate without this feature.
+        parts: Contributions of all other features, as `contributions` gives them.
     """
-    leads = np.zeros(len(strength), np.float32)
-    best = np.argsort(-strength, kind="stable")[:LINKING]
-    leads[best] = strength[best]
+    total_parts = parts.sum(axis=0)
+    leads = np.zeros(len(total_parts), np.float32)
+    best = np.argsort(-total_parts, kind="stable")[:LINKING]
+    leads[best] = _logistic(total_parts[best] - np.float32(LINKING_HALF))
     given = leads[owner] * telling[terms]
     total = np.bincount(terms, given, len(telling))
     total[np.argsort(-total, kind="stable")[LINKING_TERMS:]] = 0
     shared = np.flatnonzero(total[terms])
     gained = np.maximum(total[terms[shared]] - given[shared], 0)
-    found = np.bincount(owner[shared], gained, len(strength)) / (total.sum() + LINKING_DOUBT)
+    found = np.bincount(owner[shared], gained, len(leads)) / (total.sum() + LINKING_DOUBT)
     return np.asarray(found, np.float32)
 
 
 def scores(parts: Floats) -> Floats:
     """Contributions to scores in [0, 1], higher is more relevant: the logistic function of their sum and the bias."""
-    logits: Floats = parts.sum(axis=0) + np.float32(BIAS)
-    return np.float32(1) / (np.float32(1) + np.exp(-logits))
+    return _logistic(parts.sum(axis=0) + np.float32(BIAS))
+
+
+def _logistic(values: Floats) -> Floats:
+    return np.float32(1) / (np.float32(1) + np.exp(-values))

@@ -204,7 +204,7 @@ class Candidates:
             **dict(zip(ranking.STANDING, partition.column("standing").take(slots, axis=0).T, strict=True)),
         }
         parts = ranking.contributions(found, len(question.terms), several=question.several, skipped=skipped)
-        shared = ranking.linked(opening.owner, opening.terms, opening.beyond(question.terms), ranking.scores(parts))
+        shared = ranking.linked(opening.owner, opening.terms, opening.beyond(question.terms), parts)
         return {**found, "linked": shared * ranking.shortness(partition.column("length").take(slots))}
 
     def lenders(self, features: Mapping[str, Floats]) -> Slots:

@@ -1,0 +1,88 @@
+"""What leads from one memory to another, and what the form of a question changes."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kept.domain import ranking
+from kept.domain.temporal import DateSpan
+
+TERMS = st.lists(st.sets(st.integers(0, 9), max_size=6), min_size=1, max_size=30)
+
+
+def shared(terms, sums, telling=None):
+    """What each candidate shares with the best, from the terms that it holds and the sum of its parts."""
+    owner = np.repeat(np.arange(len(terms)), [len(held) for held in terms])
+    places = np.array([term for held in terms for term in sorted(held)], np.int64)
+    rarity = np.ones(10, np.float32) if telling is None else np.array(telling, np.float32)
+    return ranking.linked(owner, places, rarity, np.array([sums], np.float32)).tolist()
+
+
+def test_a_term_of_the_best_match_leads_to_who_holds_it_too():
+    """And to nobody else; what comes from itself does not count."""
+    best, linked, other = shared([{0, 1}, {1, 2}, {3}], [9, 0, 0])
+    assert linked > 0
+    assert best < linked
+    assert other == 0
+
+
+def test_a_rare_term_leads_further_than_a_common_one():
+    """As the rarity of the terms says."""
+    _, rare, common = shared([{0, 1}, {0}, {1}], [9, 0, 0], [6, 2] + [0] * 8)
+    assert rare > common > 0
+
+
+def test_where_no_match_is_strong_nothing_leads_on():
+    """A weak match is weak evidence of what the question is about."""
+    strong, weak = (shared([{0}, {0}], [best, -5])[1] for best in (9, -5))
+    assert strong > 50 * weak
+
+
+@given(TERMS, st.data())
+def test_what_is_shared_lies_between_nothing_and_all(terms, data):
+    """Whoever holds what."""
+    sums = data.draw(st.lists(st.floats(-9, 9, width=32), min_size=len(terms), max_size=len(terms)))
+    assert all(0 <= value <= 1 for value in shared(terms, sums))
+
+
+@given(TERMS)
+def test_a_candidate_without_terms_shares_nothing_and_changes_nothing(terms):
+    """Among fewer than lead on."""
+    few = terms[: ranking.LINKING - 1]
+    assert shared([*few, set()], [1] * len(few) + [0]) == pytest.approx([*shared(few, [1] * len(few)), 0])
+
+
+def test_the_form_of_a_question_weighs_surroundings_less_and_links_more():
+    """When its answers are spread over sessions."""
+    features = {feature.name: np.ones(1, np.float32) for feature in ranking.FEATURES}
+    one, several = (
+        dict(zip(ranking.PARTS, ranking.contributions(features, 3, several=form)[:, 0].tolist(), strict=True))
+        for form in (False, True)
+    )
+    changed = {name for name in one if one[name] != several[name]}
+    assert changed == {feature.name for feature in ranking.FEATURES if feature.more_for_several}
+    assert several["around"] < one["around"]
+    assert several["linked"] > one["linked"]
+
+
+@pytest.mark.parametrize(
+    ("days", "asked", "nearness"),
+    [
+        ((100, 100), (100, 101), 1.0),
+        ((98, 104), (100, 101), 0.7),
+        ((95, 95), (90, 120), 0.7),
+        ((110, 110), (100, 101), 0.3),
+        ((400, 400), (100, 101), 0.0),
+    ],
+)
+def test_nearness_falls_with_the_days_between(days, asked, nearness):
+    """The same day, within the same period, near, far."""
+    start, end = map(date.fromordinal, asked)
+    span = DateSpan(start=start, end=end, text="", granularity="day")
+    first, last = (np.array([day], np.int64) for day in days)
+    assert ranking.date_nearness(first, last, [span]).tolist() == pytest.approx([nearness])
