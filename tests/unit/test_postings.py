@@ -71,3 +71,12 @@ def test_merging_does_not_lose_the_account_of_memory():
     tail, _ = filled(batches)
     assert merged.size_bytes > 600 * 5
     assert tail.size_bytes > 600 * 5
+
+
+@given(BATCHES, st.sampled_from([0, 3, 10_000]))
+def test_counting_agrees_with_finding(batches, tail):
+    """Of many terms at once, known or not."""
+    with mock.patch.object(module, "_TAIL_POSTINGS", tail):
+        made, model = filled(batches)
+        asked = np.array((*TERMS, 3), np.uint32)
+        assert made.count(asked).tolist() == [len(model.get(term, ())) for term in asked.tolist()]
