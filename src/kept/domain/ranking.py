@@ -56,7 +56,7 @@ USUAL_RARITY: Final = 4.5
 LINKING: Final = 15
 """Best candidates whose terms may lead to further ones; with 10 or 20 recall was a little lower."""
 LINKING_HALF: Final = 4.7
-"""Sum of the parts at which a match leads on with half its weight; between 4 and 6 recall was the same within half a point."""
+"""Sum of the parts at which a match leads on with half its weight; between 4 and 6 no recall differed by more than 0.6."""
 LINKING_TERMS: Final = 24
 """Terms that lead on, the weightiest; with 16 or 32 recall was a little lower."""
 LINKING_DOUBT: Final = 3.0
@@ -143,7 +143,7 @@ FEATURES: Final = (
     Feature(name="feedback", weight=0.5, meaning="a person's verdict, from -2 to 1"),
 )
 """Fitted by `benchmarks/fit_ranking.py` on three sets of conversations and rounded; any of them can change by a fifth
-and no recall moves by more than its standard error. `feedback` was set by hand: two verdicts outweigh a named speaker."""
+and no recall moved by more than its standard error (tried shortly before the last rounding). `feedback` was set by hand: two verdicts outweigh a named speaker."""
 BIAS: Final = -5.0
 """The logit of a memory that shares nothing with the query: a score under 0.01. It puts the evidence of half of the
 measured questions between people above 0.85, and the best match of half of those about something else below 0.11."""

@@ -28,8 +28,8 @@ Slots = NDArray[np.int64]
 MAX_TERMS: Final = 64
 """Query terms that are looked up, the rarest first: a pasted log has thousands, and the common ones say nothing."""
 SIGNAL_CANDIDATES: Final = 45
-"""Candidates that words alone and meaning alone may bring, twice as many by both together; with 60 or 150 no measured
-figure rose by more than 0.2."""
+"""Candidates that words alone and meaning alone may bring, twice as many by both together. For ten hits, with 45 recall@10
+of LoCoMo and BEAM was that of 60 for fifty hits, multi-hop 0.2 lower."""
 SCAN_DENSE, SCAN_NEIGHBOUR, SCAN_HINT = 0.5, 0.4, 0.3
 """The rough mix that looks at every row: shares of the similarity, of a neighbour's words, of a named speaker or date."""
 SESSION_POSTINGS: Final = 50_000
