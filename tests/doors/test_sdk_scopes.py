@@ -113,6 +113,7 @@ CALLS = {
         [refused(lambda: memory.undo(user_id="alice")) for _ in range(4)],
     ],
     "users": lambda memory, ids: [row for row in memory.users()["results"] if row["type"] == "agent"],
+    "timeline": lambda memory, ids: every(lambda **scope: memory.timeline("password word", threshold=0, **scope)),
     "search_graph": lambda memory, ids: [
         every(lambda word=word, **scope: memory.search_graph(word, **scope)) for word in ("", WORD, "password word")
     ],

@@ -178,7 +178,7 @@ def test_what_an_earlier_kept_indexed_is_indexed_again_by_the_first_search(make_
         old = make_engine()
         old.say("Alice likes tea.", "Bob likes coffee.")
     engine = make_engine(old.log, series=1)
-    assert engine.find("Alice likes tea")[0] == "Alice likes tea."
+    assert set(engine.find("Alice likes tea")) == {"Alice likes tea.", "Bob likes coffee."}
     assert engine.findings() == []
     (partition,) = old.log.partitions("default")
     assert len(old.log.index_identities(partition.id)) == 1

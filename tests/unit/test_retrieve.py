@@ -9,6 +9,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from kept import Memory
 from kept.domain import ranking
 from kept.domain.filters import matches, parse_filter
 from kept.domain.scope import Scope
@@ -32,6 +33,14 @@ def scored(engine, query, scope=ALICE, **options):
 
 
 # --- scores ---
+
+
+def test_what_says_all_that_was_asked_comes_before_its_neighbour_that_says_some(tmp_path):
+    """With the default embedder, whose similarities mean something."""
+    with Memory(tmp_path / "kept.db") as memory:
+        memory.add(["Alice likes tea.", "Bob likes coffee."], user_id="alice", infer=False)
+        found = memory.search("Who likes tea?", user_id="alice")["results"]
+    assert [hit["memory"] for hit in found] == ["Alice likes tea.", "Bob likes coffee."]
 
 
 @given(st.lists(SENTENCES, max_size=12), SENTENCES)

@@ -62,6 +62,10 @@ def test_what_is_upcoming_counts_from_the_reference(sailing, reference, expected
     assert places(sailing, "Which sailing trips are upcoming?", reference_date=reference) == expected
 
 
+def test_the_latest_comes_first_without_what_is_still_to_come(sailing):
+    assert places(sailing, "the latest sailing trip") == ["Sicily", "Elba", "Corsica"]
+
+
 def test_before_and_after_a_date_leave_out_the_rest(sailing):
     """The day itself is neither."""
     assert places(sailing, "sailing trips before 3 May 2025") == ["Corsica"]

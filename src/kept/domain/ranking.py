@@ -46,10 +46,14 @@ SHORT_TERMS: Final = 40.0
 """Terms at which a question counts half as short."""
 LENGTH_UNIT: Final = 12.0
 """Terms in a sentence: the unit of a memory's length."""
+MOST_LENGTH: Final = 3.5
+"""Cap on the logarithm of the length in sentences: past some thirty a text is a document, and no longer one is less of an answer."""
 MOST_DISTINCT: Final = 4.0
 """Cap on the logarithm of distinct terms: past some fifty, more say nothing."""
 MOST_ENTITIES: Final = np.float32(3.0)
 """Cap on the logarithm of entities: past some twenty, more say nothing."""
+MOST_SPECIFIC: Final = 1.8
+"""Most that the mean rarity of a memory's terms counts beyond the usual, or below it: a pasted log is all rare or all common."""
 USUAL_RARITY: Final = 4.5
 """Mean rarity of a message's terms: a memory of ordinary words is neither helped nor held back."""
 
@@ -216,7 +220,7 @@ def standing(
         flags & OF_SELF != 0,
         flags & TO_YOU != 0,
         (flags & IS_QUESTION != 0) * shortness(length),
-        np.log1p(length / LENGTH_UNIT),
+        np.minimum(np.log1p(length / LENGTH_UNIT), MOST_LENGTH),
         np.minimum(np.log1p(distinct), MOST_DISTINCT),
         feedback,
     )

@@ -36,6 +36,8 @@ SESSION_POSTINGS: Final = 50_000
 """A term held by more memories is too common to tell sessions apart, and would cost more than all others together."""
 BUFFER_VALUES: Final = 4_194_304
 """Terms are spread over all slots so many values (16 MB) at a time."""
+WHOLE: Final = 1 - 1e-4
+"""Coverage from which a memory holds every query term: the sum of the shares is not exact."""
 _NOTHING: Final = np.zeros(1, np.float32)
 """Put behind the slots, it answers for `NOWHERE`, which is -1."""
 _TINY: Final = float(np.finfo(np.float32).tiny)
@@ -152,7 +154,8 @@ class _Opening:
         """Mean rarity of each candidate's terms, beyond the usual; 0 for one without terms."""
         counts = np.bincount(self.owner, minlength=candidates)
         mean = np.bincount(self.owner, self.rarity[self.terms], candidates) / np.maximum(counts, 1)
-        return _floats(np.where(counts > 0, mean - ranking.USUAL_RARITY, 0))
+        beyond = np.clip(mean - ranking.USUAL_RARITY, -ranking.MOST_SPECIFIC, ranking.MOST_SPECIFIC)
+        return _floats(np.where(counts > 0, beyond, 0))
 
 
 class Candidates:
@@ -210,21 +213,22 @@ class Candidates:
     def lenders(self, features: Mapping[str, Floats]) -> Slots:
         """For each candidate that only echoes a neighbour, that neighbour's place among the candidates; else -1.
 
-        It echoes the neighbour with the best full-text match if it holds no query term itself, is less similar to the
-        query, and the neighbour is no question (whose answer may well use other words).
+        It echoes the neighbour with the best full-text match if it is less similar to the query, that one is no question
+        (whose answer may well use other words), and it holds no query term itself, or fewer than a neighbour that holds all.
         """
         lenders = np.full(len(self.slots), NOWHERE)
-        echoes = np.flatnonzero(features["coverage"] == 0)
+        coverage, dense = features["coverage"], features["dense"]
+        echoes = np.flatnonzero(coverage < WHOLE)
         around = self._around[1:, echoes]
         matched = self._lexical[around]
         strongest = around[matched.argmax(axis=0), np.arange(len(echoes))]
         place = np.minimum(np.searchsorted(self.slots, strongest), len(self.slots) - 1)
-        dense = features["dense"]
         found = (
             (matched.max(axis=0) > 0)
             & (self.slots[place] == strongest)
             & (self._partition.column("flags")[strongest] & IS_QUESTION == 0)
             & (dense[echoes] < dense[place])
+            & ((coverage[echoes] == 0) | (coverage[place] >= WHOLE))
         )
         lenders[echoes[found]] = place[found]
         return lenders

@@ -48,7 +48,7 @@ class Occurrence:
 def timeline(query: str, search: Callable[[str], Sequence[Hit]], reference: datetime) -> list[Occurrence]:
     """What a question is about, oldest first; of one day, the better match first.
 
-    A question for what is upcoming leaves out what is past. One for what was before or after something leaves out the rest:
+    A question for the latest has the newest first, without what is still to come. One for what is upcoming leaves out what is past. One for what was before or after something leaves out the rest:
     that something is a date in the question, else the best match of its words. Without a match nothing is left out.
 
     Args:
@@ -59,11 +59,18 @@ def timeline(query: str, search: Callable[[str], Sequence[Hit]], reference: date
     happened = [_occurrence(hit, reference.date()) for hit in search(query)]
     happened.sort(key=lambda occurrence: (occurrence.start, -occurrence.score, occurrence.memory.key))
     intent = time_intent(query)
+    if intent == "latest":
+        past = [occurrence for occurrence in happened if not occurrence.upcoming]
+        return sorted(past or happened, key=_newest_first)
     if intent == "upcoming":
         return [occurrence for occurrence in happened if occurrence.upcoming]
     if intent in ("before", "after") and (pivot := _pivot(anchor(query), search, reference)):
         return [occurrence for occurrence in happened if _is_beside(occurrence, intent, pivot)]
     return happened
+
+
+def _newest_first(occurrence: Occurrence) -> tuple[int, float, int]:
+    return -occurrence.start.toordinal(), -occurrence.score, -occurrence.memory.key
 
 
 def _pivot(named: str, search: Callable[[str], Sequence[Hit]], reference: datetime) -> tuple[date, date] | None:

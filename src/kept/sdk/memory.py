@@ -264,6 +264,50 @@ class Memory:
         )
         return shapes.context(packed)
 
+    def timeline(
+        self,
+        query: str,
+        *,
+        user_id: str | None = None,
+        agent_id: str | None = None,
+        app_id: str | None = None,
+        run_id: str | None = None,
+        filters: Mapping[str, Any] | None = None,
+        limit: int = DEFAULT_TOP_K,
+        threshold: float | None = None,
+        reference_date: object = None,
+        latest_only: bool = False,
+    ) -> dict[str, Any]:
+        """What a question is about in the order in which it happened: the dentist's appointments, the releases.
+
+        Args:
+            query: What to look for. "upcoming", "before X" and "after X" leave out the rest, "latest" has the newest first.
+            user_id: The boundary, as in `search`; so are the other ids.
+            agent_id: See `user_id`.
+            app_id: See `user_id`.
+            run_id: See `user_id`.
+            filters: Mem0's filter grammars; may name the ids instead.
+            limit: The best matches, at most so many.
+            threshold: Leave out matches that score lower; from 0 to 1. Default: 0.3.
+            reference_date: What is past, and what "last week" counts from. Default: now.
+            latest_only: Only facts that still hold.
+
+        Returns:
+            `{"results": [{"id", "memory", "score", "start", "end", "known", "upcoming", …}]}`: `start` is the first day,
+            `end` the day after the last; `known` says whether the days are `said` in the text, `valid` since then, or
+            only `told` then.
+        """
+        found = self._service.timeline(
+            self._scope(user_id, agent_id, app_id, run_id),
+            query,
+            filters=filters,
+            limit=limit,
+            reference_date=reference_date,
+            latest_only=latest_only,
+            **({} if threshold is None else {"threshold": threshold}),
+        )
+        return {"results": [shapes.occurrence(one) for one in found]}
+
     def get(self, memory_id: str) -> dict[str, Any] | None:
         """A memory by its id, or None; expired and deleted ones are still there by id."""
         try:

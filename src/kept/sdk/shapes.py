@@ -12,6 +12,7 @@ from kept.engine.context import Context
 from kept.engine.ingest import AddResult
 from kept.engine.maintain import Change, Erasure, Step
 from kept.engine.retrieve import Hit
+from kept.engine.timeline import Occurrence
 from kept.engine.understanding import Understood
 from kept.ports import EntitySummary, Statistics
 
@@ -101,6 +102,12 @@ def context(block: Context) -> dict[str, Any]:
         "omitted": block.omitted,
         "collapsed": block.collapsed,
     }
+
+
+def occurrence(found: Occurrence) -> dict[str, Any]:
+    """A memory with the days on which it happened."""
+    days = {"start": found.start.isoformat(), "end": found.end.isoformat()}
+    return memory(found.memory) | {"score": found.score, **days, "known": found.known, "upcoming": found.upcoming}
 
 
 def added(
