@@ -557,13 +557,13 @@ def _networks(value: object) -> tuple[str, ...]:
 
 
 def _address(value: object) -> str:
-    """Where clients reach a server."""
+    """Where clients reach a server. A password has settings of its own, which no report shows."""
     from urllib.parse import urlsplit
 
     text = _text(value)
     parts = urlsplit(text)
-    is_one = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0 and not parts.query
-    return text if is_one else _fail()
+    is_one = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+    return text if is_one and not parts.query and "@" not in parts.netloc else _fail()
 
 
 def _native_memory(value: object) -> str:

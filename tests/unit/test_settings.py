@@ -73,3 +73,12 @@ def test_a_limit_of_tokens_is_a_whole_number_or_none(tmp_path, text):
 def test_a_limit_of_dollars_is_a_number_or_none(tmp_path, text):
     with pytest.raises(ConfigurationError, match=r"KEPT_LLM_DAILY_USD: llm_daily_usd .* a number from 0, or none"):
         Settings.load(environ={"KEPT_LLM_DAILY_USD": text}, config=tmp_path / "none.toml")
+
+
+@pytest.mark.parametrize(
+    "text", ["memory.example.org", "ftp://memory.example.org", "https://ana:pass@memory.example.org", "https://x/?a=b"]
+)
+def test_an_address_has_no_password_in_it(tmp_path, text):
+    """Reports show addresses."""
+    with pytest.raises(ConfigurationError, match="an address such as https://"):
+        Settings.load(environ={"KEPT_PUBLIC_URL": text}, config=tmp_path / "none.toml")
