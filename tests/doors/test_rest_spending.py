@@ -6,7 +6,6 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from kept import bootstrap
-from kept.domain.spending import SpendingLimit
 from kept.errors import SpendingLimitError
 from kept.ports import Prompt
 from kept.testing.models import ScriptedModel
@@ -129,11 +128,13 @@ def test_an_event_says_what_it_cost(served, ask):
 
 def test_measurements_count_calls_tokens_money_and_limits_that_were_reached(served, ask):
     tokens = ask(served.make_project())
-    with pytest.raises(SpendingLimitError):
-        ask(served.make_project(), limits=[SpendingLimit(name="most", per="day", tokens=1)])
+    poor = served.make_project()
+    served.answer("PATCH", poor.path, poor.key, json={"spending": {"daily_tokens": 1}})
+    with pytest.raises(SpendingLimitError) as refused:
+        ask(poor)
     found = measured(served)
     ended = ("answered", "extraction", "scripted:model")
     assert found["kept_model_calls_total", *ended] == 1
     read, written = (found[f"kept_model_{kind}_tokens_total", *ended] for kind in ("input", "output"))
     assert (read + written, found["kept_model_microdollars_total", *ended]) == (tokens, 2 * tokens)
-    assert found["kept_model_limits_reached_total", "most"] == 1
+    assert found["kept_model_limits_reached_total", refused.value.limit] == 1
