@@ -45,7 +45,12 @@ def test_one_entity_is_shown_with_what_it_is_mentioned_with(run):
 
 def test_what_is_near_and_how_two_belong_together(run):
     rows = run("graph", "neighbours", "Tom", "--depth", "2").splitlines()
-    assert [row.split()[:2] for row in rows if row[0] != " "] == [["1", "Eve"], ["1", "Alice"], ["2", "Postgres"], ["2", "Globex"]]
+    assert [row.split()[:2] for row in rows if row[0] != " "] == [
+        ["1", "Eve"],
+        ["1", "Alice"],
+        ["2", "Postgres"],
+        ["2", "Globex"],
+    ]
     path = run("graph", "paths", "Alice", "Globex").splitlines()
     assert path[0] == "3 steps"
     assert [line.split()[:3] for line in path[1:]] == [

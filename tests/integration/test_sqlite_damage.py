@@ -352,7 +352,10 @@ def columns_of_memory():
     with closing(connect(Path(":memory:"), busy_timeout_s=1, writable=True)) as connection:
         migrate(connection)
         columns = connection.execute("SELECT name, type FROM pragma_table_info('memory')").fetchall()
-    forged = {"INTEGER": FORGED_NUMBER, "REAL": float(FORGED_NUMBER), "TEXT": "[]"} | {"expires_on": FORGED_DAY, "metadata": "{}"}
+    forged = {"INTEGER": FORGED_NUMBER, "REAL": float(FORGED_NUMBER), "TEXT": "[]"} | {
+        "expires_on": FORGED_DAY,
+        "metadata": "{}",
+    }
     return [(name, forged.get(name, forged[kind])) for name, kind in columns if name not in UNTOUCHED]
 
 
