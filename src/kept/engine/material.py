@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from kept.ports import LogReader
 
 NEAR: Final = 10
-"""Stored memories that a part is shown: some 300 tokens, a third of what the instructions take. Set by hand."""
+"""Stored memories that a part is shown: few enough to be cheap; set by hand, not measured."""
 NEAR_QUERY: Final = 2_000
 """Characters of a part by which they are found."""
 EARLIER: Final = 4
