@@ -201,7 +201,7 @@ def apply(asked: list[Asked], names: list[str], w: np.ndarray) -> list[np.ndarra
 def at_present(q: Asked) -> np.ndarray:
     """The candidates' scores with the weights in use, without their bias and what is held back of echoes."""
     features = dict(zip(NAMES, q.features.T, strict=False))
-    return ranking.contributions(features, q.terms, several=q.several).sum(axis=0)
+    return ranking.contributions(features, ranking.weights(q.terms, several=q.several)).sum(axis=0)
 
 
 def cross_validated(asked: list[Asked], names: list[str], groups: dict[str, int]) -> list[np.ndarray]:

@@ -52,6 +52,7 @@ def view(partition):
         same = partition.column("session_number")[live] == partition.column("session_number")[slot]
         facts["with"] = keys[live[same]].tolist()
         facts["mean_norm"] = round(float(partition.mean_norms(np.array([slot]))[0]), 5)
+        facts["specific"] = round(float(partition.specific(np.array([slot]))[0]), 5)
         facts["vector"] = partition.vectors.at(np.array([slot]))[0].tolist()
         chunks = np.flatnonzero(partition.chunk_slot == slot)
         facts["chunks"] = partition.chunk_length[chunks].tolist()

@@ -20,7 +20,11 @@ def shared(terms, sums, telling=None):
     owner = np.repeat(np.arange(len(terms)), [len(held) for held in terms])
     places = np.array([term for held in terms for term in sorted(held)], np.int64)
     rarity = np.ones(10, np.float32) if telling is None else np.array(telling, np.float32)
-    return ranking.linked(owner, places, rarity, np.array([sums], np.float32)).tolist()
+    strength = ranking.leads(np.array([sums], np.float32))
+    given = strength[owner] * rarity[places]
+    told = ranking.told(places, given, len(rarity))
+    gained = np.where(told[places] > 0, told[places] - given, 0)
+    return ranking.linked(owner, gained, len(terms), float(told.sum())).tolist()
 
 
 def test_a_term_of_the_best_match_leads_to_who_holds_it_too():
@@ -61,7 +65,13 @@ def test_the_form_of_a_question_weighs_surroundings_less_and_links_more():
     """When its answers are spread over sessions."""
     features = {feature.name: np.ones(1, np.float32) for feature in ranking.FEATURES}
     one, several = (
-        dict(zip(ranking.PARTS, ranking.contributions(features, 3, several=form)[:, 0].tolist(), strict=True))
+        dict(
+            zip(
+                ranking.PARTS,
+                ranking.contributions(features, ranking.weights(3, several=form))[:, 0].tolist(),
+                strict=True,
+            )
+        )
         for form in (False, True)
     )
     changed = {name for name in one if one[name] != several[name]}

@@ -50,7 +50,7 @@ MOST_LENGTH: Final = 3.5
 """Cap on the logarithm of the length in sentences: past some thirty a text is a document, and no longer one is less of an answer."""
 MOST_DISTINCT: Final = 4.0
 """Cap on the logarithm of distinct terms: past some fifty, more say nothing."""
-MOST_ENTITIES: Final = np.float32(3.0)
+MOST_ENTITIES: Final = 3.0
 """Cap on the logarithm of entities: past some twenty, more say nothing."""
 MOST_SPECIFIC: Final = 1.8
 """Most that the mean rarity of a memory's terms counts beyond the usual, or below it: a pasted log is all rare or all common."""
@@ -203,6 +203,7 @@ def standing(
     length: Counts,
     distinct: Counts,
     flags: NDArray[np.uint8],
+    entities: Counts,
     by_user: NDArray[np.bool_],
     feedback: NDArray[np.int8],
 ) -> Floats:
@@ -212,6 +213,7 @@ def standing(
         length: Terms.
         distinct: Distinct terms.
         flags: Bits, see `domain.lexicon`.
+        entities: Entities that it mentions.
         by_user: Whether the user said it.
         feedback: A person's verdict, from -2 to 1.
     """
@@ -219,6 +221,7 @@ def standing(
         by_user,
         flags & OF_SELF != 0,
         flags & TO_YOU != 0,
+        np.minimum(np.log1p(entities), MOST_ENTITIES),
         (flags & IS_QUESTION != 0) * shortness(length),
         np.minimum(np.log1p(length / LENGTH_UNIT), MOST_LENGTH),
         np.minimum(np.log1p(distinct), MOST_DISTINCT),
@@ -227,25 +230,32 @@ def standing(
     return np.stack(features, axis=1).astype(np.float32)
 
 
+def specific(rarity: NDArray[np.number], counts: NDArray[np.int64]) -> Floats:
+    """How far the mean rarity of each memory's terms lies beyond the usual, within bounds; 0 for one without terms.
+
+    Args:
+        rarity: Sum over its terms.
+        counts: How many these are.
+    """
+    beyond = np.clip(rarity / np.maximum(counts, 1) - USUAL_RARITY, -MOST_SPECIFIC, MOST_SPECIFIC)
+    return np.where(counts > 0, beyond, 0).astype(np.float32)
+
+
 def shortness(length: Counts) -> Floats:
     """How short each memory is: 1 for an empty one, 0.5 at `SHORT_TERMS` terms."""
     return np.float32(1) / (np.float32(1) + length.astype(np.float32) / np.float32(SHORT_TERMS))
 
 
-def contributions(
-    features: Mapping[str, Floats], query_terms: int, *, several: bool = False, skipped: frozenset[str] = frozenset()
-) -> Floats:
+def contributions(features: Mapping[str, Floats], weights: Floats) -> Floats:
     """What each feature adds to the logit: `(len(PARTS), candidates)` float32, in the order of `PARTS`; no echoes yet.
 
     Args:
         features: Values by name, each `(candidates,)`.
-        query_terms: Distinct terms of the query, which say how long it is.
-        several: Whether it asks for several things.
-        skipped: Features that are switched off.
+        weights: From `weights`.
     """
     values = np.concatenate([features[feature.name] for feature in FEATURES]).reshape(len(FEATURES), -1)
     parts = np.zeros((len(PARTS), values.shape[1]), np.float32)
-    np.multiply(values, _weights(query_terms, several, skipped)[:, None], out=parts[:-1])
+    np.multiply(values, weights[:, None], out=parts[:-1])
     return parts
 
 
@@ -259,7 +269,7 @@ def hold_back_echoes(parts: Floats, lenders: NDArray[np.int64]) -> None:
         parts: From `contributions`, `(len(PARTS), candidates)`.
         lenders: For each candidate that is an echo the place of the candidate it echoes, else -1.
     """
-    echoes = np.flatnonzero(lenders >= 0)
+    echoes = (lenders >= 0).nonzero()[0]
     if len(echoes):
         total = parts[:-1].sum(axis=0)
         limit = total[lenders[echoes]] - np.float32(_ECHO_BELOW)
@@ -273,13 +283,22 @@ points at 0.5, 0.6 at 1."""
 PARTS: Final = (*(feature.name for feature in FEATURES), "echo")
 """What a score is made of, in the order of the rows of `contributions`."""
 
-STANDING: Final = ("user", "personal", "to_you", "question", "length", "distinct", "feedback")
+LINKED: Final = PARTS.index("linked")
+"""The row of the feature that depends on all others."""
+
+STANDING: Final = ("user", "personal", "to_you", "names", "question", "length", "distinct", "feedback")
 """Features that do not depend on the query, in the order of the columns of `standing`."""
 
 
 @lru_cache(maxsize=1024)
-def _weights(query_terms: int, several: bool, skipped: frozenset[str]) -> Floats:
-    """The weight of each feature for a query of so many terms."""
+def weights(query_terms: int, *, several: bool = False, skipped: frozenset[str] = frozenset()) -> Floats:
+    """The weight of each feature: `(len(FEATURES),)`; not to be changed.
+
+    Args:
+        query_terms: Distinct terms of the query, which say how long it is.
+        several: Whether it asks for several things.
+        skipped: Features that are switched off.
+    """
     longness = query_terms / (query_terms + LONG_QUERY_TERMS)
     return np.array(
         [0.0 if feature.name in skipped else _weight(feature, longness, several=several) for feature in FEATURES],
@@ -292,28 +311,46 @@ def _weight(feature: Feature, longness: float, *, several: bool) -> float:
     return weight if feature.weight_long is None else weight + longness * (feature.weight_long - feature.weight)
 
 
-def linked(owner: NDArray[np.int64], terms: NDArray[np.int64], telling: Floats, parts: Floats) -> Floats:
-    """How much each candidate shares of what the best ones say beyond the question: `(candidates,)`, from 0 to 1.
+# One hop more: a name or a rare word of a strong hit leads to the other memories that hold it, whether or not they share a
+# word with the question. What leads on from a memory does not count for itself.
 
-    One hop more: a name or a rare word of a strong hit leads to the other memories that hold it, whether or not they
-    share a word with the question. What leads on from a memory does not count for itself.
+
+def leads(parts: Floats) -> Floats:
+    """How much each candidate leads on to others: `(candidates,)`, from 0 to 1, 0 for all but the best.
 
     Args:
-        owner: For each row the candidate that holds the term, rising; no pair twice.
-        terms: For each row the place of the term in `telling`.
-        telling: Rarity of each term, 0 for those of the query, which count elsewhere.
         parts: Contributions of all other features, as `contributions` gives them.
     """
-    total_parts = parts.sum(axis=0)
-    leads = np.zeros(len(total_parts), np.float32)
-    best = np.argsort(-total_parts, kind="stable")[:LINKING]
-    leads[best] = _logistic(total_parts[best] - np.float32(LINKING_HALF))
-    given = leads[owner] * telling[terms]
-    total = np.bincount(terms, given, len(telling))
-    total[np.argsort(-total, kind="stable")[LINKING_TERMS:]] = 0
-    shared = np.flatnonzero(total[terms])
-    gained = np.maximum(total[terms[shared]] - given[shared], 0)
-    found = np.bincount(owner[shared], gained, len(leads)) / (total.sum() + LINKING_DOUBT)
+    total = parts.sum(axis=0)
+    strength = np.zeros(len(total), np.float32)
+    best = (-total).argsort(kind="stable")[:LINKING]
+    strength[best] = _logistic(total[best] - np.float32(LINKING_HALF))
+    return strength
+
+
+def told(terms: NDArray[np.int64], given: NDArray[np.number], known: int) -> NDArray[np.float64]:
+    """How much the leads say of each term together: `(known,)`, 0 for all but the weightiest.
+
+    Args:
+        terms: For each term of each lead its number, below `known`; none twice of one lead.
+        given: The lead's strength times the term's rarity.
+        known: How many terms there are.
+    """
+    total = np.bincount(terms, given, known).astype(np.float64)
+    total[(-total).argsort(kind="stable")[LINKING_TERMS:]] = 0
+    return total
+
+
+def linked(owner: NDArray[np.int64], gained: NDArray[np.number], candidates: int, total: float) -> Floats:
+    """How much each candidate shares of what the best ones say beyond the question: `(candidates,)`, from 0 to 1.
+
+    Args:
+        owner: For each leading term of each candidate that candidate.
+        gained: What the others tell of the term.
+        candidates: How many there are.
+        total: The sum of all that is `told`.
+    """
+    found = np.bincount(owner, np.maximum(gained, 0), candidates) / (total + LINKING_DOUBT)
     return np.asarray(found, np.float32)
 
 

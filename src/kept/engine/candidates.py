@@ -21,6 +21,7 @@ from kept.domain.questions import asks_for_several, asks_how_many
 from kept.domain.temporal import DateSpan, asks_when, resolve_dates
 from kept.domain.text import hashed_terms, term_hash
 from kept.engine.partition import NEXT, NOWHERE, PREVIOUS, REACH, ResidentPartition, code
+from kept.engine.postings import distinct
 
 Floats = NDArray[np.float32]
 Slots = NDArray[np.int64]
@@ -130,34 +131,6 @@ class _Held:
     weight: Floats
 
 
-@dataclass(frozen=True, slots=True)
-class _Opening:
-    """What the candidates begin with, one row for each of their terms: by candidate.
-
-    Attributes:
-        owner: Place of the candidate, rising.
-        terms: Place of the term in `known`.
-        known: The distinct terms, hashed, rising.
-        rarity: How telling each of them is.
-    """
-
-    owner: Slots
-    terms: Slots
-    known: NDArray[np.uint32]
-    rarity: Floats
-
-    def beyond(self, asked: Sequence[int]) -> Floats:
-        """The rarity of each term, 0 for those that are asked for."""
-        return np.where(np.isin(self.known, np.array(asked, np.uint32)), np.float32(0), self.rarity)
-
-    def specific(self, candidates: int) -> Floats:
-        """Mean rarity of each candidate's terms, beyond the usual; 0 for one without terms."""
-        counts = np.bincount(self.owner, minlength=candidates)
-        mean = np.bincount(self.owner, self.rarity[self.terms], candidates) / np.maximum(counts, 1)
-        beyond = np.clip(mean - ranking.USUAL_RARITY, -ranking.MOST_SPECIFIC, ranking.MOST_SPECIFIC)
-        return _floats(np.where(counts > 0, beyond, 0))
-
-
 class Candidates:
     """The candidates of a question in a partition, and their features.
 
@@ -184,16 +157,33 @@ class Candidates:
         self.slots = self._union(admitted, wanted)
         self._around = np.concatenate((self.slots[None, :], partition.column("around")[self.slots].T))
 
-    def features(self, *, skipped: frozenset[str] = frozenset()) -> dict[str, Floats]:
-        """Every feature of `ranking.FEATURES` by name, each `(candidates,)`.
+    def contributions(self, *, skipped: frozenset[str] = frozenset()) -> Floats:
+        """What each part adds to the logit: `(len(ranking.PARTS), candidates)`.
 
         Args:
             skipped: Features that are switched off; they do not say which candidates lead on to others either.
         """
+        weights = self._weights(skipped)
+        found = self._unlinked()
+        parts = ranking.contributions(found, weights)
+        parts[ranking.LINKED] = weights[ranking.LINKED] * self._linked(parts)
+        ranking.hold_back_echoes(parts, self._lenders(found))
+        return parts
+
+    def features(self) -> dict[str, Floats]:
+        """Every feature of `ranking.FEATURES` by name, each `(candidates,)`."""
+        found = self._unlinked()
+        return found | {"linked": self._linked(ranking.contributions(found, self._weights(frozenset())))}
+
+    def _weights(self, skipped: frozenset[str]) -> Floats:
+        question = self._question
+        return ranking.weights(len(question.terms), several=question.several, skipped=skipped)
+
+    def _unlinked(self) -> dict[str, Floats]:
+        """The features, `linked` still 0: what it is depends on all others."""
         slots, partition, question = self.slots, self._partition, self._question
         flags = partition.column("flags").take(slots)
-        opening = self._opening()
-        found = {
+        return {
             **self._full_text(),
             **self._similarity(),
             "speaker": self._named(slots),
@@ -201,16 +191,12 @@ class Candidates:
             "date": self._dates[slots],
             "when": _floats(flags & HAS_TIME != 0) * np.float32(question.asks_when),
             "number": _floats(flags & HAS_NUMBER != 0) * np.float32(question.asks_how_many),
-            "specific": opening.specific(len(slots)),
-            "names": np.minimum(np.log1p(_floats(partition.column("entities").take(slots))), ranking.MOST_ENTITIES),
+            "specific": partition.specific(slots),
             "linked": np.zeros(len(slots), np.float32),
             **dict(zip(ranking.STANDING, partition.column("standing").take(slots, axis=0).T, strict=True)),
         }
-        parts = ranking.contributions(found, len(question.terms), several=question.several, skipped=skipped)
-        shared = ranking.linked(opening.owner, opening.terms, opening.beyond(question.terms), parts)
-        return {**found, "linked": shared * ranking.shortness(partition.column("length").take(slots))}
 
-    def lenders(self, features: Mapping[str, Floats]) -> Slots:
+    def _lenders(self, features: Mapping[str, Floats]) -> Slots:
         """For each candidate that only echoes a neighbour, that neighbour's place among the candidates; else -1.
 
         It echoes the neighbour with the best full-text match if it is less similar to the query, that one is no question
@@ -218,11 +204,11 @@ class Candidates:
         """
         lenders = np.full(len(self.slots), NOWHERE)
         coverage, dense = features["coverage"], features["dense"]
-        echoes = np.flatnonzero(coverage < WHOLE)
+        echoes = (coverage < WHOLE).nonzero()[0]
         around = self._around[1:, echoes]
         matched = self._lexical[around]
         strongest = around[matched.argmax(axis=0), np.arange(len(echoes))]
-        place = np.minimum(np.searchsorted(self.slots, strongest), len(self.slots) - 1)
+        place = np.minimum(self.slots.searchsorted(strongest), len(self.slots) - 1)
         found = (
             (matched.max(axis=0) > 0)
             & (self.slots[place] == strongest)
@@ -280,7 +266,7 @@ class Candidates:
         chosen[_best(lexical, count, above=0.0)] = True
         chosen[_best(dense, count, above=-1.0)] = True
         chosen[_best(mixed, 2 * count, above=-1.0)] = True
-        return np.flatnonzero(chosen)
+        return chosen.nonzero()[0]
 
     def _mixed(self) -> Floats:
         """A rough score of every slot."""
@@ -311,7 +297,7 @@ class Candidates:
         held = own > 0
         alone = _weighted(rarity, own)
         whole = np.float32(max(float(rarity.sum()), _TINY))
-        short = ranking.shortness(self._partition.column("length").take(self.slots))
+        short = self._partition.column("shortness").take(self.slots)
         preceding = self._around[1 + PREVIOUS]
         follows_question = self._partition.column("flags").take(preceding) & IS_QUESTION != 0
         return {
@@ -336,7 +322,7 @@ class Candidates:
         at_once = max(BUFFER_VALUES // width, 1)
         for first in range(0, terms, at_once):
             block = slice(first, min(first + at_once, terms))
-            rows = slice(*np.searchsorted(held.term, (block.start, block.stop)))
+            rows = slice(*held.term.searchsorted((block.start, block.stop)))
             start, slots, weight = (held.term[rows] - first) * width, held.slots[rows], held.weight[rows]
             room = np.zeros((block.stop - first, width), np.float32)
             room.reshape(-1)[start + slots] = weight
@@ -363,12 +349,29 @@ class Candidates:
             "surroundings": (own + np.float32(ranking.NEIGHBOUR_SHARE) * (previous + following)) / norm,
         }
 
-    def _opening(self) -> _Opening:
+    def _linked(self, parts: Floats) -> Floats:
+        """What each candidate shares with the best ones beyond the question, if it is short.
+
+        Args:
+            parts: Contributions of all other features.
+        """
         partition = self._partition
-        owner, terms = partition.opening_terms(self.slots)
-        known, places = np.unique(terms, return_inverse=True)
-        held = partition.held_by(known)
-        return _Opening(owner, places, known, ranking.inverse_document_frequency(partition.live_chunks, held))
+        strength = ranking.leads(parts)
+        best = strength.nonzero()[0]
+        owner, hashes = partition.opening_terms(self.slots[best])
+        known, place = distinct(hashes)
+        rarity = partition.rarity(known)
+        asked, _ = _among(np.array(self._question.terms, np.uint32), known)
+        rarity[asked] = 0  # what was asked for counts elsewhere
+        told = ranking.told(place, strength[best][owner] * rarity[place], len(known))
+        leading = told.nonzero()[0]
+        owner, hashes = partition.opening_terms(self.slots)
+        place, held = _among(hashes, known[leading])
+        owner, place = owner[held], leading[place]
+        gained = told[place] - strength[owner] * rarity[place]
+        shared = ranking.linked(owner, gained, len(self.slots), float(told.sum()))
+        short: Floats = partition.column("shortness").take(self.slots)
+        return shared * short
 
     def _entity_share(self) -> Floats:
         wanted = self._question.entities
@@ -377,6 +380,16 @@ class Candidates:
         holding = self._partition.entities.find(wanted).chunks
         mentioned = np.bincount(holding, minlength=self._partition.slots)[self.slots]
         return _floats(mentioned) / np.float32(len(wanted))
+
+
+def _among(terms: NDArray[np.uint32], known: NDArray[np.uint32]) -> tuple[Slots, Slots]:
+    """Of those terms that are among the `known`, rising ones: their places there, and their places among the terms."""
+    if not len(known):
+        return np.zeros(0, np.int64), np.zeros(0, np.int64)
+    place = known.searchsorted(terms)
+    place[place == len(known)] = 0
+    held = (known.take(place) == terms).nonzero()[0]
+    return place[held], held
 
 
 def _best_chunks(term: Slots, slots: NDArray[np.int32], weight: Floats) -> _Held:
@@ -394,17 +407,17 @@ def _best(signal: Floats, count: int, *, above: float) -> Slots:
     pass finds it.
     """
     if count < len(signal) <= FEW_ROWS:
-        best = np.argpartition(-signal, count - 1)[:count]
+        best = (-signal).argpartition(count - 1)[:count]
         return best[signal[best] > above]
     floor = np.float32(above)
     columns = _COLUMNS_EACH * count
     if len(signal) > 2 * columns:
         tops = signal[: len(signal) // columns * columns].reshape(-1, columns).max(axis=0)
         floor = max(floor, np.nextafter(np.partition(tops, columns - count)[columns - count], np.float32(-np.inf)))
-    eligible = np.flatnonzero(signal > floor)
+    eligible = (signal > floor).nonzero()[0]
     if len(eligible) <= count:
         return eligible
-    return eligible[np.argpartition(-signal[eligible], count - 1)[:count]]
+    return eligible[(-signal[eligible]).argpartition(count - 1)[:count]]
 
 
 FEW_ROWS: Final = 8_192

@@ -14,12 +14,12 @@ from typing import Any, Final, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from kept.domain import ranking
 from kept.domain.entities import KnownNames
 from kept.domain.lexicon import HASH_BYTES, SPAN_BYTES, layout_fault, posting_type
 from kept.domain.memory import HIDDEN_STATES
-from kept.domain.ranking import NEIGHBOUR_DECAY, NEIGHBOUR_SHARE, STANDING, standing
 from kept.engine.growth import grown
-from kept.engine.postings import Postings, occurrences
+from kept.engine.postings import Postings, distinct, occurrences
 from kept.engine.vectors import Vectors
 from kept.errors import StoreCorruptError
 from kept.ports import IndexEntry, PartitionRow
@@ -30,7 +30,7 @@ BATCH_ROWS: Final = 20_000
 NOWHERE: Final = -1
 """As a neighbour: there is none."""
 
-REACH: Final = len(NEIGHBOUR_DECAY)
+REACH: Final = len(ranking.NEIGHBOUR_DECAY)
 """Neighbours on either side whose words count for a memory."""
 
 PREVIOUS, NEXT = 0, REACH
@@ -67,9 +67,10 @@ _COLUMNS: Final[dict[str, Any]] = {
     "first_chunk": np.int32,
     "first_term": np.int64,
     "opening": np.int32,
-    "entities": np.int32,
+    "specific": np.float32,
     "length": np.int32,
-    "standing": (np.float32, (len(STANDING),)),
+    "shortness": np.float32,
+    "standing": (np.float32, (len(ranking.STANDING),)),
 }
 
 _FEEDBACK: Final = {None: 0, "POSITIVE": 1, "NEGATIVE": -1, "VERY_NEGATIVE": -2}
@@ -171,14 +172,31 @@ class ResidentPartition:
 
         The first chunk is all of a chat message, and bounds what a long document costs.
         """
-        sizes = self.column("opening")[slots].astype(np.int64)
-        owner = np.repeat(np.arange(len(slots)), sizes)
-        within = np.arange(len(owner)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-        return owner, self._terms[self.column("first_term")[slots][owner] + within]
+        sizes = self.column("opening").take(slots).astype(np.int64)
+        owner = np.arange(len(slots)).repeat(sizes)
+        before = self.column("first_term").take(slots) - (sizes.cumsum() - sizes)
+        return owner, self._terms.take(before.take(owner) + np.arange(len(owner)))
 
     def held_by(self, terms: NDArray[np.uint32]) -> NDArray[np.int64]:
         """How many chunks of live memories hold each term."""
         return self.postings.count(terms) - occurrences(self._dead_terms, terms)
+
+    def rarity(self, terms: NDArray[np.uint32]) -> NDArray[np.float32]:
+        """How telling each term is, by the chunks that hold it."""
+        return ranking.inverse_document_frequency(self.live_chunks, self.held_by(terms))
+
+    def specific(self, slots: NDArray[np.int64]) -> NDArray[np.float32]:
+        """How rare each memory's opening terms are in the mean, see `ranking.specific`; kept until the next refresh."""
+        known = self.column("specific")
+        found = known.take(slots)
+        unknown = np.isnan(found).nonzero()[0]
+        if len(unknown):
+            owner, hashes = self.opening_terms(slots[unknown])
+            terms, place = distinct(hashes)
+            counts = np.bincount(owner, minlength=len(unknown))
+            sums = np.bincount(owner, self.rarity(terms)[place], len(unknown))
+            found[unknown] = known[slots[unknown]] = ranking.specific(sums, counts)
+        return found
 
     def mean_norms(self, slots: NDArray[np.int64]) -> NDArray[np.float32]:
         """Length of the sum of each memory's embedding and `NEIGHBOUR_SHARE` of its neighbours', kept once it was asked for.
@@ -186,15 +204,17 @@ class ResidentPartition:
         Computed for all when a partition is loaded, it would cost a million memories seconds.
         """
         norms = self.column("mean_norm")
-        unknown = slots[np.isnan(norms[slots])]
+        found = norms.take(slots)
+        unknown = slots[np.isnan(found)]
         if len(unknown):
             mean = self.vectors.at(unknown)
             for place in (PREVIOUS, NEXT):
                 neighbours = self.column("around")[unknown, place]
                 linked = neighbours != NOWHERE
-                mean[linked] += np.float32(NEIGHBOUR_SHARE) * self.vectors.at(neighbours[linked])
+                mean[linked] += np.float32(ranking.NEIGHBOUR_SHARE) * self.vectors.at(neighbours[linked])
             norms[unknown] = np.linalg.norm(mean, axis=1)
-        return norms[slots]
+            found = norms.take(slots)
+        return found
 
     def refresh(self, rows: Iterable[PartitionRow]) -> None:
         """Apply rows that changed, by rising `seq`. Rows at or before the cursor change nothing.
@@ -217,6 +237,7 @@ class ResidentPartition:
         self._count()
 
     def _count(self) -> None:
+        self.column("specific")[:] = np.nan  # rarity depends on all memories
         live = self.column("live")
         self.live = int(np.count_nonzero(live))
         self.live_length = int(self.column("length")[live].sum())
@@ -277,15 +298,16 @@ class ResidentPartition:
         self._columns["flags"][span] = flags
         self.vectors.append(embeddings)
         distinct = self._append_terms(terms, first)
-        self._columns["standing"][span] = standing(
+        sizes = np.fromiter(map(len, entities), np.int64, count) // HASH_BYTES
+        self._columns["shortness"][span] = ranking.shortness(self._columns["length"][span])
+        self._columns["standing"][span] = ranking.standing(
             length=self._columns["length"][span],
             distinct=distinct,
             flags=self._columns["flags"][span],
+            entities=sizes,
             by_user=np.array([name is None or name.lower() in GENERIC_USERS for name in columns["speaker"]]),
             feedback=np.array([_FEEDBACK.get(verdict, 0) for verdict in columns["feedback"]], np.int8),
         )
-        sizes = np.fromiter(map(len, entities), np.int64, count) // HASH_BYTES
-        self._columns["entities"][span] = sizes
         hashes = np.frombuffer(b"".join(entities), "<u4")
         self._append_spans(dates, first)
         owners = np.repeat(np.arange(first, first + count, dtype=np.int32), sizes)
@@ -313,6 +335,7 @@ class ResidentPartition:
             "around": NOWHERE,
             "session_number": NOWHERE,
             "mean_norm": np.nan,
+            "specific": np.nan,
         }
 
     def _append_terms(self, blobs: Sequence[bytes], first_slot: int) -> NDArray[np.int64]:

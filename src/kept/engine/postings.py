@@ -77,7 +77,7 @@ class Postings:
                 tf.append(tail_tf[hit])
                 count += len(hit)
             counts.append(count)
-        owners = np.repeat(np.arange(len(counts)), counts)
+        owners = np.arange(len(counts)).repeat(counts)
         return Matches(owners, np.concatenate(chunks), np.concatenate(tf).astype(np.float32))
 
     def count(self, terms: NDArray[np.uint32]) -> NDArray[np.int64]:
@@ -86,15 +86,15 @@ class Postings:
             self._sorted_tail = np.sort(self._joined_tail()[0])
         found = occurrences(self._sorted_tail, terms)
         if len(self._terms):
-            place = np.minimum(np.searchsorted(self._terms, terms), len(self._terms) - 1)
+            place = np.minimum(self._terms.searchsorted(terms), len(self._terms) - 1)
             found += np.where(self._terms[place] == terms, self._starts[place + 1] - self._starts[place], 0)
         return found
 
     def _spans(self, terms: Sequence[int]) -> tuple[list[int], list[int]]:
         """Where the postings of each term begin and end in the main part."""
         wanted = np.array(terms, np.uint32)
-        first = np.searchsorted(self._terms, wanted)
-        last = np.searchsorted(self._terms, wanted, side="right")
+        first = self._terms.searchsorted(wanted)
+        last = self._terms.searchsorted(wanted, side="right")
         return self._starts[first].tolist(), self._starts[last].tolist()
 
     def _joined_tail(self) -> tuple[NDArray[np.uint32], NDArray[np.int32], NDArray[np.uint8]]:
@@ -121,4 +121,18 @@ def occurrences(ordered: NDArray[np.uint32], terms: NDArray[np.uint32]) -> NDArr
     """How often each of the terms stands in a sorted array."""
     if not len(ordered):
         return np.zeros(len(terms), np.int64)
-    return np.searchsorted(ordered, terms, side="right") - np.searchsorted(ordered, terms)
+    return ordered.searchsorted(terms, side="right") - ordered.searchsorted(terms)
+
+
+def distinct(terms: NDArray[np.uint32]) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
+    """The distinct terms, rising, and the place of each of the given ones among them.
+
+    As `np.unique` with its inverse, which for a hundred terms spends most of its time on what else it can do.
+    """
+    order = terms.argsort()
+    ordered = terms[order]
+    first = np.ones(len(terms), np.bool_)
+    np.not_equal(ordered[1:], ordered[:-1], out=first[1:])
+    place = np.empty(len(terms), np.int64)
+    place[order] = first.cumsum() - 1
+    return ordered[first], place

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import islice
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -90,8 +90,7 @@ class Hit:
     parts: Mapping[str, float]
 
 
-@dataclass(frozen=True, slots=True)
-class _Ranked:
+class _Ranked(NamedTuple):
     """A candidate after ranking, before its record is read."""
 
     closed: bool
@@ -148,7 +147,8 @@ class Retrieve:
                 past |= records
                 allowed = _matching(records, request.condition)
                 ranked += self._rank(resident, partition, request, allowed, embedder)
-        ranked.sort(key=lambda candidate: candidate.order)
+        if len(partitions) > 1:
+            ranked.sort(key=lambda candidate: candidate.order)
         hits = self._hydrate(ranked, request, past if request.as_of is not None else None)
         return self._reranked(hits, request) if request.rerank else hits
 
@@ -227,9 +227,7 @@ class Retrieve:
         if question.dates and request.reference is None:
             question = replace(question, dates=(*question.dates, *_older_dates(request.query, resident, reference)))
         candidates = Candidates(resident, question, admitted, request.top_k)
-        features = candidates.features(skipped=self._skipped)
-        parts = ranking.contributions(features, len(question.terms), several=question.several, skipped=self._skipped)
-        ranking.hold_back_echoes(parts, candidates.lenders(features))
+        parts = candidates.contributions(skipped=self._skipped)
         scores = ranking.scores(parts)
         slots = candidates.slots
         # Of a day in the past, a fact that was closed since was as true as any other.
@@ -238,7 +236,7 @@ class Retrieve:
         order = np.lexsort((-keys, -scores, closed))
         wanted = order[scores[order] >= request.threshold][: request.ranked + RANKED_EXTRA]
         best = (closed[wanted].tolist(), scores[wanted].tolist(), keys[wanted].tolist(), parts[:, wanted].T)
-        return [_Ranked(*candidate) for candidate in zip(*best, strict=True)]
+        return list(map(_Ranked._make, zip(*best, strict=True)))
 
     def _admitted(
         self, resident: ResidentPartition, request: SearchRequest, allowed: NDArray[np.int64] | None
