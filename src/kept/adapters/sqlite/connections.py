@@ -15,7 +15,7 @@ from typing import Final
 from urllib.parse import quote
 
 from kept.adapters.sql import register_functions
-from kept.adapters.sqlite.failures import translated
+from kept.adapters.sqlite.failures import is_busy, translated
 from kept.adapters.sqlite.queries import migrations, schema_version
 from kept.errors import SchemaVersionError, StoreCorruptError, StoreReadOnlyError
 
@@ -179,7 +179,7 @@ def _use_wal(connection: sqlite3.Connection, busy_timeout_s: float) -> None:
         try:
             connection.execute("PRAGMA journal_mode = WAL")
         except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+            if not is_busy(error) or time.monotonic() > deadline:
                 raise
             time.sleep(_SWITCH_PAUSE_S)
         else:

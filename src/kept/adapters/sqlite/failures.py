@@ -75,6 +75,11 @@ def translate(error: sqlite3.Error, path: str) -> StoreError:
     return kind(f"The store {path} {_ADVICE[kind]} (SQLite: {error})")
 
 
+def is_busy(error: sqlite3.Error) -> bool:
+    """Whether somebody else holds the lock that was needed."""
+    return getattr(error, "sqlite_errorcode", 0) & _PRIMARY_CODE == sqlite3.SQLITE_BUSY
+
+
 def _is_undecodable(error: sqlite3.Error) -> bool:
     return str(error).startswith(_UNDECODABLE)
 

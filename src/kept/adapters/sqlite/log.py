@@ -21,7 +21,7 @@ from kept.adapters.sqlite import rows
 from kept.adapters.sqlite.conditions import inside, listed
 from kept.adapters.sqlite.connections import create_private, prepare
 from kept.adapters.sqlite.control import blank_jobs_of, blank_jobs_under
-from kept.adapters.sqlite.failures import decoded, translated
+from kept.adapters.sqlite.failures import decoded, is_busy, translated
 from kept.adapters.sqlite.graph import forget_in_graph
 from kept.adapters.sqlite.pool import Pool
 from kept.adapters.sqlite.queries import queries
@@ -568,7 +568,7 @@ def _rewrite(connection: sqlite3.Connection) -> bool:
     try:
         connection.execute("VACUUM")
     except sqlite3.OperationalError as error:
-        if error.sqlite_errorcode == sqlite3.SQLITE_BUSY:
+        if is_busy(error):
             return False
         raise
     return True
