@@ -96,3 +96,56 @@ def test_nearness_falls_with_the_days_between(days, asked, nearness):
     span = DateSpan(start=start, end=end, text="", granularity="day")
     first, last = (np.array([day], np.int64) for day in days)
     assert ranking.date_nearness(first, last, [span]).tolist() == pytest.approx([nearness])
+
+
+def _span(first, end):
+    return DateSpan(start=date.fromordinal(first), end=date.fromordinal(end), text="", granularity="day")
+
+
+DAYS = np.array([100, 190, 199, 210])
+
+
+def timely(intent, *, said=True, dates=()):
+    """How well four days, the last of them ahead, fit what is asked on day 200."""
+    spans = [_span(first, end) for first, end in dates]
+    held = np.full(4, said)
+    return ranking.timeliness(intent, DAYS, DAYS, held, present=200, dates=spans).tolist()
+
+
+def test_the_latest_is_the_nearer_the_likelier_and_not_still_to_come():
+    """In the order of the days."""
+    first, second, third, ahead = timely("latest")
+    assert 0 < first < second < third < 1
+    assert ahead == 0
+
+
+def test_what_was_first_is_the_likelier_the_further_back():
+    """The other way round."""
+    first, second, third, ahead = timely("earliest")
+    assert 1 > first > second > third > ahead == 0
+
+
+def test_only_a_day_that_a_text_names_can_be_upcoming():
+    """What was told is past."""
+    assert timely("upcoming") == [0, 0, 0, 1]
+    assert timely("upcoming", said=False) == [0, 0, 0, 0]
+
+
+@pytest.mark.parametrize(("intent", "fits"), [("before", [1, 0, 0, 0]), ("after", [0, 0, 1, 1])])
+def test_before_and_after_count_from_the_date_in_the_question(intent, fits):
+    """Whose own days are neither."""
+    assert timely(intent, dates=[(190, 195)]) == fits
+    assert timely(intent) == [0, 0, 0, 0]
+
+
+@given(
+    st.sampled_from(["now", "upcoming", "latest", "earliest", "before", "after"]),
+    st.lists(st.tuples(st.integers(1, 800_000), st.integers(0, 400), st.booleans()), min_size=1, max_size=20),
+    st.integers(1, 800_000),
+)
+def test_timeliness_lies_between_nothing_and_all(intent, days, present):
+    """Whatever is asked when."""
+    first, length, said = (np.array(column) for column in zip(*days, strict=True))
+    span = _span(present, present + 1)
+    found = ranking.timeliness(intent, first, first + length, said, present=present, dates=[span])
+    assert ((found >= 0) & (found <= 1)).all()

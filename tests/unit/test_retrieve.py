@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import assume, given, settings
@@ -491,3 +491,32 @@ def test_a_month_without_a_year_is_that_of_a_history_that_ended_long_ago(make_en
         Scope(user_id="alice"), "where did we meet in May?", top_k=3, reference_date="2026-01-01"
     )
     assert all("date" not in hit.parts for hit in other)
+
+
+RELEASES = ("2025-01-10", "2025-03-20", "2025-02-15")
+
+
+@pytest.mark.parametrize(
+    ("query", "first"),
+    [
+        ("What was the latest release of Quill?", "2025-03-20"),
+        ("What was the first release of Quill?", "2025-01-10"),
+        ("Which release of Quill came before 2025-02-01?", "2025-01-10"),
+        ("Which release of Quill came after 2025-03-01?", "2025-03-20"),
+        ("Which release of Quill is upcoming?", "2025-05-30"),
+    ],
+)
+def test_a_question_for_a_part_of_a_history_finds_it_first(engine, query, first):
+    """Of memories that match alike, their days decide, as seen from the reference."""
+    for day in (*RELEASES, "2025-05-30"):
+        engine.say(f"The release of Quill was on {day}", timestamp=datetime(2025, 1, 1, tzinfo=UTC))
+    hits = engine.service.search(ALICE, query, top_k=1, reference_date="2025-04-01")
+    assert first in hits[0].memory.text
+
+
+def test_a_history_that_ended_long_ago_is_asked_about_as_of_its_end(engine):
+    """Seen from today all of it would be about equally old."""
+    for day in RELEASES:
+        engine.say(f"The release of Quill was on {day}", timestamp="2025-03-21")
+    (hit,) = engine.service.search(ALICE, "What was the latest release of Quill?", top_k=1)
+    assert "2025-03-20" in hit.memory.text

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from kept.domain import ranking
 from kept.domain.entities import KnownNames, entities, names_in, without_names
 from kept.domain.lexicon import HAS_NUMBER, HAS_TIME, IS_QUESTION
-from kept.domain.questions import asks_for_several, asks_how_many
+from kept.domain.questions import TimeIntent, asks_for_several, asks_how_many, time_intent
 from kept.domain.temporal import DateSpan, asks_when, resolve_dates
 from kept.domain.text import hashed_terms, term_hash
 from kept.engine.partition import NEXT, NOWHERE, PREVIOUS, REACH, ResidentPartition, code
@@ -58,6 +58,8 @@ class Question:
         speakers: Codes of the speakers it names.
         entities: Hashed keys of the entities it mentions.
         dates: Days it speaks of.
+        intent: The part of a history that it asks about, if it says so.
+        present: The day from which that is seen, a proleptic day number.
         asks_when: Whether it asks for a time.
         asks_how_many: Whether it asks for a number.
         several: Whether it asks for several things.
@@ -68,6 +70,8 @@ class Question:
     speakers: tuple[int, ...]
     entities: tuple[int, ...]
     dates: tuple[DateSpan, ...]
+    intent: TimeIntent | None
+    present: int
     asks_when: bool
     asks_how_many: bool
     several: bool
@@ -111,6 +115,8 @@ def ask(text: str, reference: datetime, known: KnownNames, embedder: QueryEmbedd
         speakers=tuple(code(mention.name) for mention in mentions),
         entities=tuple(dict.fromkeys(term_hash(entity.key) for entity in entities(bare))),
         dates=tuple(resolve_dates(text, reference)),
+        intent=time_intent(text),
+        present=reference.toordinal(),
         asks_when=asks_when(text),
         asks_how_many=asks_how_many(text),
         several=asks_for_several(text),
@@ -189,6 +195,7 @@ class Candidates:
             "speaker": self._named(slots),
             "entity": self._entity_share(),
             "date": self._dates[slots],
+            "timely": self._timely(),
             "when": _floats(flags & HAS_TIME != 0) * np.float32(question.asks_when),
             "number": _floats(flags & HAS_NUMBER != 0) * np.float32(question.asks_how_many),
             "specific": partition.specific(slots),
@@ -250,7 +257,7 @@ class Candidates:
         partition, dates = self._partition, self._question.dates
         if not dates:
             return np.zeros(partition.slots, np.float32)
-        days = partition.column("created_at") // _DAY_MICROSECONDS + _EPOCH_DAY
+        days = self._days_told()
         near = ranking.date_nearness(days, days, dates)
         slots, first, last = partition.spans.T
         np.maximum.at(near, slots, ranking.date_nearness(first, last, dates))
@@ -372,6 +379,24 @@ class Candidates:
         shared = ranking.linked(owner, gained, len(self.slots), float(told.sum()))
         short: Floats = partition.column("shortness").take(self.slots)
         return shared * short
+
+    def _timely(self) -> Floats:
+        """How well each candidate's days fit the part of a history that is asked about."""
+        question, slots = self._question, self.slots
+        if question.intent is None:
+            return np.zeros(len(slots), np.float32)
+        first = self._days_told()
+        last, said = first.copy(), np.zeros(len(first), np.bool_)
+        spans = self._partition.spans[::-1]  # of several days that a text speaks of, the first remains
+        first[spans[:, 0]], last[spans[:, 0]], said[spans[:, 0]] = spans[:, 1], spans[:, 2], True
+        return ranking.timeliness(
+            question.intent, first[slots], last[slots], said[slots], present=question.present, dates=question.dates
+        )
+
+    def _days_told(self) -> Slots:
+        """The day on which each slot was told, a proleptic day number."""
+        days: Slots = self._partition.column("created_at") // _DAY_MICROSECONDS + _EPOCH_DAY
+        return days
 
     def _entity_share(self) -> Floats:
         wanted = self._question.entities

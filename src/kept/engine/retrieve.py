@@ -17,7 +17,7 @@ from kept.domain.filters import Filter, matches, parse_filter, pinned
 from kept.domain.history import fold, from_microseconds, to_microseconds
 from kept.domain.memory import HIDDEN_STATES, MemoryRecord
 from kept.domain.scope import ANY, Scope
-from kept.domain.temporal import DateSpan, resolve_dates
+from kept.domain.temporal import resolve_dates
 from kept.engine.candidates import Candidates, EmbedOnce, ask
 from kept.engine.indexing import Indexer
 from kept.engine.partition import ACTIVE, ResidentPartition, code
@@ -224,8 +224,9 @@ class Retrieve:
         reference = request.reference or request.now or self._clock()
         known = resident.known_names(partition.user_id)
         question = ask(request.query, reference, known, embedder)
-        if question.dates and request.reference is None:
-            question = replace(question, dates=(*question.dates, *_older_dates(request.query, resident, reference)))
+        if request.reference is None and (ended := _ended(resident, reference)):
+            older = resolve_dates(request.query, ended) if question.dates else ()
+            question = replace(question, dates=(*question.dates, *older), present=ended.toordinal())
         candidates = Candidates(resident, question, admitted, request.top_k)
         parts = candidates.contributions(skipped=self._skipped)
         scores = ranking.scores(parts)
@@ -328,10 +329,10 @@ def _matching(records: Mapping[int, MemoryRecord], condition: Filter | None) -> 
     return np.array([key for key, record in records.items() if matches(condition, record)], np.int64)
 
 
-def _older_dates(query: str, resident: ResidentPartition, now: datetime) -> list[DateSpan]:
-    """The query's dates as somebody means them who talks about a history that ended long ago ("in May": its last May)."""
+def _ended(resident: ResidentPartition, now: datetime) -> datetime | None:
+    """When a history ended that did so long ago: from then its questions are asked ("in May": its last May)."""
     newest = from_microseconds(int(resident.column("created_at").max()))
-    return resolve_dates(query, newest) if now - newest > STALE else []
+    return newest if now - newest > STALE else None
 
 
 def _parts(contributions: NDArray[np.float32]) -> dict[str, float]:
