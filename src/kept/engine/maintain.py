@@ -28,6 +28,7 @@ from kept.domain.lexicon import is_finite, layout_fault
 from kept.domain.memory import CLOSED_STATES, DERIVED_FROM, MemoryRecord, State, first_person, text_hash
 from kept.domain.scope import Scope
 from kept.domain.text import hashed_terms
+from kept.engine.echoes import echoes
 from kept.engine.indexing import Indexer
 from kept.engine.intake import parse_metadata
 from kept.errors import ConflictError, InvalidInputError, NotFoundError
@@ -97,24 +98,7 @@ class By:
 def _echoes(log: LogReader, record: MemoryRecord) -> list[str]:
     """Ids of what was made of the same words: of a fact the statements, of a statement the facts, that share a word with it."""
     words = set(hashed_terms(record.text))
-    return [
-        other.id
-        for episode_id, places in _places(log, record).items()
-        for other in log.made_of_episode(record.scope, episode_id)
-        if (other.kind == "fact") != (record.kind == "fact")
-        and not places.isdisjoint(other.source_positions)
-        and not words.isdisjoint(hashed_terms(other.text))
-    ]
-
-
-def _places(log: LogReader, record: MemoryRecord) -> dict[str, set[int]]:
-    """Where a memory was said, as positions by episode: in its own messages, and in those that repeated it."""
-    found = {} if record.episode_id is None else {record.episode_id: set(record.source_positions)}
-    if record.reinforced:
-        for revision in log.revisions(record.project, memory_id=record.id):
-            if source := revision.changes.get("source"):
-                found.setdefault(source[0], set()).add(source[1])
-    return found
+    return [other.id for other in echoes(log, record) if not words.isdisjoint(hashed_terms(other.text))]
 
 
 def _derived(log: LogReader, records: Sequence[MemoryRecord]) -> list[str]:
@@ -420,9 +404,9 @@ class Maintain:
         def chosen(transaction: Transaction) -> Iterator[str]:
             for memory_id in dict.fromkeys(memory_ids):
                 record = transaction.find(project, memory_id)
-                echoes = () if record is None else _echoes(transaction, record)
+                same_words = () if record is None else _echoes(transaction, record)
                 yield memory_id
-                yield from echoes
+                yield from same_words
 
         return self._erase(project, chosen, None, by)
 

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 from kept.domain.facts import Proposal
 from kept.domain.jobs import Job
-from kept.domain.memory import CURRENT, Draft, MemoryRecord, are_echoes
+from kept.domain.memory import CURRENT, Draft, MemoryRecord
 from kept.domain.resolution import RELATED_SIMILARITY, Claim, Verdict, decide, is_as_good
 from kept.domain.scope import Scope
+from kept.engine.echoes import echoes
 
 if TYPE_CHECKING:
     from kept.engine.indexing import Indexer
@@ -90,17 +91,15 @@ class Resolution:
         return replace(draft, supersedes=tuple(dict.fromkeys((*draft.supersedes, *echoes))))
 
     def _echoes(self, record: MemoryRecord) -> Iterator[MemoryRecord]:
-        """The statements of a fact's words, or the facts of a statement's."""
-        if record.episode_id is None:
-            return
-        siblings = [
+        """The statements of a fact's words, or the facts of a statement's: of its own scope, since others' are not to be closed with it."""
+        closable = [
             other
-            for other in self._log.made_of_episode(record.scope, record.episode_id)
-            if other.state == CURRENT and not other.immutable and are_echoes(record, other)
+            for other in echoes(self._log, record)
+            if other.state == CURRENT and not other.immutable and other.scope == record.scope
         ]
-        alike = self._similarities(record.text, [other.text for other in siblings])
+        alike = self._similarities(record.text, [other.text for other in closable])
         yield from (
-            other for other, similarity in zip(siblings, alike, strict=True) if similarity >= RELATED_SIMILARITY
+            other for other, similarity in zip(closable, alike, strict=True) if similarity >= RELATED_SIMILARITY
         )
 
     def _similarities(self, text: str, others: Sequence[str]) -> list[float]:
