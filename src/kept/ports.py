@@ -260,6 +260,7 @@ class Listing:
         condition: The caller's filter, if any.
         states: Which states are visible.
         today: Rows expired before this day are left out; None shows them.
+        repeated: Whether only what was said again is listed.
         newest_first: Order by `created_at`, ties by `key`, both falling; else both rising.
     """
 
@@ -267,6 +268,7 @@ class Listing:
     condition: Filter | None = None
     states: Collection[State] = VISIBLE
     today: date | None = None
+    repeated: bool = False
     newest_first: bool = True
 
 

@@ -471,6 +471,8 @@ def _is_listed(memory: MemoryRecord, listing: Listing) -> bool:
         return False
     if listing.today is not None and memory.is_expired(listing.today):
         return False
+    if listing.repeated and not memory.reinforced:
+        return False
     return listing.condition is None or matches(listing.condition, memory)
 
 

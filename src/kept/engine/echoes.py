@@ -49,6 +49,6 @@ def _places(log: LogReader, record: MemoryRecord) -> set[tuple[str, int]]:
 def _repeated(log: LogReader, fact: MemoryRecord) -> Iterator[MemoryRecord]:
     """What the same user said more than once, whether it is current or not."""
     owner = Scope(project=fact.project, user_id=fact.user_id)
-    for other in log.scan(Listing(scope=owner, states=_NOT_ERASED)):
-        if other.reinforced and other.kind != "fact" and other.user_id == fact.user_id:
+    for other in log.scan(Listing(scope=owner, states=_NOT_ERASED, repeated=True)):
+        if other.kind != "fact" and other.user_id == fact.user_id:
             yield other

@@ -690,6 +690,14 @@ class LogConformance:
         assert log.page(Listing(scope=SCOPE), limit=10) == [shown]
         assert log.find_many("default", [memory.id for memory in hidden]) == {memory.id: memory for memory in hidden}
 
+    def test_a_listing_may_hold_only_what_was_said_again(self, log: Log, scribe: Scribe) -> None:
+        """In every way it is asked."""
+        scribe.add("Said once.")
+        again = scribe.revise(scribe.add("Said twice."), "reinforce", reinforced=1)
+        listing = Listing(scope=SCOPE, repeated=True)
+        assert log.page(listing, limit=10) == list(log.scan(listing)) == [again]
+        assert log.count(listing) == 1
+
     def test_an_expired_memory_is_shown_through_its_last_day(self, log: Log, scribe: Scribe) -> None:
         """And not on the day after; without a day, always."""
         last_day = date(2026, 1, 31)

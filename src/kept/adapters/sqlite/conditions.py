@@ -18,6 +18,8 @@ def listed(listing: Listing) -> tuple[str, list[Any], Any]:
     if listing.today is not None:
         sql += " AND (expires_on IS NULL OR expires_on >= ?)"
         parameters.append(listing.today.isoformat())
+    if listing.repeated:
+        sql += " AND reinforced > 0"
     if listing.condition is None:
         return sql, parameters, None
     pushed = where(listing.condition, SQLITE)
