@@ -29,7 +29,7 @@ from kept.engine.filling import asked, held
 from kept.engine.models import Models
 from kept.engine.profiles import Profiles, make
 from kept.engine.service import Service
-from kept.engine.summary import NOTHING_LEFT, RETRY_AFTER, RULES, summary
+from kept.engine.summary import NOTHING_LEFT, ONLY_READS, RETRY_AFTER, RULES, summary
 from kept.engine.understanding import Reading
 from kept.errors import ConfigurationError, ModelAnswerError, ModelUnavailableError
 from kept.ports import Entry, JobListing, Prompt
@@ -243,9 +243,25 @@ def test_a_bound_key_is_told_of_its_own_users_alone(enter, hire, say):
     model = hire("summary", written(("Bob likes tea.", "tea")))
     say("I like coffee", user_id="alice")
     say("I am Bob and I like tea", user_id="bob")
-    bob = enter(role="READER", bound={"user_id": ("bob",)})
+    bob = enter(role="WRITER", bound={"user_id": ("bob",)})
     assert summary(bob).text == "Bob likes tea."
     assert "coffee" not in model.prompts[0].content
+
+
+@pytest.mark.usefixtures("mira")
+def test_a_key_that_only_reads_starts_no_model_whatever_it_asks_for(enter, hire):
+    """It is given what was written for others before; else the rules write, and say why."""
+    model = hire("summary", written(("Mira is a nurse.", "nurse")))
+    reader = enter(role="READER")
+    for budget_tokens in range(100, 400, 50):
+        found = summary(reader, ids={"user_id": "mira"}, budget_tokens=budget_tokens)
+        assert (found.by, found.note) == (RULES, ONLY_READS)
+        assert "window seats" in found.text
+    assert model.prompts == []
+    assert summary(enter(role="WRITER"), ids={"user_id": "mira"}).by == WRITER
+    found = summary(reader, ids={"user_id": "mira"})
+    assert (found.by, found.note, found.text) == (WRITER, None, "Mira is a nurse.")
+    assert len(model.prompts) == 1
 
 
 # --- profiles ---

@@ -33,8 +33,10 @@ LEAST_BUDGET: Final = 25
 RULES: Final = "rules"
 """Who wrote what no language model did."""
 NOTHING_LEFT: Final = "The language model wrote nothing that the statements say."
+ONLY_READS: Final = "A language model is asked only for a key that may write; for one that reads, the rules wrote this."
+"""Each other filter or budget is another question to the model: who may only read could spend a whole day's limit on them."""
 RETRY_AFTER: Final = timedelta(minutes=5)
-"""A model's failure may have been paid for, and whoever may read may ask for summaries all day: within this time the model is asked for one
+"""A model's failure may have been paid for, and whoever may write may ask for summaries all day: within this time the model is asked for one
 of the same statements once."""
 _FRAME_TOKENS: Final = 200
 """Of an answer's JSON beside its sentences, which take as much again for the numbers they point at."""
@@ -93,12 +95,14 @@ def summary(
         note.target |= scope.ids
         records, total = access.platform.service.list(scope, filters=condition, limit=CONSIDERED, latest_only=True)
         best = strongest(records)
-        job = _written(access, scope, best, budget_tokens)
+        writing = _writing(access, scope, best, budget_tokens)
+        job = None if writing is None else writing.made()
         if job is not None and job.content:
             found = _of_job(job, total)
         else:
             found = _by_rules(best, budget_tokens, total)
-            found = found if job is None else replace(found, note=job.error or NOTHING_LEFT)
+            if writing is not None:
+                found = replace(found, note=(job.error or NOTHING_LEFT) if job else ONLY_READS)
         note.count = len(found.memory_ids)
         return found
 
@@ -154,12 +158,16 @@ class _Writing:
     budget_tokens: int
     model: str
 
-    def made(self) -> Job:
-        """The job that holds the text, without one if the model failed; it is asked unless it wrote it before, or failed just now."""
+    def made(self) -> Job | None:
+        """The job that holds the text, without one if the model failed; it is asked unless it wrote it before, or failed just now.
+
+        None where it would have to be asked for a principal that may only read.
+        """
         jobs = self.access.platform.jobs
         with self.access.platform.turn(self._key):
             known = (jobs.find_by_key(self.access.project, "SUMMARY", key) for key in (self._key, self._failed_key))
-            return next(filter(None, known), None) or self._asked()
+            earlier = next(filter(None, known), None)
+            return earlier or (self._asked() if self.access.principal.may("WRITER") else None)
 
     def _asked(self) -> Job:
         """The job as it is kept once the model was asked. One that failed has a key of its time, so that later it is asked again."""
@@ -201,14 +209,14 @@ class _Writing:
         return f"{self._key}/{int(self.access.platform.clock().timestamp() // RETRY_AFTER.total_seconds())}"
 
 
-def _written(access: ProjectAccess, scope: Scope, best: Sequence[MemoryRecord], budget_tokens: int) -> Job | None:
-    """What a language model wrote of the strongest; None where none is asked."""
+def _writing(access: ProjectAccess, scope: Scope, best: Sequence[MemoryRecord], budget_tokens: int) -> _Writing | None:
+    """What a language model is to write of the strongest; None where there is none, or nothing to write."""
     model = access.platform.models.for_task("summary")
     shown = fitting(best, SHOWN_TOKENS)
     if model is None or not shown or budget_tokens < LEAST_BUDGET:
         return None
     budget_tokens = min(budget_tokens, SHOWN_TOKENS)
-    return _Writing(access=access, scope=scope, shown=shown, budget_tokens=budget_tokens, model=model.name).made()
+    return _Writing(access=access, scope=scope, shown=shown, budget_tokens=budget_tokens, model=model.name)
 
 
 def _taken(
