@@ -408,3 +408,28 @@ def test_rate_limits_need_one_process(refusal):
 def test_one_process_is_the_default(start):
     serving = start("--port", "0", KEPT_API_KEY="kept_a_key_of_the_tests").wait_until_up()
     assert others_of(serving) == []
+
+
+_FREEING = """
+import re
+from pathlib import Path
+import numpy as np
+from kept.rest.running import map_large_blocks
+
+def resident():
+    return int(re.search(r"VmRSS:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) * 1024
+
+map_large_blocks()
+np.ones(16_000_000, np.uint8)  # its end makes glibc keep blocks of that size
+large, above = np.ones(8_000_000, np.uint8), np.ones(100_000, np.uint8)
+before = resident()
+del large
+print(before - resident())
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_a_large_block_that_is_freed_goes_back_to_the_system():
+    """Also when smaller ones came after it: partitions grow, and leave what they held before."""
+    freed = subprocess.run([sys.executable, "-c", _FREEING], capture_output=True, text=True, check=True).stdout
+    assert int(freed) > 7_000_000
