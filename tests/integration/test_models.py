@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import gzip
 import json
 import logging
 from concurrent.futures import ThreadPoolExecutor
@@ -303,6 +304,26 @@ DOWN = {
 
 
 @every_model
+def test_an_answer_of_any_size_is_not_read_beyond_what_an_answer_may_have(spec, monkeypatch):
+    """Whole or streamed."""
+    monkeypatch.setattr(connection, "MAX_ANSWER_BYTES", 10_000)
+    for reply in (Answer({"facts": ["word " * 4_000]}), Raw(b" " * 20_000, "application/json")):
+        asked = Asked(spec, reply, times=1)
+        assert isinstance(asked.error, ModelAnswerError)
+        assert "more than 10000 bytes" in str(asked.error)
+        assert len(asked.requests) == 1
+
+
+@every_model
+def test_an_answer_that_is_packed_is_refused_and_none_is_asked_for(spec):
+    packed = gzip.compress(b" " * 1_000_000)
+    asked = Asked(spec, Raw(packed, "application/json", headers={"Content-Encoding": "gzip"}))
+    assert isinstance(asked.error, ModelAnswerError)
+    assert "compressed" in str(asked.error)
+    assert [request.headers["accept-encoding"] for request in asked.requests] == ["identity"]
+
+
+@every_model
 @pytest.mark.parametrize("reply", DOWN.values(), ids=DOWN)
 def test_a_model_that_is_down_is_unavailable_and_is_not_asked_again(spec, reply):
     """Also when the error comes within an answer that began well. When to come again is for whoever asks."""
@@ -382,6 +403,30 @@ def test_the_key_that_was_given_is_the_one_that_is_shown(spec, monkeypatch):
     for name in ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "OPENAI_API_KEY", "GOOGLE_API_KEY", "OLLAMA_API_KEY"):
         monkeypatch.setenv(name, "sk-ant-oat-of-another")
     assert shown(Asked(spec, Answer(VALUE)).request) == "sk-key"
+
+
+@every_model
+def test_a_server_of_ones_own_choice_gets_no_header_that_the_environment_names(spec, monkeypatch):
+    """They are for the library's own provider, and may hold a key to it."""
+    for library in ("OPENAI", "ANTHROPIC"):
+        said = "X-Ambient: foreign\nAuthorization: Bearer foreign\nX-Api-Key: foreign"
+        monkeypatch.setenv(f"{library}_CUSTOM_HEADERS", said)
+    monkeypatch.setenv("OPENAI_ORG_ID", "foreign")
+    monkeypatch.setenv("OPENAI_PROJECT_ID", "foreign")
+    asked = Asked(spec, Answer(VALUE))
+    assert asked.answer.value == VALUE
+    assert "foreign" not in json.dumps(dict(asked.request.headers))
+
+
+@pytest.mark.parametrize(
+    ("name", "left"), [("openai", True), ("openai-chat", True), ("deepseek", False)], ids=["its own", "chat", "another"]
+)
+def test_an_organisation_of_openai_is_named_to_openai_alone(name, left):
+    import httpx2
+
+    request = httpx2.Request("POST", "https://provider.test", headers={"OpenAI-Organization": "org"})
+    asyncio.run(connection._only_meant(name, "sk-key", Access())(request))
+    assert ("openai-organization" in request.headers) == left
 
 
 def test_a_token_of_anthropic_is_told_from_a_key_by_its_form():

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping
 from contextlib import asynccontextmanager
 from functools import cache
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 from urllib.parse import urlsplit
 
 from kept.adapters.models.access import OAUTH_PREFIX, Access
@@ -21,7 +21,7 @@ from kept.errors import ConfigurationError, KeptError, ModelAnswerError, ModelUn
 if TYPE_CHECKING:
     from ssl import SSLContext
 
-    from httpx2 import AsyncClient
+    from httpx2 import AsyncClient, Request, Response
     from pydantic_ai.exceptions import ModelAPIError
     from pydantic_ai.providers import Provider
 
@@ -35,6 +35,20 @@ OLLAMA_URL: Final = "http://127.0.0.1:11434/v1"
 OAUTH_BETA: Final = "oauth-2025-04-20"
 """The header by which Anthropic accepts an OAuth token in place of a key."""
 
+MAX_ANSWER_BYTES: Final = 32 * 2**20
+"""Of one answer. Set by hand: four thousand for each token of a profile, which has up to 8,000."""
+
+_UNCOMPRESSED: Final = "identity"
+_OPENAI: Final = frozenset({"openai", "openai-chat", "openai-responses"})
+"""Whose organisation and project `OPENAI_ORG_ID` and `OPENAI_PROJECT_ID` name; the same library asks many others."""
+_OPENAIS: Final = frozenset({"openai-organization", "openai-project"})
+_KEY_HEADERS: Final = {"authorization": "Bearer {}", "x-api-key": "{}", "x-goog-api-key": "{}", "api-key": "{}"}
+"""Where the libraries put a key, and how it is written there."""
+_SENT: Final = frozenset(
+    {"accept", "accept-encoding", "connection", "content-length", "content-type", "host", "user-agent", *_KEY_HEADERS}
+)
+"""What a request to a server of one's own choice consists of, besides what the libraries say of themselves."""
+_LIBRARYS: Final = ("anthropic-", "x-goog-api-client", "x-server-timeout", "x-stainless-")
 _TOO_LARGE: Final = 413
 """The status of HTTP for a request that is too large; pydantic-ai has no kind of its own for it."""
 _UNREADABLE: Final = (AssertionError, AttributeError, LookupError, TypeError, ValueError)
@@ -93,8 +107,13 @@ async def connect(name: str, access: Access) -> AsyncIterator[Provider[Any]]:
         raise ConfigurationError(
             f"The key for {name} ({access.source}) holds characters that no key has; copy it again."
         )
+    hooks: Mapping[str, list[Callable[..., Any]]] = {
+        "request": [_only_meant(name, key, access)],
+        "response": [_bounded],
+    }
     # Without a time-out of its own: who asks says how long it may take.
-    async with httpx2.AsyncClient(verify=_certificates(), timeout=None) as http:
+    async with httpx2.AsyncClient(verify=_certificates(), timeout=None, event_hooks=hooks) as http:
+        http.headers["Accept-Encoding"] = _UNCOMPRESSED
         try:
             provider = _anthropic(key, access, http) if name == "anthropic" and key else _made(name, key, access, http)
         except (ImportError, UserError, ValueError) as error:
@@ -104,6 +123,63 @@ async def connect(name: str, access: Access) -> AsyncIterator[Provider[Any]]:
             if hasattr(client, "max_retries"):
                 client.max_retries = 0
             yield provider
+
+
+class _UnfitAnswerError(Exception):
+    """An answer is not read to its end; the message says why, in words that follow the model's name."""
+
+
+def _only_meant(name: str, key: str | None, access: Access) -> Callable[[Request], Awaitable[None]]:
+    """Keeps from a request what the libraries made of the environment, where another is asked than it is meant for.
+
+    Here and not at their clients: these are copied for a request, and a copy reads the environment again.
+    """
+    elsewhere = _address(name, access.base_url) is not None
+
+    async def keep(request: Request) -> None:
+        headers = request.headers
+        if elsewhere:
+            for header in set(headers) - _SENT:
+                if not header.startswith(_LIBRARYS):
+                    del headers[header]
+        elif name not in _OPENAI:
+            for header in _OPENAIS & set(headers):
+                del headers[header]
+        if elsewhere and key is not None:
+            for header, form in _KEY_HEADERS.items():
+                if header in headers:
+                    headers[header] = form.format(key)
+
+    return keep
+
+
+async def _bounded(response: Response) -> None:
+    """Hold an answer to a size: a small one, unpacked, may fill the memory.
+
+    Raises:
+        _UnfitAnswerError: It is compressed.
+    """
+    from httpx2 import AsyncByteStream
+
+    if response.headers.get("Content-Encoding", _UNCOMPRESSED).strip().casefold() != _UNCOMPRESSED:
+        raise _UnfitAnswerError("answered in a compressed form, which it was asked not to")
+    whole = response.stream
+
+    class Bounded(AsyncByteStream):
+        """The bytes of an answer, as long as they are not too many."""
+
+        async def __aiter__(self) -> AsyncIterator[bytes]:
+            left = MAX_ANSWER_BYTES
+            async for part in cast("AsyncByteStream", whole):
+                left -= len(part)
+                if left < 0:
+                    raise _UnfitAnswerError(f"answered with more than {MAX_ANSWER_BYTES} bytes")
+                yield part
+
+        async def aclose(self) -> None:
+            await cast("AsyncByteStream", whole).aclose()
+
+    response.stream = Bounded()
 
 
 @cache
@@ -125,7 +201,9 @@ def _made(name: str, key: str | None, access: Access, http: AsyncClient) -> Prov
     if url := _address(name, access.base_url):
         fixed = "its address is fixed; name a compatible server as openai-chat:MODEL."
         given[_first(_URL_PARAMETERS, parameters, fixed)] = url
-    if "openai_client" in parameters:  # others take connections of other kinds, and make them themselves
+    if (
+        "openai_client" in parameters or name == "google"
+    ):  # others take connections of other kinds, and make them themselves
         given["http_client"] = http
     return made(**given)
 
@@ -173,7 +251,10 @@ def told(error: Exception, model: str, access: Access, usage: Usage) -> KeptErro
 
     spent = _spent(error, usage)
     known: KeptError | None = None
-    if isinstance(error, KeptError):
+    if unfit := next((cause for cause in _causes(error) if isinstance(cause, _UnfitAnswerError)), None):
+        paid = {"input_tokens": usage.input_tokens or None, "output_tokens": None}
+        known = ModelAnswerError(f"{model} {unfit}.", **paid)
+    elif isinstance(error, KeptError):
         known = error
     elif isinstance(error, exceptions.UserError):
         known = ConfigurationError(f"{model} cannot be asked: {error}")
@@ -185,6 +266,15 @@ def told(error: Exception, model: str, access: Access, usage: Usage) -> KeptErro
         said = "cannot be asked for this, or answered in no format of its provider's"
         known = ModelAnswerError(f"{model} {said} ({type(error).__name__}).", **spent)
     return known
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """An error, and what it was raised for, as far as that is known."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        yield error
+        error = error.__cause__ or error.__context__
 
 
 def _spent(error: Exception, usage: Usage) -> dict[str, int | None]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 
@@ -110,6 +110,7 @@ class Raw:
 
     body: bytes
     content_type: str = "text/html"
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 Said = Answer | Prose | Refusal

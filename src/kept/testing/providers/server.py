@@ -140,7 +140,7 @@ class _Handler(BaseHTTPRequestHandler):
             case Vectors():
                 self._send(200, embed(self.path, body, reply))
             case Raw():
-                self._write_whole(200, reply.body, {"Content-Type": reply.content_type})
+                self._write_whole(200, reply.body, {"Content-Type": reply.content_type, **reply.headers})
             case _ if format_ is None:
                 self._fail(OpenAIChat(), Failure(404))
             case _ if streamed:
@@ -182,7 +182,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.server.closing.wait()
             self.close_connection = True
         else:
-            self._break()
+            self.close_connection = True  # no last chunk; a reset could take away what the client has not read yet
 
     def _write(self, events: Iterable[str]) -> None:
         for event in events:
