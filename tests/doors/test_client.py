@@ -58,6 +58,7 @@ CALLS = [
         {"filters": {"user_id": "u"}, "show_expired": True},
     ),
     ("get_all", (), {}, "POST", "/v3/memories/", {}, {}),
+    ("timeline", ("tea",), {"user_id": "u", "top_k": 3, "reference_date": date(2026, 3, 2)}, "POST", "/v1/timeline/", {}, {"query": "tea", "user_id": "u", "top_k": 3, "reference_date": "2026-03-02"}),
     (
         "context",
         ("tea",),

@@ -82,6 +82,7 @@ def test_what_is_injected_is_data(api, tenant, text):
         ("/v1/users/", {"user_id": text, "name": text, "metadata": {text: text}}),
         ("/v1/keys/", {"name": text, "user_id": text}),
         ("/v1/context/", {"query": text, "user_id": text}),
+        ("/v1/timeline/", {"query": text, "user_id": text}),
         ("/v1/exports/", {"user_id": text, "format": text}),
         (f"{tenant.path}members/", {"email": text, "role": text}),
         ("/v1/retention/", {"category": text, "days": 5}),

@@ -84,6 +84,7 @@ def test_reads_writes_and_administration_are_counted_apart(make_api):
         ("POST", "/v3/memories/search/", "read"),
         ("POST", "/v3/memories/", "read"),
         ("POST", "/v1/context/", "read"),
+        ("POST", "/v1/timeline/", "read"),
         ("POST", "/search", "read"),
         ("POST", "/v3/memories/add/", "write"),
         ("POST", "/v1/memories/", "write"),

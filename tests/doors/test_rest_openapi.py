@@ -197,6 +197,7 @@ def a_memory_is_made_found_and_changed(call: Caller) -> str:
     call("POST", "/v1/undo/", json=ALICE)
     call("GET", f"/v1/memories/{first}/history/")
     call("POST", "/v1/feedback/", json={"memory_id": first, "feedback": "POSITIVE"})
+    call("POST", "/v1/timeline/", json={"query": "tea", **ALICE})
     call("POST", "/v1/context/", json={"query": "tea", **ALICE})
     call("PUT", "/v1/batch/", json={"memories": [{"memory_id": first, "text": "I like white tea."}]})
     call("DELETE", "/v1/batch/", json={"memories": [{"memory_id": second}]})

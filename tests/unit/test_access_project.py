@@ -26,12 +26,13 @@ CALLS = {
     "erase": lambda access, memory: access.erase([memory]),
     "erase_all": lambda access, _: access.erase_all({"user_id": "alice"}),
     "search": lambda access, _: access.search("tea", ids={"user_id": "alice"}),
+    "timeline": lambda access, _: access.timeline("tea", ids={"user_id": "alice"}),
     "context": lambda access, _: access.context("tea", ids={"user_id": "alice"}),
     "memories": lambda access, _: access.memories(ids={"user_id": "alice"}),
     "get": lambda access, memory: access.get(memory),
     "history": lambda access, memory: access.history(memory),
 }
-READS = ("search", "context", "memories", "get", "history")
+READS = ("search", "timeline", "context", "memories", "get", "history")
 
 
 def say(access, *texts, **ids):

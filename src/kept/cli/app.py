@@ -25,6 +25,7 @@ SECTIONS: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
         },
         "Recall": {
             "search": "kept.cli.recall:search",
+            "timeline": "kept.cli.timeline:timeline",
             "context": "kept.cli.recall:context",
             "list": "kept.cli.recall:list_",
             "show": "kept.cli.recall:show",

@@ -96,13 +96,18 @@ def progress(label: str, total: int | None = None) -> Iterator[Progress | None]:
 
 
 def memory_rows(
-    records: Sequence[MemoryRecord], *, scores: Sequence[float] | None = None, columns: int | None = None
+    records: Sequence[MemoryRecord],
+    *,
+    scores: Sequence[float] | None = None,
+    days: Sequence[str] | None = None,
+    columns: int | None = None,
 ) -> list[str]:
     """One block of lines for each memory: score, short id, day, speaker, text, and what to know about it.
 
     Args:
         records: In the order to print.
         scores: One for each record.
+        days: One for each record, of one width; None shows the day it was said.
         columns: Width to fit into; None puts each on one line.
     """
     speakers = [one_line(record.speaker or "") for record in records]
@@ -110,7 +115,8 @@ def memory_rows(
     rows = []
     for number, record in enumerate(records):
         parts = [] if scores is None else [click.style(f"{scores[number]:.2f}", bold=True)]
-        parts += [click.style(short(record.id), fg="cyan"), record.created_at.date().isoformat()]
+        day = record.created_at.date().isoformat() if days is None else days[number]
+        parts += [click.style(short(record.id), fg="cyan"), day]
         parts += [click.style(padded(speakers[number], room), fg="green")] if room else []
         rows.append(_row(_GAP.join(parts), _marked(record), columns))
     return rows

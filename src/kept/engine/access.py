@@ -29,6 +29,7 @@ from kept.engine.pending import STORED_OPTIONS, done, of_job, to_payload
 from kept.engine.platform import Platform
 from kept.engine.retrieve import Hit, TakesLongerError
 from kept.engine.service import Filters
+from kept.engine.timeline import Occurrence
 from kept.errors import ConflictError, InvalidInputError, KeptError, NotFoundError, ScopeError
 from kept.ports import AuditEntry, EntitySummary, JobListing
 
@@ -169,6 +170,22 @@ class ProjectAccess:
             hits = self._service.search(scope, query, filters=condition, **options)
             note.count = len(hits)
             return hits
+
+    def timeline(
+        self,
+        query: str,
+        *,
+        ids: Mapping[str, object] | None = None,
+        filters: Filters = None,
+        **options: Any,
+    ) -> list[Occurrence]:
+        """What a query is about in the order in which it happened; options as of `Service.timeline`."""
+        with self.noted("memory.timeline") as note:
+            scope, condition = self.within(ids or {}, filters)
+            note.target |= scope.ids
+            happened = self._service.timeline(scope, query, filters=condition, **options)
+            note.count = len(happened)
+            return happened
 
     def context(
         self,

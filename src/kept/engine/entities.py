@@ -14,7 +14,7 @@ from kept.engine.intake import parse_metadata, parse_optional_text
 from kept.errors import ForbiddenError, NotFoundError
 from kept.ports import AuditListing, EntitySummary, Entry, JobListing
 
-READING: Final = ("memory.search", "memory.context", "memory.list", "memory.get")
+READING: Final = ("memory.search", "memory.timeline", "memory.context", "memory.list", "memory.get")
 """Actions of the audit that count as retrievals."""
 _NUMBER_BITS: Final = 53
 """Whole numbers up to here are exact in every language's JSON; two of 100,000 names share one once in two million times."""

@@ -32,6 +32,7 @@ from kept.rest import (
     proposals,
     retention,
     spending,
+    timeline,
     webhooks,
 )
 from kept.rest.answers import answer_errors
@@ -61,6 +62,7 @@ ROUTERS = (
     memories.direct,
     events.router,  # before memories: /v1/memories/events/ is no memory's id
     memories.router,
+    timeline.router,
     entities.router,  # after memories: /v1/memories/{type}/{name}/ takes what is none of their routes
     graph.router,
     exports.router,

@@ -164,6 +164,17 @@ _SHAPES: Final[Mapping[str, Schema]] = {
         score=_SHARE | {"description": "How well it fits, higher is better."},
         score_breakdown=_ANY,
     ),
+    "Occurrence": _object(
+        *(name for name in _BRIEF if name != "id"),
+        "score",
+        **_BRIEF,
+        score=_SHARE | {"description": "How well it fits, higher is better."},
+        start=_TEXT | {"description": "Its first day."},
+        end=_TEXT | {"description": "The day after its last."},
+        known=_TEXT
+        | {"description": "How the days are known: `said` in the text, `valid` since then, or only `told` then."},
+        upcoming=_YES,
+    ),
     "Tie": _object(
         "created_at",
         "valid_from",
@@ -389,6 +400,7 @@ _ANSWERS: Final[Mapping[str, Schema]] = {
     "memories_search": _HITS,
     "memories_search_v1": {"anyOf": [_list("Hit"), _HITS]},
     "memories_search_v2": _list("Hit"),
+    "memories_timeline": _object(results=_list("Occurrence")),
     "memories_undo": _ref("Change"),
     "memories_update": _ref("Memory"),
     "operation_healthz": _object(status=_TEXT),

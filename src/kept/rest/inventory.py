@@ -52,7 +52,7 @@ ELSEWHERE: Final = frozenset({"operation", "self-hosted Mem0"})
 """Tags of operations that are no use to an agent: the server's own health, and another dialect of what is there already."""
 OF_MEMORIES: Final = frozenset({"memories", "entities", "events", "exports", "graph", "profiles", "proposals"})
 """Tags whose operations change memories or what is made of them; others manage the project."""
-READING: Final = frozenset({"exports_get", "exports_summarise"})
+READING: Final = frozenset({"exports_get", "exports_summarise", "memories_timeline"})
 """Operations that read although they are no GET."""
 ASKING: Final = frozenset({"memories_erase", "memories_erase_all", "projects_delete", "organisations_delete"})
 """What cannot be undone: a person must allow it."""

@@ -33,7 +33,16 @@ COUNTERS: Final = 65_536
 KNOWN_KEYS: Final = 10_000
 """Keys of which is remembered that they were right."""
 _ADMIN: Final = ("/api/", "/v1/keys/", "/v1/audit/", "/v1/retention/", "/v1/mcp-links/")
-_READING: Final = ("/search/", "/search", "/context/", "/summary/", "/exports/get/", "/v2/memories/", "/v3/memories/")
+_READING: Final = (
+    "/search/",
+    "/search",
+    "/context/",
+    "/timeline/",
+    "/summary/",
+    "/exports/get/",
+    "/v2/memories/",
+    "/v3/memories/",
+)
 """Ends of paths that are read by POST."""
 
 

@@ -106,8 +106,13 @@ def context(block: Context) -> dict[str, Any]:
 
 def occurrence(found: Occurrence) -> dict[str, Any]:
     """A memory with the days on which it happened."""
-    days = {"start": found.start.isoformat(), "end": found.end.isoformat()}
-    return memory(found.memory) | {"score": found.score, **days, "known": found.known, "upcoming": found.upcoming}
+    return memory(found.memory) | {"score": found.score, **days(found)}
+
+
+def days(found: Occurrence) -> dict[str, Any]:
+    """When something happened: its first day, the day after its last, how they are known, and whether it is still to come."""
+    span = {"start": found.start.isoformat(), "end": found.end.isoformat()}
+    return {**span, "known": found.known, "upcoming": found.upcoming}
 
 
 def added(

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from kept.engine.spending import Report
     from kept.engine.summary import Summary
     from kept.engine.tenancy import Member, Organisation, Project
+    from kept.engine.timeline import Occurrence
     from kept.engine.webhooks import Webhook
     from kept.ports import AuditEntry
 
@@ -93,6 +94,11 @@ def hit(found: Hit, *, explain: bool = False) -> dict[str, Any]:
     if explain:
         shape["score_breakdown"] = {name: round(value, 6) for name, value in found.parts.items()}
     return shape
+
+
+def occurrence(found: Occurrence) -> dict[str, Any]:
+    """A memory of a timeline: its score in [0, 1], and the days on which it happened."""
+    return brief(found.memory) | {"score": round(found.score, 6), **shapes.days(found)}
 
 
 def only(shape: dict[str, Any], fields: Collection[str] | None) -> dict[str, Any]:

@@ -69,6 +69,21 @@ class SearchAnswer(TypedDict):
     results: list[Hit]
 
 
+class Occurrence(Hit):
+    """A memory of a timeline: its first day, the day after its last, and how they are known."""
+
+    start: str
+    end: str
+    known: Literal["said", "valid", "told"]
+    upcoming: bool
+
+
+class Timeline(TypedDict):
+    """What happened, oldest first."""
+
+    results: list[Occurrence]
+
+
 class Conflict(TypedDict):
     """A known memory that a new one likely contradicts; `newer` is the id of that of the two which speaks of the later time."""
 

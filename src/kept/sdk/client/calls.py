@@ -302,6 +302,51 @@ class MemoryCalls(Speaker[R]):
         return Request("POST", "/v3/memories/", query=query, body=body, reads=True)
 
     @Call
+    def timeline(
+        self,
+        /,
+        query: str,
+        *,
+        user_id: str | None = None,
+        agent_id: str | None = None,
+        app_id: str | None = None,
+        run_id: str | None = None,
+        filters: Mapping[str, Any] | None = None,
+        top_k: int | None = None,
+        threshold: float | None = None,
+        reference_date: When | None = None,
+        latest_only: bool | None = None,
+    ) -> Request[answers.Timeline]:
+        """What a question is about in the order in which it happened, oldest first. Kept's own.
+
+        Args:
+            query: What to look for. "upcoming", "before X" and "after X" leave out the rest, "latest" has the newest first.
+            user_id: Whose memories; beside any filter. So are the other ids.
+            agent_id: See `user_id`.
+            app_id: See `user_id`.
+            run_id: See `user_id`.
+            filters: In Mem0's grammar.
+            top_k: The best matches, at most so many.
+            threshold: Leave out matches that score lower; from 0 to 1.
+            reference_date: What is past, and what "last week" counts from.
+            latest_only: Only facts that still hold.
+        """
+        body = given(
+            None,
+            query=query,
+            user_id=user_id,
+            agent_id=agent_id,
+            app_id=app_id,
+            run_id=run_id,
+            filters=filters,
+            top_k=top_k,
+            threshold=threshold,
+            reference_date=reference_date,
+            latest_only=latest_only,
+        )
+        return Request("POST", "/v1/timeline/", body=body, reads=True, own=True)
+
+    @Call
     def context(
         self,
         query: str,
