@@ -356,6 +356,21 @@ def test_a_held_store_is_busy_and_nothing_is_written(store_path):
         assert scribe.add("After.").seq == memory.seq + 1
 
 
+def test_a_write_that_waits_for_another_process_looks_again_often(store_path):
+    """SQLite's own pauses grow to a tenth of a second; statements inside the write wait as long as ever."""
+    said = []
+    with closing(SqliteLog(store_path, busy_timeout_s=0.5)) as log, closing(sqlite3.connect(store_path)) as holder:
+        with log._pool.writer() as connection:
+            connection.set_trace_callback(said.append)
+        holder.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StoreBusyError):
+            Scribe(log).add("Refused.")
+        holder.rollback()
+        assert said.count("BEGIN IMMEDIATE") > 15
+        with log._pool.transaction() as connection:
+            assert connection.execute("PRAGMA busy_timeout").fetchone()[0] == 500
+
+
 def test_a_store_is_opened_and_read_while_another_holds_it(store_path):
     with closing(SqliteLog(store_path)) as holding:
         memory = Scribe(holding).add("Before.")

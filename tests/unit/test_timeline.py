@@ -93,4 +93,4 @@ def test_a_weak_match_is_no_part_of_a_timeline_unless_it_is_wanted(sailing):
     """Ordered by time it would stand between strong ones."""
     assert sailing.service.timeline(ALICE, "chess tournament") == []
     assert len(sailing.service.timeline(ALICE, "chess tournament", threshold=0.0)) == 4
-    assert len(sailing.service.timeline(ALICE, "chess tournament", threshold=0.0, limit=2)) == 2
+    assert len(sailing.service.timeline(ALICE, "chess tournament", threshold=0.0, top_k=2)) == 2

@@ -30,7 +30,7 @@ TOP_K = 20
     ],
 )
 @click.argument("query", nargs=-1, required=True, type=TEXT)
-@click.option("--top-k", "limit", type=int, default=TOP_K, show_default=True, help="The best matches, at most so many.")
+@click.option("--top-k", type=int, default=TOP_K, show_default=True, help="The best matches, at most so many.")
 @click.option("--threshold", type=float, help="Leave out matches that score lower, from 0 to 1; else 0.3.")
 @filter_option
 @click.option("--reference-date", type=TEXT, metavar="TIME", help='What is past, and what "last week" counts from.')

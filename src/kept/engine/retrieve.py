@@ -224,8 +224,9 @@ class Retrieve:
         reference = request.reference or request.now or self._clock()
         known = resident.known_names(partition.user_id)
         question = ask(request.query, reference, known, embedder)
-        if request.reference is None and (ended := _ended(resident, reference)):
-            older = resolve_dates(request.query, ended) if question.dates else ()
+        about_time = question.dates or question.intent
+        if about_time and request.reference is None and (ended := _ended(resident, reference)):
+            older = resolve_dates(request.query, ended)
             question = replace(question, dates=(*question.dates, *older), present=ended.toordinal())
         candidates = Candidates(resident, question, admitted, request.top_k)
         parts = candidates.contributions(skipped=self._skipped)

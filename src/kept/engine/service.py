@@ -357,18 +357,18 @@ class Service:
         query: str,
         *,
         filters: Filters = None,
-        limit: int = 20,
+        top_k: int = 20,
         threshold: float = TIMELINE_THRESHOLD,
         reference_date: object = None,
         **options: Any,
     ) -> list[Occurrence]:
-        """What a query is about in the order in which it happened, oldest first: the `limit` best matches.
+        """What a query is about in the order in which it happened, oldest first: the `top_k` best matches.
 
         Args:
             scope: As `search`.
             filters: As `search`.
             query: Asked like any other; "upcoming", "before" and "after" leave out the rest.
-            limit: Most occurrences.
+            top_k: Most occurrences.
             threshold: Least score of one.
             reference_date: What is past, and what relative dates count from. None means the present.
             **options: As `search`.
@@ -382,7 +382,7 @@ class Service:
                 scope,
                 text,
                 filters=filters,
-                top_k=limit,
+                top_k=top_k,
                 threshold=threshold,
                 reference_date=reference_date,
                 explain=False,

@@ -31,7 +31,7 @@ class TimelineBody(Scoped):
 @router.post("/v1/timeline/", summary="What happened when, in order")
 async def timeline(request: Request, access: Access, body: TimelineBody) -> Json:
     """Memories with the days on which they happened, oldest first; a question for the latest has the newest first."""
-    asked = {"limit": body.top_k, "threshold": body.threshold, "reference_date": body.reference_date}
+    asked = {"top_k": body.top_k, "threshold": body.threshold, "reference_date": body.reference_date}
     options = {name: value for name, value in asked.items() if value is not None}
 
     def answer(quick: bool) -> Json:

@@ -273,7 +273,7 @@ class Memory:
         app_id: str | None = None,
         run_id: str | None = None,
         filters: Mapping[str, Any] | None = None,
-        limit: int = DEFAULT_TOP_K,
+        top_k: int = DEFAULT_TOP_K,
         threshold: float | None = None,
         reference_date: object = None,
         latest_only: bool = False,
@@ -287,7 +287,7 @@ class Memory:
             app_id: See `user_id`.
             run_id: See `user_id`.
             filters: Mem0's filter grammars; may name the ids instead.
-            limit: The best matches, at most so many.
+            top_k: The best matches, at most so many.
             threshold: Leave out matches that score lower; from 0 to 1. Default: 0.3.
             reference_date: What is past, and what "last week" counts from. Default: now.
             latest_only: Only facts that still hold.
@@ -301,7 +301,7 @@ class Memory:
             self._scope(user_id, agent_id, app_id, run_id),
             query,
             filters=filters,
-            limit=limit,
+            top_k=top_k,
             reference_date=reference_date,
             latest_only=latest_only,
             **({} if threshold is None else {"threshold": threshold}),

@@ -201,9 +201,8 @@ def _made(name: str, key: str | None, access: Access, http: AsyncClient) -> Prov
     if url := _address(name, access.base_url):
         fixed = "its address is fixed; name a compatible server as openai-chat:MODEL."
         given[_first(_URL_PARAMETERS, parameters, fixed)] = url
-    if (
-        "openai_client" in parameters or name == "google"
-    ):  # others take connections of other kinds, and make them themselves
+    # The others take connections of other kinds, and make them themselves.
+    if "openai_client" in parameters or name == "google":
         given["http_client"] = http
     return made(**given)
 

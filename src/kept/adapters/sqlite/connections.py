@@ -9,7 +9,8 @@ from __future__ import annotations
 import sqlite3
 import stat
 import time
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
@@ -28,6 +29,7 @@ _WRITE_CACHE_KIB: Final = 16384
 _CHECKPOINT_PAGES: Final = 4000
 """Some 16 MB of write-ahead log between checkpoints: a bulk import pays for fewer of them."""
 _OWNER_ONLY: Final = 0o600
+_MS_PER_S: Final = 1_000
 _SWITCH_PAUSE_S: Final = 0.01
 """Between attempts to switch a new file to WAL, for which SQLite does not use its busy handler."""
 
@@ -47,6 +49,16 @@ def connect(path: Path, *, busy_timeout_s: float, writable: bool) -> sqlite3.Con
         connection.close()
         raise
     return connection
+
+
+@contextmanager
+def waiting(connection: sqlite3.Connection, wait_ms: int, *, usually_s: float) -> Iterator[None]:
+    """Let statements wait that long for other processes, and as long as usual again after the block."""
+    connection.execute(f"PRAGMA busy_timeout = {wait_ms}")
+    try:
+        yield
+    finally:
+        connection.execute(f"PRAGMA busy_timeout = {round(usually_s * _MS_PER_S)}")
 
 
 def _configure(connection: sqlite3.Connection, *, writable: bool) -> None:

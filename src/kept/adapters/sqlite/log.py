@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from kept.adapters.sqlite import rows
 from kept.adapters.sqlite.conditions import inside, listed
-from kept.adapters.sqlite.connections import create_private, prepare
+from kept.adapters.sqlite.connections import create_private, prepare, waiting
 from kept.adapters.sqlite.control import blank_jobs_of, blank_jobs_under
 from kept.adapters.sqlite.failures import decoded, is_busy, translated
 from kept.adapters.sqlite.graph import forget_in_graph
@@ -54,7 +54,6 @@ somebody holds the file."""
 _LAST_SEQ: Final = (1 << 63) - 1
 _SCRUB_WAIT_MS: Final = 1000
 """How long a scrub waits for others to end their reads: reads take milliseconds, longer ones are worth another try."""
-_MS_PER_S: Final = 1000
 _KNOWN_PARTITIONS: Final = 10_000
 """Partitions whose ids are remembered, some 4 MB: each search begins with one."""
 _BACKUP_PAGES: Final = 1000
@@ -480,15 +479,15 @@ class SqliteLog(SqliteReader):
     def scrub(self) -> bool:
         if not self._named("upkeep_due", {}):
             return True
-        with translated(str(self._path)), self._pool.writer() as connection:
-            connection.execute(f"PRAGMA busy_timeout = {_SCRUB_WAIT_MS}")
-            try:
-                clean = _empty_wal(connection) and _rewrite(connection) and _empty_wal(connection)
-                if clean:
-                    connection.execute(queries()["upkeep_done"])
-                return clean
-            finally:
-                connection.execute(f"PRAGMA busy_timeout = {round(self._busy_timeout_s * _MS_PER_S)}")
+        with (
+            translated(str(self._path)),
+            self._pool.writer() as connection,
+            waiting(connection, _SCRUB_WAIT_MS, usually_s=self._busy_timeout_s),
+        ):
+            clean = _empty_wal(connection) and _rewrite(connection) and _empty_wal(connection)
+            if clean:
+                connection.execute(queries()["upkeep_done"])
+            return clean
 
     def _finish_scrub(self) -> None:
         """Do what an erase could not: another process was reading, or this one was killed. A damaged file stays as it is."""

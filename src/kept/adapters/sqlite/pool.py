@@ -19,13 +19,12 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-from kept.adapters.sqlite.connections import connect
+from kept.adapters.sqlite.connections import connect, waiting
 from kept.adapters.sqlite.failures import is_busy, translated
 from kept.errors import StoreError
 
 _LOOK_MS: Final = 3
 """How long SQLite itself waits for another process's write: it looks again after 1 ms, and after 2 more."""
-_MS_PER_S: Final = 1_000
 
 
 class _Connections:
@@ -120,8 +119,7 @@ class Pool:
         that write without pause then mostly sleep (`benchmarks/serve.py --processes 2 --phases add`).
         """
         until = time.monotonic() + self._busy_timeout_s
-        connection.execute(f"PRAGMA busy_timeout = {_LOOK_MS}")
-        try:
+        with waiting(connection, _LOOK_MS, usually_s=self._busy_timeout_s):
             while True:
                 try:
                     connection.execute("BEGIN IMMEDIATE")
@@ -130,8 +128,6 @@ class Pool:
                         raise
                 else:
                     return
-        finally:
-            connection.execute(f"PRAGMA busy_timeout = {round(self._busy_timeout_s * _MS_PER_S)}")
 
     def version(self) -> tuple[int, int]:
         """Equal to an earlier one only if nothing was committed in between, by whichever connection of whichever process."""
