@@ -116,9 +116,6 @@ def rehearse(client: str, command: str) -> list[Finding]:
                 folder=folder,
                 model=model,
                 wired=_wired(folder, command),
-                more={
-                    "KEPT_BRIEF_TOKENS": "90"
-                },  # room for its first lines only, so that the prompt has to bring the canary
             )
             try:
                 return list(_findings(stage, canary))
