@@ -686,6 +686,9 @@ class Jobs(Protocol):
     def hasten(self, kinds: Collection[JobKind], now: datetime) -> int:
         """Make due what waits for a later time; how many jobs. One that is worked on is left alone."""
 
+    def revive(self, kinds: Collection[JobKind], now: datetime) -> int:
+        """Let what failed for good wait again, due now and from its first attempt; how many jobs. Blank ones stay failed."""
+
     def extend(self, job_ids: Collection[str], lease: str, until: datetime) -> None:
         """Keep a claim for longer; nothing where it was lost."""
 

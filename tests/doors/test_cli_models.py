@@ -156,6 +156,19 @@ def test_what_waits_after_a_refused_key_is_read_when_somebody_asks_for_it(run):
 
 
 @pytest.mark.usefixtures("scripted_models")
+@pytest.mark.parametrize(("model", "usd"), [("gpt-5-mini", 35e-6), ("my-model", None)])
+def test_a_program_is_told_what_reading_cost_in_numbers(run, model, usd):
+    """Null where no price is known."""
+    read = Answer({"f": []}, input_tokens=60, output_tokens=10)
+    with ScriptedProvider([Failure(401), read]) as provider:
+        server = {"KEPT_LLM": f"openai-chat:{model}", "KEPT_LLM_BASE_URL": f"{provider.url}/v1"}
+        run("I live in Rome.", command="add", **server)
+        found = json.loads(run("--json", command="understand", **server).stdout)
+    assert found["spent"] == {"tokens": 70, "usd": usd}
+    assert (found["parts"], found["retried"]) == (1, 0)
+
+
+@pytest.mark.usefixtures("scripted_models")
 def test_where_nobody_listens_is_said_in_words(run):
     with ScriptedProvider([]) as provider:
         nowhere = f"{provider.url}/v1"

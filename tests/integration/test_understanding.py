@@ -265,6 +265,21 @@ def test_a_job_is_given_up_after_some_attempts():
     assert (job.status, job.attempts) == ("FAILED", MAX_ATTEMPTS)
 
 
+def test_what_was_given_up_is_tried_again_when_somebody_asks():
+    """From its first attempt, and what was said before is not lost."""
+    store = Store([ModelUnavailableError("down")] * MAX_ATTEMPTS + [answer(HOME)])
+    _, [job] = store.say("I live in Berlin.")
+    while job.status == "PENDING":
+        store.clock.advance(timedelta(hours=2))
+        [job] = store.read_due()
+    assert store.read_due() == []
+    assert store.service.understanding.hasten() == 1
+    [job] = store.read_due()
+    assert (job.status, job.attempts, job.error) == ("SUCCEEDED", 1, None)
+    assert [fact.text for fact in store.facts()] == ["Ana lives in Berlin."]
+    assert store.service.understanding.hasten() == 0
+
+
 def test_a_model_that_asks_for_patience_gets_it():
     store = Store([ModelUnavailableError("busy", retry_after_s=90), answer(HOME)])
     _, [job] = store.say("I live in Berlin.")

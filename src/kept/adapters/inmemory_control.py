@@ -121,6 +121,14 @@ class InMemoryJobs:
             contents.jobs.update({job.id: replace(job, run_after=now) for job in later})
             return len(later)
 
+    def revive(self, kinds: Collection[JobKind], now: datetime) -> int:
+        with self._log.changing() as contents:
+            failed = [
+                job for job in contents.jobs.values() if job.kind in kinds and job.status == "FAILED" and job.payload
+            ]
+            contents.jobs.update({job.id: _waiting_again(job, now) for job in failed})
+            return len(failed)
+
     def extend(self, job_ids: Collection[str], lease: str, until: datetime) -> None:
         with self._log.changing() as contents:
             held = [job for job in contents.jobs.values() if job.id in job_ids and _is_held(job, lease)]
@@ -253,6 +261,10 @@ def _finish(contents: Contents, job: Job) -> bool:
     )
     _keep(contents, kept)
     return True
+
+
+def _waiting_again(job: Job, now: datetime) -> Job:
+    return replace(job, status="PENDING", attempts=0, run_after=now, updated_at=now, completed_at=None)
 
 
 def _is_held(job: Job, lease: str) -> bool:

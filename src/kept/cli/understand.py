@@ -13,11 +13,13 @@ from kept.cli.failures import ERROR
 from kept.cli.invocation import Invocation, pass_invocation
 from kept.cli.options import command
 from kept.cli.safe_text import one_line
+from kept.domain.spending import as_dollars, to_dollars
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from kept.domain.jobs import Job
+    from kept.domain.spending import SpendingTotal
     from kept.engine.service import Service
     from kept.engine.understanding import Understanding
     from kept.ports import Backlog, Progress
@@ -31,19 +33,21 @@ def understand(ctx: click.Context, invocation: Invocation, /, parts: int | None)
     """Have the language model read what waits for it.
 
     What is added is read at once; something waits after `kept import --understand`, where the model was down, or where a
-    limit of spending was reached. What failed is tried again now, whenever its next try would be. Interrupt it at any
-    time: what was read stays read. The exit code is 1 if a part failed.
+    limit of spending was reached. What failed is tried again now, whenever its next try would be, and also when it had
+    none left. Interrupt it at any time: what was read stays read. The exit code is 1 if a part failed.
     """
     with invocation.service() as service:
         reader = reader_of(service)
         begun = datetime.now(UTC)
-        reader.hasten()
+        revived = reader.hasten()
         with render.progress("reading") as advance:
             ended = _read(reader, parts, advance)
         left, spent = reader.waiting(), reader.spent(since=begun)
     if invocation.as_json:
-        render.emit(_shape(ended, left) | {"spent": spent})
+        render.emit(_shape(ended, left) | {"retried": revived, "spent": _cost(spent)})
     else:
+        if revived:
+            render.note(f"{render.counted(revived, 'part')} that had failed for good: tried again.")
         _show(ended, left, spent)
     if any(job.error for job in ended):
         ctx.exit(ERROR)
@@ -87,7 +91,12 @@ def _shape(ended: Sequence[Job], left: Backlog) -> dict[str, Any]:
     return _counts(ended) | {"waiting": left.waiting, "errors": errors}
 
 
-def _show(ended: Sequence[Job], left: Backlog, spent: dict[str, Any]) -> None:
+def _cost(spent: SpendingTotal) -> dict[str, float | None]:
+    """Dollars are unknown as soon as one call has no known price."""
+    return {"tokens": spent.usage.tokens, "usd": None if spent.unpriced else to_dollars(spent.micros)}
+
+
+def _show(ended: Sequence[Job], left: Backlog, spent: SpendingTotal) -> None:
     counts = _counts(ended)
     for error, times in Counter(job.error for job in ended if job.error).items():
         render.note(f"{render.counted(times, 'part')} not read: {one_line(error)}")
@@ -98,7 +107,8 @@ def _show(ended: Sequence[Job], left: Backlog, spent: dict[str, Any]) -> None:
         render.say(
             f"{render.counted(counts['parts'], 'part')} read: {render.counted(counts['added'], 'new fact')}{closed}."
         )
-        render.say(f"It took {spent['tokens']:,} tokens and cost {spent['usd']}.")
+        unpriced = " and what has no known price" if spent.unpriced else ""
+        render.say(f"It took {spent.usage.tokens:,} tokens and cost {as_dollars(spent.micros)}{unpriced}.")
     if left.waiting:
         render.note(
             f"{render.counted(left.waiting, 'part')} still waiting; `kept events list --type EXTRACT` says why."

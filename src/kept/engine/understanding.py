@@ -23,7 +23,7 @@ from kept.domain.jobs import Job, JobKind, pause_before_retry, succeeded
 from kept.domain.memory import HIDDEN_STATES, Attachment, Draft, Episode, MemoryRecord, Message
 from kept.domain.parts import Part, parts
 from kept.domain.scope import Scope
-from kept.domain.spending import SpendingListing, as_dollars
+from kept.domain.spending import SpendingListing, SpendingTotal
 from kept.engine.ingest import BOUND, AddRequest, AddResult
 from kept.engine.material import REPEATED, Material, Materials
 from kept.engine.resolution import Resolution
@@ -215,9 +215,15 @@ class Understanding:
                 del self._held[job.id]
         return ended
 
-    def hasten(self) -> None:
-        """Make due what waits for another try: a person asks for it, who may have set right what it failed for."""
-        self._jobs.hasten(EXTRACT, self._clock())
+    def hasten(self) -> int:
+        """Make due what waits for another try, and what had none left: a person asks, who may have set right what it failed for.
+
+        Returns:
+            How many parts had failed for good and are tried again.
+        """
+        now = self._clock()
+        self._jobs.hasten(EXTRACT, now)
+        return self._jobs.revive(EXTRACT, now)
 
     def give_back(self) -> None:
         """Leave what is in hand to whoever comes next, as if it had not been begun: this process is about to end."""
@@ -240,12 +246,9 @@ class Understanding:
         """How much is not read yet, in the whole store."""
         return self._jobs.backlog(EXTRACT, self._clock())
 
-    def spent(self, *, since: datetime) -> dict[str, Any]:
-        """What models cost the whole store since then: `tokens`, and `usd` in words."""
-        totals = self._models.spent(SpendingListing(after=since), "model").values()
-        micros = sum(total.micros for total in totals)
-        unpriced = " and what has no known price" if any(total.unpriced for total in totals) else ""
-        return {"tokens": sum(total.usage.tokens for total in totals), "usd": as_dollars(micros) + unpriced}
+    def spent(self, *, since: datetime) -> SpendingTotal:
+        """What models cost the whole store since then."""
+        return sum(self._models.spent(SpendingListing(after=since), "model").values(), SpendingTotal())
 
     def begin(self) -> None:
         """Do what is due in a thread of its own that ends when nothing is; nothing when there is such a thread."""

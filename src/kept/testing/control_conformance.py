@@ -678,6 +678,22 @@ class JobsConformance:
         assert [one.id for one in due] == ["job-2", "job-3"]
         assert jobs.finish([ended(held)]) == [held.id]
 
+    def test_what_failed_for_good_can_wait_again(self, jobs: Jobs) -> None:
+        """Of these kinds, from its first attempt; not what an erase blanked, which nobody can do any more."""
+        gone = {"status": "FAILED", "error": "down", "attempts": 9, "completed_at": LATER}
+        asked = {"payload": {"part": 0}}
+        jobs.put_many(
+            [job(1, **asked, **gone), job(2, payload={}, **gone), job(3, **asked), job(4, kind="EXPORT", **asked, **gone)]
+        )
+        jobs.finish([ended(take(jobs)[0])])
+        assert jobs.revive(["ADD"], LATER) == 1
+        assert jobs.revive(["ADD"], LATER) == 0
+        again = jobs.find("default", "job-1")
+        assert again is not None
+        assert (again.status, again.attempts, again.completed_at) == ("PENDING", 0, None)
+        assert (again.error, again.run_after, again.updated_at) == ("down", LATER, LATER)
+        assert [one.id for one in take(jobs)] == ["job-1"]
+
 
 class AuditConformance:
     """Subclass it, override `open_audit`."""

@@ -133,8 +133,14 @@ class SqliteJobs(OnLog):
         return next(decoded(self._path, _to_job, self._commits.run(take)), None)
 
     def hasten(self, kinds: Collection[JobKind], now: datetime) -> int:
+        return self._make_due("hasten_jobs", kinds, now)
+
+    def revive(self, kinds: Collection[JobKind], now: datetime) -> int:
+        return self._make_due("revive_jobs", kinds, now)
+
+    def _make_due(self, query: str, kinds: Collection[JobKind], now: datetime) -> int:
         which = {"kinds": _json(list(kinds)), "now": to_microseconds(now)}
-        return self._commits.run(lambda connection: connection.execute(queries()["hasten_jobs"], which).rowcount)
+        return self._commits.run(lambda connection: connection.execute(queries()[query], which).rowcount)
 
     def extend(self, job_ids: Collection[str], lease: str, until: datetime) -> None:
         rows = [{"id": job_id, "lease": lease, "until": to_microseconds(until)} for job_id in job_ids]

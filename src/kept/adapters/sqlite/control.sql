@@ -87,6 +87,11 @@ WHERE subject = :subject AND status = 'RUNNING' AND key != :key
 UPDATE job SET run_after = :now
 WHERE kind IN (SELECT value FROM json_each(:kinds)) AND status = 'PENDING' AND run_after > :now
 
+-- name: revive_jobs
+-- One that an erase blanked cannot be done.
+UPDATE job SET status = 'PENDING', attempts = 0, run_after = :now, updated_at = :now, completed_at = NULL
+WHERE kind IN (SELECT value FROM json_each(:kinds)) AND status = 'FAILED' AND payload != '{}'
+
 -- name: extend_job
 UPDATE job SET lease_until = :until WHERE id = :id AND lease = :lease AND status = 'RUNNING'
 
