@@ -172,6 +172,9 @@ class Ledger(Protocol):
     def settle(self, call: ModelCall) -> None:
         """Store how a call that was reserved ended: its usage, price and outcome. One that is unknown is none."""
 
+    def release(self, call_id: str) -> None:
+        """Forget a call that was reserved and never made; one that is settled or unknown is left alone."""
+
     def answered(self, project: str, digest: str) -> ModelCall | None:
         """The newest call of the project with this digest that was answered; None when there is none."""
 
@@ -383,6 +386,9 @@ class LogReader(Protocol):
 
     def find_idempotent(self, project: str, idempotency_key: str) -> Operation | None:
         """The operation that used this key."""
+
+    def taken_back(self, project: str, operation_ids: Collection[str]) -> set[str]:
+        """Those of these operations that an undo took back."""
 
     def last_undoable(self, project: str, scope: Scope) -> Operation | None:
         """The newest operation that touched a memory in `scope`, is no undo or erase, and was not taken back."""
@@ -688,6 +694,9 @@ class Jobs(Protocol):
 
     def revive(self, kinds: Collection[JobKind], now: datetime) -> int:
         """Let what failed for good wait again, due now and from its first attempt; how many jobs. Blank ones stay failed."""
+
+    def reopen(self, job: Job, results: Sequence[Mapping[str, Any]], now: datetime) -> bool:
+        """Let one that is done wait again, due now, with these results; False when it is no longer as it is given."""
 
     def extend(self, job_ids: Collection[str], lease: str, until: datetime) -> None:
         """Keep a claim for longer; nothing where it was lost."""

@@ -148,8 +148,53 @@ def test_an_accepted_merge_is_one_operation_that_undo_takes_back(desk):
     operation, _ = desk.service.undo(ALICE, accepted.operation_id)
     assert (operation.kind, operation.actor) == ("supersede", "ana")
     assert [desk.state(one).state for one in (first, second)] == ["active", "active"]
-    assert desk.make() == ()  # what was taken back is not proposed again
+    assert desk.make() == ()  # it is not proposed again: it waits again
+    assert [one.id for one in desk.waiting()] == [made.id]
     assert desk.engine.findings() == []
+
+
+@pytest.mark.parametrize("text", [None, "Alice lives in Lisbon."])
+def test_one_that_was_taken_back_can_be_accepted_anew(desk, text):
+    """And taken back anew, however often, with an operation and a memory of its own each time."""
+    first, second = desk.say(*REPEATED)
+    (made,) = desk.make()
+    operations, facts = set(), set()
+    for _ in range(3):
+        accepted = desk.proposals.accept("default", made.id, text=text, by=ANA)
+        assert (accepted.status, desk.state(first).state) == ("accepted", "superseded")
+        operations.add(accepted.operation_id)
+        facts.add(accepted.made)
+        desk.service.undo(ALICE, accepted.operation_id)
+        again = desk.proposals.get("default", made.id)
+        assert (again.status, again.operation_id, again.made) == ("pending", None, None)
+        assert desk.proposals.page(Scope.everything("default"), "accepted", limit=9) == ([], 0)
+        assert {desk.state(one).state for one in (first, second)} == {"active"}
+    assert (len(operations), len(facts)) == (3, 3 if text else 1)
+    assert desk.engine.findings() == []
+
+
+def test_one_that_was_taken_back_can_be_declined(desk):
+    desk.say(*REPEATED)
+    (made,) = desk.make()
+    accepted = desk.proposals.accept("default", made.id, by=ANA)
+    desk.service.undo(ALICE, accepted.operation_id)
+    assert desk.proposals.decline("default", made.id).status == "declined"
+    assert desk.make() == ()
+
+
+def test_a_short_id_that_several_begin_with_names_them(desk, monkeypatch):
+    """Those that whoever asks may see."""
+    numbers = iter(range(1, 9))
+    monkeypatch.setattr(desk.proposals, "_ids", lambda: f"abcdef01-0000-4000-8000-{next(numbers):012}")
+    desk.say(*REPEATED)
+    desk.say("The API listens on port 8080 today.", "The API listens on port 8080, today!", user_id="bob")
+    alices, bobs = desk.make(Scope.everything("default"))
+    with pytest.raises(NotFoundError, match="Several proposals begin with abcdef01") as caught:
+        desk.proposals.get("default", "abcdef01")
+    assert alices.id in str(caught.value)
+    assert bobs.id in str(caught.value)
+    own = desk.proposals.job("default", "abcdef01", sees=lambda job: job.scope == alices.scope)
+    assert own.id == alices.id
 
 
 def test_an_accepted_conflict_ends_where_the_other_begins(desk):

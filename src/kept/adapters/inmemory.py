@@ -198,6 +198,9 @@ class InMemoryReader:
     def find_idempotent(self, project: str, idempotency_key: str) -> Operation | None:
         return next((found for found in self._operations(project) if found.idempotency_key == idempotency_key), None)
 
+    def taken_back(self, project: str, operation_ids: Collection[str]) -> set[str]:
+        return {found.undoes for found in self._operations(project) if found.undoes} & set(operation_ids)
+
     def last_undoable(self, project: str, scope: Scope) -> Operation | None:
         boundary = replace(scope, project=project)
         inside = {

@@ -129,6 +129,15 @@ class InMemoryJobs:
             contents.jobs.update({job.id: _waiting_again(job, now) for job in failed})
             return len(failed)
 
+    def reopen(self, job: Job, results: Sequence[Mapping[str, Any]], now: datetime) -> bool:
+        with self._log.changing() as contents:
+            known = contents.jobs.get(job.id)
+            if known is None or known.status not in DONE or not known.payload or known.completed_at != job.completed_at:
+                return False
+            again = _waiting_again(known, now)
+            contents.jobs[job.id] = replace(again, results=deepcopy(list(results)), attempts=known.attempts)
+            return True
+
     def extend(self, job_ids: Collection[str], lease: str, until: datetime) -> None:
         with self._log.changing() as contents:
             held = [job for job in contents.jobs.values() if job.id in job_ids and _is_held(job, lease)]

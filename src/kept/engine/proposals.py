@@ -1,7 +1,8 @@
 """Proposals: changes that consolidation found, and that a person or an agent accepts, edits or declines.
 
 One is a job of the kind `PROPOSAL` that no worker does. It names the memories that it is about, so that erasing one of them blanks it;
-their texts are read when it is shown. Accepting is one operation, which `undo` takes back; the originals stay.
+their texts are read when it is shown. Accepting is one operation, which `undo` takes back; the originals stay, and the proposal waits
+for a decision again.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import uuid
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 KIND: Final[JobKind] = "PROPOSAL"
 MOST_MADE: Final = 50
 """Proposals of one run: what a person goes through at once."""
+MOST_NAMED: Final = 10
+"""Ids that an error lists: a choice, as many as one looks over."""
 LEASE: Final = timedelta(minutes=1)
 """How long a crash keeps a proposal that was being accepted from being accepted again."""
 _PAGE: Final = 1_000
@@ -40,6 +43,8 @@ _DIGEST_BYTES: Final = 16
 _OUTCOMES: Final[Mapping[str, ProposalStatus]] = {"ACCEPT": "accepted", "DECLINE": "declined"}
 _NOTHING: Final = "NONE"
 """The result of one that a language model was asked for and saw nothing in; it is no proposal."""
+_UNDONE: Final = "UNDONE"
+"""The result of one that was accepted, taken back, and is being decided anew: with the operation that was taken back."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,7 +158,7 @@ class Proposals:
             jobs = [self._jobs.put(job) for job in jobs]
             fruitless = [self._job(one, records, by) for one in found.fruitless]
             self._jobs.put_many([_ended(job, self._clock(), _NOTHING) for job in fruitless])
-        return Made(proposals=tuple(_to_proposal(job, records) for job in jobs), note=found.note)
+        return Made(proposals=tuple(self._shown(scope.project, jobs, records)), note=found.note)
 
     def page(
         self,
@@ -180,10 +185,10 @@ class Proposals:
             app_id=scope.app_id,
             bound=bound or {},
         )
-        jobs = [job for job in self._scan(listing) if status in {None, _status(job)}]
-        shown = jobs[offset : offset + limit]
-        records = self._records(scope.project, [_proposed(job) for job in shown])
-        return [_to_proposal(job, records) for job in shown], len(jobs)
+        found = list(self._scan(listing))
+        undone = self._undone(scope.project, found)
+        jobs = [job for job in found if status in {None, _status(job, undone)}]
+        return self._shown(scope.project, jobs[offset : offset + limit]), len(jobs)
 
     def get(self, project: str, proposal_id: str) -> Proposal:
         """One of them.
@@ -191,17 +196,22 @@ class Proposals:
         Raises:
             NotFoundError: There is none, or what it was about was erased.
         """
-        job = self.job(project, proposal_id)
-        return _to_proposal(job, self._records(project, [_proposed(job)]))
+        (found,) = self._shown(project, [self.job(project, proposal_id)])
+        return found
 
-    def job(self, project: str, proposal_id: str) -> Job:
+    def job(self, project: str, proposal_id: str, *, sees: Callable[[Job], bool] = lambda _: True) -> Job:
         """The job that a proposal is.
 
+        Args:
+            project: The boundary.
+            proposal_id: Which, or how its id alone begins.
+            sees: Which of them whoever asks may know of.
+
         Raises:
-            NotFoundError: There is none, or what it was about was erased.
+            NotFoundError: There is none, several begin so, or what it was about was erased.
         """
-        job = self._jobs.find(project, self._whole_id(project, proposal_id))
-        if job is None or job.kind != KIND or not _is_shown(job):
+        job = self._jobs.find(project, self._whole_id(project, proposal_id, sees))
+        if job is None or job.kind != KIND or not _is_shown(job) or not sees(job):
             raise NotFoundError(f"There is no proposal {proposal_id}.")
         return job
 
@@ -221,7 +231,7 @@ class Proposals:
         """
         waiting = self.job(project, proposal_id)
         words = _words(waiting, text)
-        job = self._held(project, waiting.id)
+        job = self._held(waiting)
         try:
             proposed = _proposed(job)
             records = self._records(project, [proposed])
@@ -247,18 +257,22 @@ class Proposals:
             NotFoundError: There is none.
             ConflictError: It was accepted or declined before.
         """
-        job = self._held(project, self.job(project, proposal_id).id)
+        job = self._held(self.job(project, proposal_id))
         self._jobs.finish([_ended(job, self._clock(), "DECLINE")])
         return self.get(project, job.id)
 
     # --- jobs ---
 
-    def _whole_id(self, project: str, proposal_id: str) -> str:
+    def _whole_id(self, project: str, proposal_id: str, sees: Callable[[Job], bool]) -> str:
         """The id that this one is, or alone begins with."""
         if not SHORT_ID <= len(proposal_id) < WHOLE_ID:
             return proposal_id
-        found = [job.id for job in self._scan(JobListing(project=project)) if job.id.startswith(proposal_id.lower())]
-        return found[0] if len(found) == 1 else proposal_id
+        scanned = self._scan(JobListing(project=project))
+        found = [job.id for job in scanned if job.id.startswith(proposal_id.lower()) and sees(job)]
+        if len(found) > 1:
+            named = ", ".join(found[:MOST_NAMED]) + (", …" if len(found) > MOST_NAMED else "")
+            raise NotFoundError(f"Several proposals begin with {proposal_id}: {named}; give more of the id.")
+        return found[0] if found else proposal_id
 
     def _job(self, proposed: Proposed, records: Mapping[str, MemoryRecord], by: By) -> Job:
         now = self._clock()
@@ -285,14 +299,29 @@ class Proposals:
             run_after=now,
         )
 
-    def _held(self, project: str, proposal_id: str) -> Job:
-        now = self._clock()
-        held = self._jobs.hold(project, proposal_id, self._lease, now=now, until=now + LEASE)
+    def _held(self, job: Job) -> Job:
+        project, now = job.scope.project, self._clock()
+        if undone := self._undone(project, [job]):
+            self._jobs.reopen(job, [{"event": _UNDONE, "undone": undone.pop()}], now)
+        held = self._jobs.hold(project, job.id, self._lease, now=now, until=now + LEASE)
         if held is None:
-            status = _status(self.job(project, proposal_id))
+            status = _status(self.job(project, job.id))
             said = "is being accepted just now" if status == "pending" else f"is {status} already"
-            raise ConflictError(f"Proposal {proposal_id} {said}.")
+            raise ConflictError(f"Proposal {job.id} {said}.")
         return held
+
+    def _undone(self, project: str, jobs: Sequence[Job]) -> set[str]:
+        """The operations of accepted ones that were taken back."""
+        operations = [operation for job in jobs if (operation := _result(job).get("operation_id"))]
+        return self._log.taken_back(project, operations) if operations else set()
+
+    def _shown(
+        self, project: str, jobs: Sequence[Job], records: Mapping[str, MemoryRecord] | None = None
+    ) -> list[Proposal]:
+        if records is None:
+            records = self._records(project, [_proposed(job) for job in jobs])
+        undone = self._undone(project, jobs)
+        return [_to_proposal(job, records, undone) for job in jobs]
 
     def _earlier(self, scope: Scope) -> Iterator[Proposed]:
         """All that was proposed for the scope's project before, but for what has changed since or was erased."""
@@ -347,7 +376,7 @@ class Proposals:
         request = AddRequest(
             scope=newest.scope if job.scope.is_bare else job.scope,
             facts=[fact],
-            idempotency_key=job.id,
+            idempotency_key=_acceptance_key(job),
             actor=by.actor,
             connector=by.connector,
         )
@@ -404,9 +433,22 @@ def _is_shown(job: Job) -> bool:
     return bool(job.payload) and not any(result["event"] == _NOTHING for result in job.results)
 
 
-def _status(job: Job) -> ProposalStatus:
+def _result(job: Job) -> Mapping[str, Any]:
+    return next(iter(job.results), {})
+
+
+def _acceptance_key(job: Job) -> str:
+    """However often an acceptance is begun, it stores its text once; after it was taken back, once more."""
+    undone = _result(job).get("undone")
+    return f"{job.id}/{undone}" if undone else job.id
+
+
+def _status(job: Job, undone: Collection[str] = ()) -> ProposalStatus:
+    """Its status, when these operations were taken back."""
     if job.status == "FAILED":
         return "stale"
+    if _result(job).get("operation_id") in undone:
+        return "pending"
     return next((_OUTCOMES[result["event"]] for result in job.results if result["event"] in _OUTCOMES), "pending")
 
 
@@ -422,9 +464,9 @@ def _proposed(job: Job) -> Proposed:
     )
 
 
-def _to_proposal(job: Job, records: Mapping[str, MemoryRecord]) -> Proposal:
-    proposed = _proposed(job)
-    result: Mapping[str, Any] = next(iter(job.results), {})
+def _to_proposal(job: Job, records: Mapping[str, MemoryRecord], undone: Collection[str]) -> Proposal:
+    proposed, status = _proposed(job), _status(job, undone)
+    result: Mapping[str, Any] = _result(job) if status == "accepted" else {}
 
     def found(memory_ids: Sequence[str]) -> tuple[MemoryRecord, ...]:
         return tuple(records[memory_id] for memory_id in memory_ids if memory_id in records)
@@ -433,7 +475,7 @@ def _to_proposal(job: Job, records: Mapping[str, MemoryRecord]) -> Proposal:
         id=job.id,
         scope=job.scope,
         kind=proposed.kind,
-        status=_status(job),
+        status=status,
         closes=found(proposed.memory_ids),
         keeps=records.get(proposed.keeps or ""),
         sources=found(proposed.sources),

@@ -13,7 +13,7 @@ from kept.engine.access import ProjectAccess
 from kept.engine.maintain import By
 from kept.engine.platform import Platform
 from kept.engine.proposals import MOST_MADE, Made, Proposal
-from kept.errors import InvalidInputError, NotFoundError
+from kept.errors import InvalidInputError
 
 CONSOLIDATED: Final = "consolidated"
 """The registry's kind of when a project was looked through by itself."""
@@ -93,10 +93,7 @@ class Proposing:
             return self._proposals.decline(self._project, self._seen(proposal_id).id)
 
     def _seen(self, proposal_id: str) -> Job:
-        job = self._proposals.job(self._project, proposal_id)
-        if not self._access.sees(job):
-            raise NotFoundError(f"There is no proposal {proposal_id}.")
-        return job
+        return self._proposals.job(self._project, proposal_id, sees=self._access.sees)
 
 
 def parse_status(status: object) -> ProposalStatus | None:

@@ -683,7 +683,12 @@ class JobsConformance:
         gone = {"status": "FAILED", "error": "down", "attempts": 9, "completed_at": LATER}
         asked = {"payload": {"part": 0}}
         jobs.put_many(
-            [job(1, **asked, **gone), job(2, payload={}, **gone), job(3, **asked), job(4, kind="EXPORT", **asked, **gone)]
+            [
+                job(1, **asked, **gone),
+                job(2, payload={}, **gone),
+                job(3, **asked),
+                job(4, kind="EXPORT", **asked, **gone),
+            ]
         )
         jobs.finish([ended(take(jobs)[0])])
         assert jobs.revive(["ADD"], LATER) == 1
@@ -693,6 +698,21 @@ class JobsConformance:
         assert (again.status, again.attempts, again.completed_at) == ("PENDING", 0, None)
         assert (again.error, again.run_after, again.updated_at) == ("down", LATER, LATER)
         assert [one.id for one in take(jobs)] == ["job-1"]
+
+    def test_what_is_done_can_wait_again(self, jobs: Jobs) -> None:
+        """Once, by whoever saw it done: not when it is waiting or was done anew since, nor when an erase blanked it."""
+        jobs.put_many([job(1, payload={"part": 0}), job(2, payload={}, status="SUCCEEDED", completed_at=LATER)])
+        jobs.finish([ended(take(jobs)[0])])
+        done, blank = (jobs.find("default", f"job-{number}") for number in (1, 2))
+        assert done is not None
+        assert blank is not None
+        assert jobs.reopen(done, [{"event": "UNDONE"}], LATER)
+        assert not jobs.reopen(done, [], LATER)
+        assert not jobs.reopen(blank, [], LATER)
+        again = jobs.find("default", "job-1")
+        assert again is not None
+        assert (again.status, list(again.results), again.completed_at) == ("PENDING", [{"event": "UNDONE"}], None)
+        assert ids(take(jobs)) == ["job-1"]
 
 
 class AuditConformance:

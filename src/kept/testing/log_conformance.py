@@ -268,6 +268,7 @@ class LogConformance:
         assert log.partitions("default") == []
         assert log.operations("default") == []
         assert log.last_undoable("default", SCOPE) is None
+        assert log.taken_back("default", ["unknown"]) == set()
         assert log.episode("default", "unknown") is None
         assert log.known_sources(SCOPE, ["unknown"]) == set()
         assert log.seq_at("default", START) == 0
@@ -1002,7 +1003,10 @@ class LogConformance:
         memory = scribe.add("Alice likes tea.")
         added = log.operations("default")[0]
         memory = scribe.set_state(memory, "deleted")
-        scribe.set_state(memory, "active", undoes=log.operations("default")[0].id)
+        hidden = log.operations("default")[0].id
+        scribe.set_state(memory, "active", undoes=hidden)
+        assert log.taken_back("default", [hidden, "unknown", log.operations("default")[0].id]) == {hidden}
+        assert log.taken_back("other", [hidden]) == set()
         assert log.last_undoable("default", SCOPE) == added
         scribe.set_state(memory, "deleted", undoes=added.id)
         assert log.last_undoable("default", SCOPE) is None

@@ -142,6 +142,10 @@ class SqliteJobs(OnLog):
         which = {"kinds": _json(list(kinds)), "now": to_microseconds(now)}
         return self._commits.run(lambda connection: connection.execute(queries()[query], which).rowcount)
 
+    def reopen(self, job: Job, results: Sequence[Mapping[str, Any]], now: datetime) -> bool:
+        which = _job_row(job) | {"results": _json(list(results)), "now": to_microseconds(now)}
+        return self._commits.run(lambda connection: connection.execute(queries()["reopen_job"], which).rowcount > 0)
+
     def extend(self, job_ids: Collection[str], lease: str, until: datetime) -> None:
         rows = [{"id": job_id, "lease": lease, "until": to_microseconds(until)} for job_id in job_ids]
         self._commits.run(lambda connection: connection.executemany(queries()["extend_job"], rows))

@@ -92,6 +92,10 @@ WHERE kind IN (SELECT value FROM json_each(:kinds)) AND status = 'PENDING' AND r
 UPDATE job SET status = 'PENDING', attempts = 0, run_after = :now, updated_at = :now, completed_at = NULL
 WHERE kind IN (SELECT value FROM json_each(:kinds)) AND status = 'FAILED' AND payload != '{}'
 
+-- name: reopen_job
+UPDATE job SET status = 'PENDING', results = :results, run_after = :now, updated_at = :now, completed_at = NULL
+WHERE id = :id AND project = :project AND completed_at = :completed_at AND due IS NULL AND payload != '{}'
+
 -- name: extend_job
 UPDATE job SET lease_until = :until WHERE id = :id AND lease = :lease AND status = 'RUNNING'
 

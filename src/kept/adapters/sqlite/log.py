@@ -189,6 +189,10 @@ class SqliteReader:
         parameters = {"project": project, "idempotency_key": idempotency_key}
         return self._value(rows.to_operation, "operation_by_idempotency_key", parameters)
 
+    def taken_back(self, project: str, operation_ids: Collection[str]) -> set[str]:
+        which = {"project": project, "ids": json.dumps(list(operation_ids))}
+        return {row["undoes"] for row in self._named("taken_back", which)}
+
     def last_undoable(self, project: str, scope: Scope) -> Operation | None:
         parameters = {"project": project} | {
             name: getattr(scope, name) for name in ("user_id", "agent_id", "app_id", "run_id")

@@ -16,6 +16,9 @@ WHERE project = :project
   AND key < CASE WHEN :before IS NULL THEN 9223372036854775807 ELSE (SELECT key FROM operation WHERE id = :before) END
 ORDER BY key DESC LIMIT :limit
 
+-- name: taken_back
+SELECT undoes FROM operation WHERE project = :project AND undoes IN (SELECT value FROM json_each(:ids))
+
 -- name: last_undoable
 -- The newest operation that was not taken back, is not itself a way back, and touched the scope.
 SELECT o.* FROM operation AS o
