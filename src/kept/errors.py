@@ -189,6 +189,12 @@ class ConfigurationError(KeptError, ValueError):
     code = "configuration"
 
 
+class ModelRefusedError(ConfigurationError):
+    """A provider of language models was asked, and refuses the credentials or does not know the model."""
+
+    code = "model-refused"
+
+
 class StoreError(KeptError):
     """The store cannot do what was asked."""
 

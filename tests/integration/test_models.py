@@ -17,7 +17,7 @@ from kept.adapters.models import Access, connection, open_model, pydantic_ai
 from kept.domain.memory import Attachment
 from kept.domain.spending import Usage
 from kept.domain.text import count_tokens
-from kept.errors import ConfigurationError, KeptError, ModelAnswerError, ModelUnavailableError
+from kept.errors import ConfigurationError, KeptError, ModelAnswerError, ModelRefusedError, ModelUnavailableError
 from kept.ports import Prompt
 from kept.testing.providers import (
     Answer,
@@ -258,7 +258,7 @@ NONSENSE = {
 def test_nonsense_is_an_error_of_the_model_whatever_its_library_makes_of_it(spec, reply):
     """Libraries stumble over what no provider sends; proxies send it."""
     asked = Asked(spec, reply, Answer(VALUE))
-    assert isinstance(asked.error, (ModelAnswerError, ModelUnavailableError))
+    assert isinstance(asked.error, (ModelAnswerError, ModelRefusedError, ModelUnavailableError))
     assert len(asked.requests) == 1
 
 
@@ -283,7 +283,7 @@ def test_however_a_stream_is_damaged_it_is_an_answer_that_fits_or_an_error_of_th
     asked = Asked(spec, Raw(whole[:first] + damage + whole[last:], "text/event-stream"))
     assert len(asked.requests) == 1
     if asked.answer is None:
-        assert isinstance(asked.error, (ModelAnswerError, ModelUnavailableError))
+        assert isinstance(asked.error, (ModelAnswerError, ModelRefusedError, ModelUnavailableError))
     else:
         assert isinstance(asked.answer.value["facts"], list)
 
@@ -377,7 +377,7 @@ def test_a_provider_that_is_not_there_is_unavailable():
 def test_credentials_that_are_refused_are_said_with_what_to_set(spec, status):
     """Asking again is of no use."""
     asked = Asked(spec, Failure(status))
-    assert isinstance(asked.error, ConfigurationError)
+    assert isinstance(asked.error, ModelRefusedError)
     assert "set MY_KEY" in str(asked.error)
     assert "sk-key" not in str(asked.error)
 
@@ -386,7 +386,7 @@ def test_credentials_that_are_refused_are_said_with_what_to_set(spec, status):
 def test_a_model_that_its_provider_does_not_know_is_said(spec):
     """By its name."""
     error = Asked(spec, Failure(404)).error
-    assert isinstance(error, ConfigurationError)
+    assert isinstance(error, ModelRefusedError)
     assert spec in str(error)
 
 

@@ -17,6 +17,7 @@ from kept.engine.models import ATTACHMENT_TOKENS, FRAME_TOKENS, Models, most_inp
 from kept.errors import (
     ConfigurationError,
     ModelAnswerError,
+    ModelRefusedError,
     ModelUnavailableError,
     SpendingLimitError,
     StoreBusyError,
@@ -79,7 +80,7 @@ def test_an_answer_is_recorded_with_what_it_cost():
             "unusable",
             Usage(input_tokens=9, output_tokens=2),
         ),
-        (ConfigurationError("No such model."), "failed", Usage()),
+        (ModelRefusedError("No such model."), "failed", Usage()),
         (KeyError("what nobody foresaw"), "reserved", None),
     ],
     ids=lambda value: type(value).__name__,
@@ -93,6 +94,16 @@ def test_a_failure_is_recorded_with_what_it_cost_as_far_as_that_is_known(error, 
     (call,) = desk.calls
     assert (call.outcome, call.usage) == (outcome, usage)
     assert call.spent == (call.reserved if usage is None else usage)
+
+
+def test_what_never_reached_a_provider_is_no_call():
+    """A key is missing, say: neither the ledger nor the tallies know of it, and its room is free again."""
+    desk = Desk(ConfigurationError("There is no key."), {}, limits=[limit(most_input_tokens(PROMPT) + 50)])
+    with pytest.raises(ConfigurationError, match="no key"):
+        desk.ask()
+    assert desk.calls == []
+    assert desk.models.tallies == {}
+    desk.ask()
 
 
 def test_nothing_is_asked_when_a_limit_is_reached():

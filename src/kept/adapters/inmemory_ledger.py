@@ -53,6 +53,12 @@ class InMemoryLedger:
                 ended = replace(known, usage=call.usage, micros=call.micros, outcome=call.outcome)
                 contents.calls[call.id] = ended
 
+    def release(self, call_id: str) -> None:
+        with self._log.changing() as contents:
+            known = contents.calls.get(call_id)
+            if known is not None and known.outcome == "reserved":
+                del contents.calls[call_id]
+
     def answered(self, project: str, digest: str) -> ModelCall | None:
         asked = [
             call

@@ -28,7 +28,14 @@ from kept.domain.spending import (
     total,
 )
 from kept.domain.text import count_tokens
-from kept.errors import ConfigurationError, ModelAnswerError, ModelError, SpendingLimitError, StoreError
+from kept.errors import (
+    ConfigurationError,
+    ModelAnswerError,
+    ModelError,
+    ModelRefusedError,
+    SpendingLimitError,
+    StoreError,
+)
 from kept.ports import Clock, Ids, LanguageModel, Ledger, ModelAnswer, Prompt
 
 logger = logging.getLogger("kept.models")
@@ -97,6 +104,8 @@ class Models:
     def ask(self, task: ModelTask, prompt: Prompt, *, project: str, job_id: str | None = None) -> ModelAnswer:
         """One answer, once there is room for what it may cost. What it did cost is recorded, also when it failed.
 
+        What never reached a provider is no call, and none is recorded.
+
         Args:
             task: Which model.
             prompt: What it is asked.
@@ -117,8 +126,11 @@ class Models:
         except ModelError as error:
             self._settle(call, model, _outcome(error), _usage(error))
             raise
-        except ConfigurationError:  # refused at the door
+        except ModelRefusedError:
             self._settle(call, model, "failed", Usage())
+            raise
+        except ConfigurationError:  # a key is missing, say: no provider was asked
+            self._release(call)
             raise
         except BaseException:  # nobody knows how it ended: it stays reserved
             self._tally(call)
@@ -198,6 +210,13 @@ class Models:
             with self._tallying:
                 self._refusals[error.limit] += 1
             raise
+
+    def _release(self, call: ModelCall) -> None:
+        """Where the store fails, what was reserved stays counted."""
+        try:
+            self._ledger.release(call.id)
+        except StoreError as error:
+            logger.warning("call not released", extra={"kept": {"call": call.id, "code": error.code}})
 
     def _tally(self, call: ModelCall) -> None:
         ended = call.task, call.model, call.outcome

@@ -149,6 +149,16 @@ class LedgerConformance:
         ledger.settle(settled(call(2)))
         assert ledger.page(ALL_CALLS, limit=MANY) == [settled(call())]
 
+    def test_what_was_never_asked_counts_nothing(self, ledger: Ledger) -> None:
+        """What was made, and what nobody knows of, is left alone."""
+        for number in (1, 2):
+            ledger.reserve(call(number), [])
+        ledger.settle(settled(call(1)))
+        for name in ("call-1", "call-2", "call-3"):
+            ledger.release(name)
+        assert ledger.page(ALL_CALLS, limit=MANY) == [settled(call(1))]
+        ledger.reserve(call(2), [most(150)])
+
     def test_a_limit_may_be_reached_and_not_exceeded(self, ledger: Ledger) -> None:
         """Nothing of what was refused is kept, and its id is free."""
         ledger.reserve(call(1), [most(200)])

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from kept.adapters.models.access import OAUTH_PREFIX, Access
 from kept.domain.spending import Usage
-from kept.errors import ConfigurationError, KeptError, ModelAnswerError, ModelUnavailableError
+from kept.errors import ConfigurationError, KeptError, ModelAnswerError, ModelRefusedError, ModelUnavailableError
 
 if TYPE_CHECKING:
     from ssl import SSLContext
@@ -290,9 +290,9 @@ def _refused(error: ModelAPIError, model: str, access: Access, spent: dict[str, 
     from pydantic_ai import exceptions
 
     if isinstance(error, exceptions.ModelAuthenticationError):
-        return ConfigurationError(f"{model} refuses the credentials ({_said(error)}): {access.advice}.")
+        return ModelRefusedError(f"{model} refuses the credentials ({_said(error)}): {access.advice}.")
     if isinstance(error, exceptions.ModelNotFoundError):
-        return ConfigurationError(f"{model} is not known to its provider ({_said(error)}): check its name and address.")
+        return ModelRefusedError(f"{model} is not known to its provider ({_said(error)}): check its name and address.")
     rejected = isinstance(error, exceptions.ModelRequestRejectedError)
     if rejected or getattr(error, "status_code", None) == _TOO_LARGE:
         return ModelAnswerError(f"{model} refuses the request ({_said(error)}).", **spent)

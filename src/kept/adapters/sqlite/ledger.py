@@ -58,6 +58,9 @@ class SqliteLedger(OnLog):
     def settle(self, call: ModelCall) -> None:
         self._write("settle_model_call", _row(call))
 
+    def release(self, call_id: str) -> None:
+        self._write("release_model_call", {"id": call_id})
+
     def answered(self, project: str, digest: str) -> ModelCall | None:
         found = self._named("answered_model_call", {"project": project, "digest": digest})
         return next(decoded(self._path, _to_call, found), None)

@@ -13,6 +13,9 @@ UPDATE model_call SET input_tokens = :input_tokens, output_tokens = :output_toke
     micros = :micros, outcome = :outcome
 WHERE id = :id
 
+-- name: release_model_call
+DELETE FROM model_call WHERE id = :id AND outcome = 'reserved'
+
 -- name: answered_model_call
 SELECT * FROM model_call WHERE project = :project AND digest = :digest AND outcome = 'answered' ORDER BY key DESC LIMIT 1
 
