@@ -21,6 +21,7 @@ def run(tmp_path, monkeypatch):
     def run(*words, code=0):
         result = CliRunner().invoke(cli, [str(word) for word in words])
         assert result.exit_code == code, result.output
+        run.said = result.stderr
         return result.stdout
 
     for text in SAID:
@@ -65,6 +66,28 @@ def test_merges_are_made_shown_and_taken_back(run):
     assert "also: postgresql" in run("graph", "entity", "Postgres")
     assert run("graph", "split", "PostgreSQL") == "split  postgresql\n"
     run("graph", "split", "PostgreSQL", code=3)
+
+
+def test_an_entity_that_nothing_relates_to_is_said_so_by_its_name(run):
+    run("add", "I met Bruno Costa.")
+    assert run("graph", "neighbours", "bruno costa").startswith("Bruno Costa (name)  1 memory")
+    assert "Nothing relates to it." in run.said
+
+
+def test_an_entity_is_called_by_its_name_where_it_is_only_mentioned_with_others(run):
+    run("add", "Dinner with Mia and Noa.")
+    assert "Mia mentioned_with Noa" in run("graph", "neighbours", "mia")
+
+
+def test_an_entity_is_not_merged_with_itself(run):
+    run("graph", "merge", "Tom", "tom", code=2)
+    assert "'tom' and 'Tom' are one entity already" in run.said
+
+
+def test_that_nothing_looks_alike_is_said(run):
+    run("graph", "merge", "Postgres", "PostgreSQL")
+    assert run("graph", "likenesses") == ""
+    assert "No two entities look like one" in run.said
 
 
 def test_what_no_longer_holds_says_so(run):

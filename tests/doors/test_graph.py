@@ -133,6 +133,8 @@ def test_likely_names_of_one_thing_are_suggested_merged_and_split(memory):
         lambda memory: memory.get_entity("Tom", valid_as_of="no day", **ALICE),
         lambda memory: memory.merge_entities("Tom", [], **ALICE),
         lambda memory: memory.merge_entities("Tom", [3], **ALICE),
+        lambda memory: memory.merge_entities("Tom", "tom", **ALICE),
+        lambda memory: memory.merge_entities("Tom", ["Eve", "Tom"], **ALICE),
     ],
 )
 def test_what_cannot_be_asked_is_refused(memory, ask):
@@ -264,6 +266,9 @@ def test_merging_needs_a_writer(api, told):
     assert api.ask("POST", "/v1/graph/split/", key=reader, json=body).status_code == 403
     assert api.answer("POST", "/v1/graph/split/", told.key, json=body)["names"] == ["postgresql"]
     assert api.ask("POST", "/v1/graph/merge/", key=told.key, json={"into": 3, "names": 4}).status_code == 400
+    alone = body | {"names": "PostgreSQL"}  # one name needs no list
+    assert api.answer("POST", "/v1/graph/merge/", told.key, json=alone)["aliases"] == ["postgresql"]
+    assert api.answer("POST", "/v1/graph/split/", told.key, json=alone)["names"] == ["postgresql"]
 
 
 def test_what_is_asked_of_the_graph_is_in_the_audit(api, told):

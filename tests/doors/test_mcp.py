@@ -524,7 +524,10 @@ def test_entities_are_found_by_a_part_of_their_name_with_what_they_are_connected
     assert [(one["source"], one["relationship"], one["target"]) for one in redis["relations"]] == [
         ("Falcon", "depends_on", "Redis")
     ]
-    assert plain.call("get_entity", name="Nobody At All")["memories"] == []
+    nobody = plain.call("get_entity", name="Nobody At All")
+    assert nobody["memories"] == []
+    assert "'Nobody At All'" in nobody["message"]
+    assert "search_graph" in nobody["message"]
 
 
 def test_entities_that_memories_are_stored_under_are_listed(plain):

@@ -135,6 +135,14 @@ def test_entities_are_found_by_rule_where_the_server_knows_none(recorder, call):
     assert found["relations"][0]["relationship"] == "mentioned_with"
 
 
+def test_an_entity_that_no_memory_mentions_is_said_so(recorder, call):
+    recorder.will_answer({"results": []})
+    nobody = call("get_entity", name="Nobody At All")
+    assert (nobody["mentions"], nobody["memories"]) == (0, [])
+    assert "'Nobody At All'" in nobody["message"]
+    assert "search_graph" in nobody["message"]
+
+
 def test_what_only_kept_can_do_says_so_elsewhere(recorder, call):
     recorder.will_answer({"message": "not found"}, status=404)
     assert "Kept" in call("undo", operation_id="o1")

@@ -91,12 +91,18 @@ def entity(invocation: Invocation, /, name: str, filters: Any, **given: Any) -> 
 def neighbours(invocation: Invocation, /, name: str, filters: Any, **given: Any) -> None:
     """List the entities around one, nearest first."""
     with invocation.service() as service:
-        found = service.graph.neighbours(service.listing(invocation.scope(), filters), name, **given)
+        listing = service.listing(invocation.scope(), filters)
+        found = service.graph.neighbours(listing, name, **given)
+        alone = None if found else service.graph.entity(listing, name, valid_as_of=given["valid_as_of"]).node
     if invocation.as_json:
         from kept.sdk import graph_shapes
 
         render.emit(graph_shapes.neighbours(found))
         return
+    if alone is not None:
+        by = " by this relationship" if given["relationship"] else ""
+        render.say(_entity_row(alone))
+        render.note(f"Nothing relates to it{by}.")
     for neighbour in found:
         render.say(f"{neighbour.distance}  {_entity_row(neighbour.node)}")
         _show_ties(neighbour.ties)
@@ -184,6 +190,8 @@ def likenesses(invocation: Invocation, /, limit: int) -> None:
         return
     for pair in found:
         render.say(f"{one_line(pair.one.name)}, {one_line(pair.other.name)}: {pair.why}")
+    if not found:
+        render.note("No two entities look like one under two names.")
 
 
 def _entity_row(node: Node) -> str:

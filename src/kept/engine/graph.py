@@ -31,8 +31,9 @@ if TYPE_CHECKING:
     from kept.engine.service import Filters
 
 MAX_DEPTH: Final = 3
+"""Steps from an entity: a choice, since further away everything belongs together."""
 MAX_LENGTH: Final = 4
-"""Steps from an entity, and between two: further apart everything belongs together."""
+"""Steps between two: a choice for the same reason."""
 MAX_ENTITIES: Final = 100
 """Of one answer: more than anybody looks over."""
 MOST_TIES: Final = 20
@@ -45,6 +46,8 @@ _FRONTIER: Final = 200
 """Entities from which a further step is taken."""
 _EXPANSIONS: Final = 20_000
 """Beginnings of paths that are looked at: some 20 ms."""
+_SHOWN: Final = 40
+"""Characters of a name that an error repeats: a choice."""
 _COMPARED: Final = 2_000
 """Entities among which likenesses are sought, those mentioned most: each letter's are compared with each other."""
 
@@ -184,7 +187,8 @@ class Graph:
         """
         depth, limit = _whole(depth, "depth", 1, MAX_DEPTH), _whole(limit, "limit", 1, MAX_ENTITIES)
         at = _moment(valid_as_of)
-        start = self._node(listing, name, at).key
+        begin = self._node(listing, name, at)
+        start = begin.key
         walk = _Walk(self._projection, listing, relationship, at)
         distances = {start: 0}
         frontier = [start]
@@ -194,7 +198,7 @@ class Graph:
             frontier = near
         keys = [key for key in distances if key != start][:limit]
         nodes = {node.key: node for node in self._projection.nodes(listing, keys, at=at)}
-        names = self._names(listing, walk.edges, nodes.values())
+        names = self._names(listing, walk.edges, [begin, *nodes.values()])
         return [
             Neighbour(
                 node=nodes[key],
@@ -251,25 +255,34 @@ class Graph:
 
     # --- merging ---
 
-    def merge(self, listing: Listing, into: str, names: Sequence[str]) -> EntityView:
+    def merge(self, listing: Listing, into: str, names: str | Sequence[str]) -> EntityView:
         """Make entities of one user's memories one, under the name of the first; `split` takes it back.
 
         Args:
             listing: Whose memories; its scope names the user, or nobody's are meant.
             into: The name to keep.
-            names: The others.
+            names: The others, or the one other.
 
         Raises:
             ScopeError: Those of several users are meant.
             NotFoundError: One of them is not mentioned there.
+            InvalidInputError: One of them is the first itself, and no alias of it.
         """
         scope = _one_owner(listing)
         target = self._node(listing, into, None)
-        merged = [self._node(listing, name, None).key for name in _named(names)]
+        aliases = self._projection.aliases(scope.project, scope.user_id)
+        merged = []
+        for name in _named(names):
+            key = self._node(listing, name, None).key
+            if key == target.key and name_key(name) not in aliases:
+                raise InvalidInputError(
+                    f"{name[:_SHOWN]!r} and {into[:_SHOWN]!r} are one entity already; name another."
+                )
+            merged.append(key)
         self._projection.merge(scope.project, scope.user_id, target.key, merged)
         return self.entity(listing, target.key)
 
-    def split(self, listing: Listing, names: Sequence[str]) -> list[str]:
+    def split(self, listing: Listing, names: str | Sequence[str]) -> list[str]:
         """Make aliases entities of their own again: their keys.
 
         Raises:
@@ -297,7 +310,9 @@ class Graph:
             found = self._projection.matching(listing, [key], limit=2, at=at)
         if len(found) != 1:
             count = "Several entities have" if found else "No entity has"
-            raise NotFoundError(f"{count} this name in these memories; search_graph finds names by their words.")
+            raise NotFoundError(
+                f"{count} the name {name[:_SHOWN]!r} in these memories; search_graph finds names by their words."
+            )
         return found[0]
 
     def _names(self, listing: Listing, edges: Iterable[Edge], known: Iterable[Node]) -> dict[str, str]:
@@ -369,12 +384,12 @@ class ProjectGraph:
             note.count = len(found)
             return found
 
-    def merge(self, into: str, names: Sequence[str], ids: Mapping[str, object]) -> EntityView:
+    def merge(self, into: str, names: str | Sequence[str], ids: Mapping[str, object]) -> EntityView:
         """As `Graph.merge`."""
         with self._access.noted("graph.merge", "WRITER") as note:
             return self._service.graph.merge(self._listing(note, ids), into, names)
 
-    def split(self, names: Sequence[str], ids: Mapping[str, object]) -> list[str]:
+    def split(self, names: str | Sequence[str], ids: Mapping[str, object]) -> list[str]:
         """As `Graph.split`."""
         with self._access.noted("graph.split", "WRITER") as note:
             return self._service.graph.split(self._listing(note, ids), names)
@@ -523,8 +538,11 @@ def _one_owner(listing: Listing) -> Scope:
 
 
 def _named(names: object) -> list[str]:
+    """The names of a list, or the one that is given alone."""
+    if isinstance(names, str):
+        return [names]
     if not isinstance(names, (list, tuple)) or not names or not all(isinstance(name, str) for name in names):
-        raise InvalidInputError("names must be a list of entity names, at least one.")
+        raise InvalidInputError("names must be an entity's name, or a list of at least one.")
     return list(names)
 
 

@@ -16,9 +16,13 @@ if TYPE_CHECKING:
     from kept.engine.graph import EntityHit, EntityView, Tie
 
 MOST_ENTITIES: Final = 20
+"""Of one answer: a choice, as many as a model can look over."""
 MOST_RELATIONS: Final = 20
-"""Of one entity: what a model can look over."""
+"""Of one entity: a choice for the same reason."""
 MOST_MEMORIES: Final = 20
+"""Of one entity, the newest: a choice for the same reason."""
+_SHOWN: Final = 40
+"""Characters of a name that a message repeats: a choice."""
 
 Json = dict[str, Any]
 
@@ -38,6 +42,8 @@ def entity(memories: Sequence[Json], name: str) -> Json:
     """One entity: its relations in both directions and the memories that mention it."""
     key = name.casefold().strip()
     about = [memory for memory in memories if key in _keys(memory)] or list(memories)
+    if not about:
+        return unknown(name)
     names = _names(about)
     return {
         **(names.get(key) or {"name": name, "kind": None}),
@@ -72,9 +78,12 @@ def view(found: EntityView, memories: Sequence[Json]) -> Json:
     }
 
 
-def unknown(name: str) -> Json:
-    """What is known of an entity that no memory mentions."""
-    return {"name": name, "kind": None, "mentions": 0, "relations": [], "memories": []}
+def unknown(name: str, why: str | None = None) -> Json:
+    """What is known of an entity that no memory mentions, or of a name that several have: nothing, and why."""
+    said = (
+        why or f"No entity has the name {name[:_SHOWN]!r} in these memories; search_graph finds names by their words."
+    )
+    return {"name": name, "kind": None, "mentions": 0, "relations": [], "memories": [], "message": said}
 
 
 def _named(node: Node) -> Json:

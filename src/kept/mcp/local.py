@@ -161,8 +161,8 @@ class LocalBackend:
 
         try:
             found = ProjectGraph(self.access).entity(name, ids)
-        except NotFoundError:
-            return graph.unknown(name)
+        except NotFoundError as error:
+            return graph.unknown(name, str(error))
         known = self.access.platform.service.find_many(self.access.project, found.memory_ids)
         return graph.view(found, [wire.memory(known[one]) for one in found.memory_ids if one in known])
 

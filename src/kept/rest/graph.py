@@ -23,13 +23,13 @@ class MergeBody(Scoped):
     """Entities that are one."""
 
     into: Any = Field(description="The name to keep.")
-    names: Any = Field(description="The others' names.")
+    names: Any = Field(description="The other's name, or a list of names.")
 
 
 class SplitBody(Scoped):
     """Aliases that are not."""
 
-    names: Any = Field(description="Names that were merged into another.")
+    names: Any = Field(description="A name that was merged into another, or a list of such.")
 
 
 @router.get("/v1/graph/search/", summary="Find entities")

@@ -496,8 +496,7 @@ class Memory:
             NotFoundError: None of the names is an alias.
         """
         listing = self._service.listing(self._scope(user_id, agent_id, app_id, run_id))
-        aliases = [names] if isinstance(names, str) else names
-        return graph_shapes.split(self._service.graph.split(listing, aliases))
+        return graph_shapes.split(self._service.graph.split(listing, names))
 
     def likely_same_entities(
         self,
