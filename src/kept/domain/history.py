@@ -7,13 +7,13 @@ is applying it once; folding up to `seq` gives the state as of `seq`; after an e
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final, Literal
 
+from kept.domain.digest import digest
 from kept.domain.memory import EntityRef, MemoryRecord, Relation
 from kept.domain.scope import Scope
 from kept.errors import StoreCorruptError
@@ -196,7 +196,7 @@ def checksum(revision: Revision, encoded: str) -> str:
     """
     recorded_at = to_microseconds(revision.recorded_at)
     head = f"{revision.seq}\x1f{revision.memory_id}\x1f{revision.op}\x1f{revision.operation_id}\x1f{recorded_at}\x1f"
-    return "b2:" + hashlib.blake2b((head + encoded).encode(), digest_size=16).hexdigest()
+    return "b2:" + digest(head + encoded)
 
 
 def _tombstone(record: MemoryRecord | None, revision: Revision) -> MemoryRecord:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, Final, Literal, get_args
 
+from kept.domain.digest import digest
 from kept.domain.scope import Scope
 from kept.domain.text import normalise
 
@@ -237,8 +238,7 @@ def repeat_key(scope: Scope, speaker: str | None, text: str) -> str:
     """What makes two memories exact repeats: the same scope, the same speaker, the same text but for white space."""
     parts = [scope.project, *(getattr(scope, name) or "" for name in ("user_id", "agent_id", "app_id", "run_id"))]
     parts += [speaker or "", normalise(text)]
-    joined = "\x1f".join(parts).encode("utf-8", "surrogatepass")
-    return hashlib.blake2b(joined, digest_size=16).hexdigest()
+    return digest("\x1f".join(parts))
 
 
 def speaker_of(role: str | None, name: str | None) -> str | None:

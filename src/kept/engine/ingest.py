@@ -6,7 +6,6 @@ is acknowledged when it is on disk and the next search finds it.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -14,6 +13,7 @@ from datetime import date, datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from kept.domain.digest import digest
 from kept.domain.entities import entity_refs
 from kept.domain.history import Operation, Revision, apply, difference, permits, to_changes
 from kept.domain.memory import (
@@ -39,9 +39,6 @@ if TYPE_CHECKING:
 
 BATCH_DRAFTS: Final = 2_000
 """Memories embedded at a time: vectors of a batch take some 4 MB, whatever the call's size."""
-
-_DIGEST_BYTES: Final = 16
-"""128 bits: no two keys meet by accident."""
 
 
 BOUND: Final = "bound"
@@ -123,7 +120,7 @@ class AddResult:
 def scoped_key(idempotency_key: str, scope: Scope) -> str:
     """An idempotency key of this scope alone: another scope's answer is none of its business."""
     named = json.dumps([idempotency_key, scope.ids])
-    return hashlib.blake2b(named.encode(), digest_size=_DIGEST_BYTES).hexdigest()
+    return digest(named)
 
 
 class Ingest:

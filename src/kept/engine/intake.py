@@ -6,7 +6,6 @@ redacted before anything else sees it.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import re
@@ -14,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, Final
 
+from kept.domain.digest import digest
 from kept.domain.entities import name_key
 from kept.domain.filters import MAX_INTEGER_BITS
 from kept.domain.memory import FACT_TYPES, Attachment, AttachmentKind, Draft, EntityRef, FactType, Message, Relation
@@ -40,8 +40,6 @@ _ATTACHMENT_KINDS: Final[Mapping[str, AttachmentKind]] = {
     "mdx_url": "document",
 }
 _ATTACHED: Final = re.compile(r"https://[^\s/]\S*|data:[\w.+-]+/[\w.+-]+;base64,[A-Za-z0-9+/]+=*", re.ASCII)
-_DIGEST_BYTES: Final = 16
-"""128 bits: no two of a store's ids meet by accident."""
 
 ROLES: Final = ("user", "assistant", "system", "tool", "document")
 _FACT_FIELDS: Final = frozenset(
@@ -188,7 +186,7 @@ def parse_opaque_id(value: object, where: str) -> str | None:
     text = clean(str(value)).strip()
     if redact(text).text == text:
         return text or None
-    return hashlib.blake2b(text.encode(), digest_size=_DIGEST_BYTES).hexdigest()
+    return digest(text)
 
 
 def parse_metadata(raw: object, where: str = "metadata") -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import math
@@ -13,6 +12,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
+from kept.domain.digest import digest
 from kept.domain.memory import AttachmentKind
 from kept.domain.spending import (
     CallOutcome,
@@ -49,8 +49,6 @@ FRAME_TOKENS: Final = 600
 ATTACHMENT_TOKENS: Final[Mapping[AttachmentKind, int]] = {"image": 5_000, "document": 100_000}
 """An image in the highest resolution that a provider reads (4,784 tokens by Anthropic's table), and thirty dense pages at some
 3,200 tokens each, as text and image together. A longer document counts as what it came to, afterwards."""
-_DIGEST_BYTES: Final = 16
-"""Enough that two prompts of a store never share a digest by accident."""
 
 ProjectSettings = Callable[[str], Mapping[str, Any]]
 """Gives a project's settings, as the registry has them."""
@@ -244,7 +242,7 @@ def most_input_tokens(prompt: Prompt) -> int:
 def _digest(task: ModelTask, model: str, prompt: Prompt) -> str:
     attached = [[attachment.kind, attachment.url] for attachment in prompt.attachments]
     asked = [task, model, prompt.instructions, prompt.content, prompt.schema, prompt.max_output_tokens, attached]
-    return hashlib.blake2b(_json(asked).encode(), digest_size=_DIGEST_BYTES).hexdigest()
+    return digest(_json(asked))
 
 
 def _json(value: Any) -> str:

@@ -7,7 +7,6 @@ for a decision again.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import uuid
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -15,6 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
+from kept.domain.digest import digest
 from kept.domain.ids import SHORT_ID, WHOLE_ID
 from kept.domain.jobs import Job, JobKind
 from kept.domain.memory import CURRENT, DERIVED_FROM, HIDDEN_STATES, Draft, MemoryRecord
@@ -39,7 +39,6 @@ MOST_NAMED: Final = 10
 LEASE: Final = timedelta(minutes=1)
 """How long a crash keeps a proposal that was being accepted from being accepted again."""
 _PAGE: Final = 1_000
-_DIGEST_BYTES: Final = 16
 _OUTCOMES: Final[Mapping[str, ProposalStatus]] = {"ACCEPT": "accepted", "DECLINE": "declined"}
 _NOTHING: Final = "NONE"
 """The result of one that a language model was asked for and saw nothing in; it is no proposal."""
@@ -391,7 +390,7 @@ class _StaleError(Exception):
 def _key(payload: Mapping[str, Any]) -> str:
     """Two who look for proposals at once make each of them once."""
     named = json.dumps([payload[name] for name in ("kind", "hashes", "text")], sort_keys=True)
-    return hashlib.blake2b(named.encode(), digest_size=_DIGEST_BYTES).hexdigest()
+    return digest(named)
 
 
 def _require_unchanged(job: Job, proposed: Proposed, records: Mapping[str, MemoryRecord]) -> None:

@@ -6,13 +6,13 @@ once for the same statements, and so that an erase of any of them takes the text
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, Final
 
+from kept.domain.digest import digest
 from kept.domain.jobs import Job, succeeded
 from kept.domain.memory import MemoryRecord
 from kept.domain.scope import Scope
@@ -24,6 +24,7 @@ from kept.errors import ConfigurationError, ModelError, SpendingLimitError
 from kept.ports import Prompt
 
 BUDGET_TOKENS: Final = 400
+"""Of a summary where nobody says how long: a choice."""
 CONSIDERED: Final = 5_000
 """The newest memories among which the strongest are chosen."""
 SHOWN_TOKENS: Final = 3_000
@@ -40,7 +41,6 @@ RETRY_AFTER: Final = timedelta(minutes=5)
 of the same statements once."""
 _FRAME_TOKENS: Final = 200
 """Of an answer's JSON beside its sentences, which take as much again for the numbers they point at."""
-_DIGEST_BYTES: Final = 16
 _AGAINST: Final = frozenset({"NEGATIVE", "VERY_NEGATIVE"})
 _UNSAYING: Final = frozenset({"misc"})
 _SCHEMA: Final = {
@@ -201,7 +201,7 @@ class _Writing:
     def _key(self) -> str:
         """The same for the same memories, as they are, under the same budget."""
         whole = json.dumps([self.model, self.budget_tokens, [[record.id, record.seq] for record in self.shown]])
-        return hashlib.blake2b(whole.encode(), digest_size=_DIGEST_BYTES).hexdigest()
+        return digest(whole)
 
     @property
     def _failed_key(self) -> str:

@@ -7,7 +7,6 @@ it proposes (`domain.facts`), decides what becomes of it (`domain.resolution`), 
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import threading
@@ -19,6 +18,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from kept.domain.attachments import ATTACHED, attached, without_attachments
+from kept.domain.digest import digest
 from kept.domain.jobs import Job, JobKind, pause_before_retry, succeeded
 from kept.domain.memory import HIDDEN_STATES, Attachment, Draft, Episode, MemoryRecord, Message
 from kept.domain.parts import Part, parts
@@ -55,7 +55,6 @@ REFUSED_PAUSE: Final = timedelta(hours=1)
 """After credentials or a model's name were refused, or where only a higher limit makes room: a person has to do something first."""
 _JOBS: Final = uuid.UUID("5c3a7e0c-6a1e-4e2c-9d57-0f5b1d0a8f41")
 """The namespace of its jobs' ids: any constant will do."""
-_DIGEST_BYTES: Final = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,7 +187,7 @@ class Understanding:
     def _free_key(self, project: str, key: str) -> str:
         """The key, or after a reading that is gone the one that names it: so each is followed by one other."""
         while (earlier := self._jobs.find_by_key(project, "EXTRACT", key)) is not None and self._is_gone(earlier):
-            key = _hashed(f"{key}/{earlier.id}")
+            key = digest(f"{key}/{earlier.id}")
         return key
 
     def _is_gone(self, earlier: Job) -> bool:
@@ -425,17 +424,13 @@ def _as_given(stored: Sequence[Message], given: Sequence[Message]) -> list[Messa
 def _subject(scope: Scope) -> str:
     """Parts of one owner are read one after another, so that what came later finds what came before."""
     owner = json.dumps([scope.project, scope.user_id, *(() if scope.user_id else (scope.agent_id, scope.app_id))])
-    return f"extract:{_hashed(owner)}"
+    return f"extract:{digest(owner)}"
 
 
 def _digest(scope: Scope, part: Part, wishes: Mapping[str, Any], waiting: Mapping[str, Any]) -> str:
     """The same for the same words of the same speakers in the same scope, read with the same wishes."""
     said = [[message.role, message.name, message.content] for _, message in part.messages]
-    return _hashed(json.dumps([scope.project, scope.ids, said, wishes, waiting], sort_keys=True))
-
-
-def _hashed(text: str) -> str:
-    return hashlib.blake2b(text.encode(), digest_size=_DIGEST_BYTES).hexdigest()
+    return digest(json.dumps([scope.project, scope.ids, said, wishes, waiting], sort_keys=True))
 
 
 def _results(answer: AddResult | KeptError) -> list[dict[str, Any]]:
