@@ -191,6 +191,7 @@ _MARKS_AROUND: Final = ".,;:!?\"'()[]*\u201c\u201d\u2019\u2026"
 _BEFORE_NAME: Final = 4
 """Characters before a name in which the end of the last sentence shows."""
 _FOLLOWING: Final = 24
+"""Characters after a name in which the next word shows: a choice, longer than the verbs that are looked for."""
 _SHOUTED_WORDS: Final = 3
 """This many words in capitals in a row are a shout or a heading, not a name."""
 
@@ -450,6 +451,7 @@ _MARKS_AFTER: Final = ".,:?!'\u2019/\\-"
 _LEAST_SHORT_FORM: Final = 3
 """Letters of the shortest short form (`Mel`): two letters begin too many words."""
 _MOST_NAME_WORDS: Final = 6
+"""Words of a known name that a query is searched for: a choice, as many capitalised words as a name in a text may have."""
 _UNSPACED: Final = (
     r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\u0e00-\u0e7f]"  # compiled on first use: large sets take milliseconds
 )

@@ -219,6 +219,7 @@ _LEAD_WORDS: Final = _words(
     """
 )
 _LONGEST_OPENER: Final = 14
+"""Characters after which, with one more, the longest opener shows whole (`congratulations`)."""
 _ADDRESSED_FIRST: Final = re.compile(r"[A-Z\u00c0-\u00de][\w'\u2019-]+(?:[,!.\u2014-]+\s*|$)")
 _ADDRESSED_LAST: Final = re.compile(r",\s[A-Z\u00c0-\u00de][\w'\u2019-]+(?=[\W_]*$)")
 _SET_PHRASES: Final = (
@@ -311,8 +312,9 @@ _UNDER_WAY: Final = (
     r"|fixing|editing|creating|trying|building|testing|applying|deploying|preparing|generating|reviewing|pulling|gathering)\b"
 )
 _LONGEST_INTENTION: Final = 14
+"""Words up to which an intention says nothing else: a choice."""
 _LONGEST_UNDER_WAY: Final = 5
-"""Words up to which these say nothing else; `Running the tests on two cores takes an hour` does."""
+"""Words up to which this says nothing else: a choice; `Running the tests on two cores takes an hour` says more."""
 _PINNED: Final = re.compile(r"\d|[`\"\u201c\u201e]|[\w)][/_@:=#][\w(]|\w\.\w")
 """A number, code, an identifier: what is decided while it is announced."""
 _GUESS: Final = (

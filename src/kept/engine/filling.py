@@ -25,7 +25,9 @@ Find = Callable[[str, int], Sequence[MemoryRecord]]
 """The memories that matter for a query, best first, at most so many."""
 
 MAX_PROPERTIES: Final = 200
+"""Of a schema that is filled, each of which is searched for: a choice."""
 MAX_DEPTH: Final = 8
+"""Levels of a schema: a choice that keeps the walk through it bounded."""
 LISTED: Final = 20
 """Memories in a list of texts."""
 LEAST_SCORE: Final = 0.05

@@ -35,8 +35,9 @@ ProfileStatus = Literal["succeeded", "pending", "failed", "not_enabled", "insuff
 LEAST_MEMORIES: Final = 3
 """Fewer say too little about anybody."""
 SAMPLE: Final = 5
+"""Users of a sample where nobody says how many: a choice."""
 MAX_SAMPLE: Final = 10
-"""Users of a sample, as on Mem0's platform."""
+"""Users of a sample at most, as on Mem0's platform."""
 SAMPLE_PAUSE: Final = timedelta(minutes=1)
 """Between two sample runs, as Mem0 refuses a second one that comes too soon."""
 KEY_LENGTHS: Final = (8, 128)
