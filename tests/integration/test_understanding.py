@@ -280,6 +280,24 @@ def test_what_was_given_up_is_tried_again_when_somebody_asks():
     assert store.service.understanding.hasten() == 0
 
 
+@pytest.mark.parametrize("read_between", [True, False])
+def test_what_was_given_up_is_not_read_twice_when_the_same_words_came_again(read_between):
+    store = Store([ModelUnavailableError("down")] * MAX_ATTEMPTS + [answer(HOME)])
+    _, [job] = store.say("I live in Berlin.")
+    while job.status == "PENDING":
+        store.clock.advance(timedelta(hours=2))
+        [job] = store.read_due()
+    _, [again] = store.say("I live in Berlin.")
+    assert again.id != job.id
+    if read_between:
+        store.read_due()
+    store.service.understanding.hasten()
+    while store.read_due():
+        continue
+    assert [fact.text for fact in store.facts()] == ["Ana lives in Berlin."]
+    assert len(store.model.prompts) == MAX_ATTEMPTS + 1
+
+
 def test_a_model_that_asks_for_patience_gets_it():
     store = Store([ModelUnavailableError("busy", retry_after_s=90), answer(HOME)])
     _, [job] = store.say("I live in Berlin.")

@@ -187,8 +187,14 @@ class Understanding:
     def _free_key(self, project: str, key: str) -> str:
         """The key, or after a reading that is gone the one that names it: so each is followed by one other."""
         while (earlier := self._jobs.find_by_key(project, "EXTRACT", key)) is not None and self._is_gone(earlier):
-            key = digest(f"{key}/{earlier.id}")
+            key = _following(key, earlier)
         return key
+
+    def _is_read_later(self, job: Job) -> bool:
+        """Whether the same words were said again after it had failed, and that part stands for them."""
+        project = job.scope.project
+        key = self._free_key(project, _following(str(job.idempotency_key), job))
+        return self._jobs.find_by_key(project, "EXTRACT", key) is not None
 
     def _is_gone(self, earlier: Job) -> bool:
         """Whether what was read before cannot stand for the same words now: it failed, or its facts were deleted."""
@@ -265,6 +271,8 @@ class Understanding:
 
     def _attempted(self, job: Job) -> Job:
         try:
+            if self._is_read_later(job):
+                return succeeded(job, self._clock(), [{"event": "NONE", "reason": "the same words were said again"}])
             material = self._materials.of(job)
             if material is None:
                 return succeeded(job, self._clock(), [{"event": "NONE", "reason": "what was said was deleted"}])
@@ -431,6 +439,11 @@ def _digest(scope: Scope, part: Part, wishes: Mapping[str, Any], waiting: Mappin
     """The same for the same words of the same speakers in the same scope, read with the same wishes."""
     said = [[message.role, message.name, message.content] for _, message in part.messages]
     return digest(json.dumps([scope.project, scope.ids, said, wishes, waiting], sort_keys=True))
+
+
+def _following(key: str, gone: Job) -> str:
+    """The key of what is read after this one, for the same words."""
+    return digest(f"{key}/{gone.id}")
 
 
 def _results(answer: AddResult | KeptError) -> list[dict[str, Any]]:
