@@ -200,7 +200,7 @@ def test_a_work_that_ends_the_transaction_takes_nobody_else_along_unsaid(togethe
         raise ValueError("ended")
 
     outcomes = together(a=note("a"), b=note("b"), c=end, d=note("d"))
-    assert [name for name, outcome in outcomes.items() if isinstance(outcome, ValueError)] == ["b", "c", "d"]
+    assert sorted(name for name, outcome in outcomes.items() if isinstance(outcome, ValueError)) == ["b", "c", "d"]
     assert notes() == ["a"]
 
 
