@@ -81,6 +81,7 @@ def build_platform(settings: Settings) -> Platform:
         StoreError: The store cannot be used; it was left as it was.
     """
     from kept.engine.categories import Categories
+    from kept.engine.decay import Decay
     from kept.engine.platform import Platform
     from kept.engine.trail import AuditTrail
     from kept.engine.understanding import Reading
@@ -92,6 +93,7 @@ def build_platform(settings: Settings) -> Platform:
     from kept.adapters.sqlite.control import open_control
     from kept.adapters.sqlite.ledger import open_ledger
     from kept.adapters.sqlite.log import SqliteLog
+    from kept.adapters.sqlite.touches import open_touches
 
     path = sqlite_path(_checked(settings.database))
     log = SqliteLog(path, busy_timeout_s=settings.busy_timeout_s)
@@ -106,13 +108,22 @@ def build_platform(settings: Settings) -> Platform:
         categories=categories,
         patience_s=settings.llm_timeout_s,
     )
+    service, trail = _service(settings, log, embedder, lambda: reading), AuditTrail(audit)
+    decay = Decay(
+        open_touches(log.pool, path),
+        settings_of=_settings_of(registry),
+        trail=trail,
+        version=service.version,
+        clock=_now,
+    )
     return Platform(
-        service=_service(settings, log, embedder, lambda: reading),
+        service=service,
         categories=categories,
         models=models,
         registry=registry,
         jobs=jobs,
-        trail=AuditTrail(audit),
+        trail=trail,
+        decay=decay,
         clock=_now,
         ids=_new_id,
     )

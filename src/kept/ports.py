@@ -13,6 +13,7 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Protocol
 
+from kept.domain.decay import Touched
 from kept.domain.filters import Filter
 from kept.domain.history import Operation, Revision
 from kept.domain.jobs import Job, JobKind, JobStatus
@@ -647,6 +648,16 @@ class Backlog:
 
     waiting: int = 0
     oldest: datetime | None = None
+
+
+class Touches(Protocol):
+    """When searches found memories, in projects whose memories decay. Safe for threads and processes."""
+
+    def touch(self, project: str, memory_ids: Collection[str], at: datetime) -> None:
+        """Remember that a search found these memories; committed means on disk."""
+
+    def touched(self, project: str, memory_ids: Collection[str]) -> dict[str, Touched]:
+        """What is known of those of these memories that a search found."""
 
 
 class Jobs(Protocol):

@@ -54,7 +54,7 @@ def test_nothing_but_tests_uses_what_is_shipped_for_tests(trees):
         ("fastapi", ("rest/",)),
         ("starlette", ("rest/",)),
         ("uvicorn", ("rest/running.py", "rest/connections.py")),
-        ("limits", ("rest/limits.py",)),
+        ("limits", ("rest/limits.py", "rest/counters.py")),
         ("prometheus_client", ("rest/operate.py",)),
         ("mcp", ("rest/mcp_transport.py",)),
         ("jwt", ("rest/oauth.py",)),

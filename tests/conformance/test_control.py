@@ -7,10 +7,11 @@ from contextlib import ExitStack, closing
 import pytest
 
 from kept.adapters.inmemory import InMemoryLog
-from kept.adapters.inmemory_control import InMemoryAudit, InMemoryJobs, InMemoryRegistry
+from kept.adapters.inmemory_control import InMemoryAudit, InMemoryJobs, InMemoryRegistry, InMemoryTouches
 from kept.adapters.sqlite.control import open_control
 from kept.adapters.sqlite.log import SqliteLog
-from kept.testing.control_conformance import AuditConformance, JobsConformance, RegistryConformance
+from kept.adapters.sqlite.touches import open_touches as open_sqlite_touches
+from kept.testing.control_conformance import AuditConformance, JobsConformance, RegistryConformance, TouchesConformance
 
 
 @pytest.fixture
@@ -66,3 +67,16 @@ class TestSqliteAudit(AuditConformance):
     @pytest.fixture
     def open_audit(self, open_store):
         return lambda: open_store()[3]
+
+
+class TestInMemoryTouches(TouchesConformance):
+    @pytest.fixture
+    def open_touches(self):
+        touches = InMemoryTouches()
+        return lambda: touches
+
+
+class TestSqliteTouches(TouchesConformance):
+    @pytest.fixture
+    def open_touches(self, open_store, store_path):
+        return lambda: open_sqlite_touches(open_store()[0].pool, store_path)

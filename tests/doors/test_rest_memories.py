@@ -166,6 +166,29 @@ def test_each_dialect_searches_in_its_own_shape(api, tenant):
     assert explained.keys() == {"id", "memory", "score_breakdown"}
 
 
+def test_where_a_project_wants_it_what_nobody_asked_for_ranks_lower(api, tenant):
+    """What was said a year ago and not found since has lost nearly all that it can; once it is found it has it again."""
+    said = {"messages": ["I like green tea"], "user_id": "alice", "infer": False, "timestamp": 1_735_700_000}
+    api.answer("POST", "/v3/memories/add/", tenant.key, json=said)
+    body = {"query": "green tea", "filters": {"user_id": "alice"}, "explain": True}
+
+    def found():
+        (hit,) = api.answer("POST", "/v3/memories/search/", tenant.key, json=body)["results"]
+        api.app.state.platform.trail.flush()
+        return hit["score"], hit["score_breakdown"].get("decay")
+
+    as_ever = found()
+    assert as_ever[1] is None
+    api.answer("PATCH", tenant.path, tenant.key, json={"decay": True})
+    (score, factor), (again, full) = found(), found()
+    assert score == pytest.approx(as_ever[0] * factor, abs=1e-4)
+    assert 0.3 <= factor < 0.35
+    assert full == pytest.approx(1.5, abs=0.01)
+    assert again > as_ever[0] > score
+    api.answer("PATCH", tenant.path, tenant.key, json={"decay": False})
+    assert found() == as_ever
+
+
 @pytest.mark.parametrize("path", ["/v3/memories/", "/v3/memories/search/"])
 def test_v3_takes_ids_inside_filters_only(api, tenant, path):
     """Beside them one might be overlooked; the message says where it belongs."""

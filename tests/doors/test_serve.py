@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -397,11 +398,21 @@ def test_when_one_ends_by_itself_all_end(family):
     assert "ended by itself" in family.log.read_text()
 
 
-def test_rate_limits_need_one_process(refusal):
-    """Each process would count for itself."""
-    said = refusal("--port", "0", "--processes", "2", "--rate-limit-read", "10/minute")
-    assert "rate_limit_read" in said
-    assert "processes" in said
+@LINUX
+def test_they_count_together_what_a_key_may_ask(start):
+    """And the wrong keys of an address; a key that was right with one of them is known to all."""
+    key = "kept_a_key_of_the_tests"
+    limited = start("--port", "0", "--processes", "3", "--rate-limit-read", "30/day", KEPT_API_KEY=key).wait_until_up()
+
+    def asked(shown):
+        limited.client.close()
+        limited.client = type(limited.client)(base_url=limited.url, trust_env=False, timeout=10)  # perhaps another one
+        return limited.ask("GET", "/v1/stats/", shown)
+
+    left = [int(asked(key).headers["ratelimit-remaining"]) for _ in range(10)]
+    assert left == list(range(29, 19, -1))
+    assert Counter(asked("kept_no_key").status_code for _ in range(70)) == {401: 60, 429: 10}
+    assert Counter(asked(key).status_code for _ in range(30)) == {200: 20, 429: 10}
 
 
 @LINUX

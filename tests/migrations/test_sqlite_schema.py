@@ -111,7 +111,7 @@ def test_processes_that_create_one_file_at_once_all_succeed(tmp_path, start_pyth
 STORES = Path(__file__).parent / "stores"
 
 
-@pytest.fixture(params=[1, 2])
+@pytest.fixture(params=[1, 2, 3])
 def earlier(request, store_path):
     """A closed store as Kept wrote it with an earlier schema; which one."""
     script = (STORES / f"schema_{request.param}.sql").read_text()

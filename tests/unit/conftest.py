@@ -10,12 +10,13 @@ import pytest
 
 from kept.adapters.extractors.rules import RuleExtractor
 from kept.adapters.inmemory import InMemoryLog
-from kept.adapters.inmemory_control import InMemoryAudit, InMemoryJobs, InMemoryRegistry
+from kept.adapters.inmemory_control import InMemoryAudit, InMemoryJobs, InMemoryRegistry, InMemoryTouches
 from kept.adapters.inmemory_ledger import InMemoryLedger
 from kept.domain.access import Principal
 from kept.domain.scope import Scope
 from kept.engine.access import ProjectAccess
-from kept.engine.categories import Categories
+from kept.engine.categories import PROJECT, Categories
+from kept.engine.decay import Decay
 from kept.engine.models import Models
 from kept.engine.platform import Platform
 from kept.engine.service import Service
@@ -81,11 +82,19 @@ def platform():
     """An empty platform on fakes, with a clock that the test moves: `platform.clock.advance(…)`."""
     log, embedder, numbers = InMemoryLog(), FakeEmbedder(64), itertools.count()
     engine, registry = Engine(log, embedder=embedder), InMemoryRegistry()
+    trail = AuditTrail(InMemoryAudit())
     made = Platform(
         service=engine.service,
         registry=registry,
         jobs=InMemoryJobs(log),
-        trail=AuditTrail(InMemoryAudit()),
+        trail=trail,
+        decay=Decay(
+            InMemoryTouches(),
+            settings_of=lambda project: entry.data if (entry := registry.find(PROJECT, project)) else {},
+            trail=trail,
+            version=object,  # this registry tells nobody of its commits
+            clock=engine.clock,
+        ),
         categories=Categories(embedder, registry),
         models=Models({}, InMemoryLedger(log), clock=engine.clock, ids=SequentialIds()),
         clock=engine.clock,

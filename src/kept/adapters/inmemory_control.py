@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from kept.adapters.inmemory import Contents, InMemoryLog
+from kept.domain.decay import Touched
 from kept.domain.jobs import DELETIONS, DONE, Job, JobKind
 from kept.domain.scope import ENTITY_IDS, Scope
 from kept.errors import ConflictError
@@ -173,6 +174,25 @@ class InMemoryJobs:
 
     def _listed(self, listing: JobListing) -> list[Job]:
         return [job for job in self._log.contents.jobs.values() if _is_listed(job, listing)]
+
+
+class InMemoryTouches:
+    """The touches port without a file."""
+
+    def __init__(self) -> None:
+        self._touched: dict[tuple[str, str], Touched] = {}
+        self._lock = threading.Lock()
+
+    def touch(self, project: str, memory_ids: Collection[str], at: datetime) -> None:
+        with self._lock:
+            for memory_id in dict.fromkeys(memory_ids):
+                known = self._touched.get((project, memory_id))
+                self._touched[project, memory_id] = known.again(at) if known else Touched(at=at)
+
+    def touched(self, project: str, memory_ids: Collection[str]) -> dict[str, Touched]:
+        with self._lock:
+            found = {memory_id: self._touched.get((project, memory_id)) for memory_id in memory_ids}
+        return {memory_id: known for memory_id, known in found.items() if known is not None}
 
 
 class InMemoryAudit:

@@ -52,6 +52,7 @@ def serve(invocation: Invocation, /, **given: Any) -> None:
     try:
         from kept.rest.app import create_app
         from kept.rest.family import serve_in
+        from kept.rest.limits import RateLimits
         from kept.rest.running import listen, run, server_of
     except ImportError as error:
         if (error.name or "").startswith("kept"):  # nothing to install would help
@@ -62,6 +63,7 @@ def serve(invocation: Invocation, /, **given: Any) -> None:
     from kept.bootstrap import build_platform
     from kept.rest.logs import configure_logs
 
+    limits = RateLimits(settings)  # a wrong one is refused before anything is said; all processes count in the same
     listener = listen(settings.host, settings.port)
     with listener:
         address, port = listener.getsockname()[:2]
@@ -71,25 +73,21 @@ def serve(invocation: Invocation, /, **given: Any) -> None:
             render.say(greeting)
         sys.stdout.flush()
         configure_logs(debug=settings.debug)
-        serve_in(settings.processes, lambda: run(server_of(create_app(build_platform(settings), settings)), listener))
+        serve_in(
+            settings.processes,
+            lambda: run(server_of(create_app(build_platform(settings), settings, limits)), listener),
+        )
 
 
 def _greeting(settings: Settings, *, is_private: bool) -> str | None:
     """What to tell about the administrator's key, if it is new.
 
     Raises:
-        ConfigurationError: Settings that do not go together, or others can reach the server and no key was made yet.
+        ConfigurationError: Others can reach the server, and no key was made yet.
     """
     from kept.bootstrap import build_platform
     from kept.engine.keys import Keys
-    from kept.rest.limits import RateLimits
 
-    limited = [name for name in ("read", "write", "admin") if getattr(settings, f"rate_limit_{name}") is not None]
-    if settings.processes > 1 and limited:
-        raise ConfigurationError(
-            f"rate_limit_{limited[0]} is counted within one process; with several, let the proxy limit, or leave processes at 1."
-        )
-    RateLimits(settings)  # refused before anything is said
     platform = build_platform(settings)
     try:
         return _admit(Keys(platform), settings, is_private=is_private)

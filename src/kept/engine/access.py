@@ -23,6 +23,7 @@ from kept.domain.jobs import DELETIONS, DONE, EVENT_KINDS, Job, JobKind, JobStat
 from kept.domain.memory import MemoryRecord, Message
 from kept.domain.scope import ANY, ENTITY_IDS, MAX_ID_LENGTH, Scope
 from kept.engine.context import DEFAULT_BUDGET_TOKENS, Context
+from kept.engine.decay import pool
 from kept.engine.ingest import BOUND, AddRequest, AddResult, scoped_key
 from kept.engine.maintain import By, Change, Erasure, Step
 from kept.engine.pending import STORED_OPTIONS, done, of_job, to_payload
@@ -167,9 +168,20 @@ class ProjectAccess:
         with self.noted("memory.search") as note:
             scope, condition = self.within(ids or {}, filters, extra)
             note.target |= scope.ids
-            hits = self._service.search(scope, query, filters=condition, **options)
+            hits = self._best(scope, query, condition, **options)
             note.count = len(hits)
             return hits
+
+    def _best(
+        self, scope: Scope, query: str, condition: Filter | None, *, top_k: int = 20, **options: Any
+    ) -> list[Hit]:
+        """As of `Service.search`; where memories decay, of more than are wanted those that are best with it. The past stays as it was."""
+        if not self.platform.decay.is_on(self.project) or options.get("as_of") is not None:
+            return self._service.search(scope, query, filters=condition, top_k=top_k, **options)
+        more = pool(top_k)
+        hits = self._service.search(scope, query, filters=condition, top_k=more, **options)
+        current_first = options.get("valid_as_of") is None
+        return self.platform.decay.best(self.project, hits, top_k=top_k, current_first=current_first)
 
     def timeline(
         self,

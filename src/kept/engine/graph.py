@@ -22,7 +22,7 @@ from kept.domain.relationships import MENTIONED_WITH, canonical
 from kept.domain.scope import ANY, Scope
 from kept.domain.temporal import parse_when
 from kept.domain.text import STOP_WORDS
-from kept.engine.intake import parse_text
+from kept.engine.intake import parse_text, parse_whole
 from kept.errors import InvalidInputError, NotFoundError, ScopeError
 from kept.ports import EntityGraph, Listing, LogReader
 
@@ -129,7 +129,7 @@ class Graph:
         self, listing: Listing, query: str = "", *, limit: int = 10, valid_as_of: object = None
     ) -> list[EntityHit]:
         """Entities whose name or alias has words of the query, each with its strongest relations; of a blank one the most mentioned."""
-        limit, at = _whole(limit, "limit", 1, MAX_ENTITIES), _moment(valid_as_of)
+        limit, at = parse_whole(limit, "limit", 1, MAX_ENTITIES), _moment(valid_as_of)
         words = _words(parse_text(query, "query"))
         if query.strip() and not words:
             return []
@@ -185,7 +185,7 @@ class Graph:
         Raises:
             NotFoundError: There is no such entity, or several.
         """
-        depth, limit = _whole(depth, "depth", 1, MAX_DEPTH), _whole(limit, "limit", 1, MAX_ENTITIES)
+        depth, limit = parse_whole(depth, "depth", 1, MAX_DEPTH), parse_whole(limit, "limit", 1, MAX_ENTITIES)
         at = _moment(valid_as_of)
         begin = self._node(listing, name, at)
         start = begin.key
@@ -229,7 +229,7 @@ class Graph:
         Raises:
             NotFoundError: One of them is none, or several.
         """
-        max_length, limit = _whole(max_length, "max_length", 1, MAX_LENGTH), _whole(limit, "limit", 1, 20)
+        max_length, limit = parse_whole(max_length, "max_length", 1, MAX_LENGTH), parse_whole(limit, "limit", 1, 20)
         at = _moment(valid_as_of)
         start, end = (self._node(listing, name, at).key for name in (one, other))
         if start == end:
@@ -297,7 +297,9 @@ class Graph:
 
     def likenesses(self, listing: Listing, *, limit: int = 20) -> list[Likeness]:
         """Entities that are likely one under two names: suggestions to merge, never applied."""
-        return likenesses(self._projection.matching(listing, (), limit=_COMPARED))[: _whole(limit, "limit", 1, 1_000)]
+        return likenesses(self._projection.matching(listing, (), limit=_COMPARED))[
+            : parse_whole(limit, "limit", 1, 1_000)
+        ]
 
     # --- what they stand on ---
 
@@ -548,9 +550,3 @@ def _named(names: object) -> list[str]:
 
 def _moment(valid_as_of: object) -> datetime | None:
     return None if valid_as_of is None else parse_when(valid_as_of)
-
-
-def _whole(value: object, name: str, least: int, most: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-        raise InvalidInputError(f"{name} is {value!r}; it must be a whole number from {least:,} to {most:,}.")
-    return value

@@ -177,6 +177,17 @@ def parse_optional_text(value: object, where: str) -> str | None:
     return text or None
 
 
+def parse_whole(value: object, name: str, least: int, most: int) -> int:
+    """A whole number between two that are allowed.
+
+    Raises:
+        InvalidInputError: It is none; the message names it and what would be right.
+    """
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+        raise InvalidInputError(f"{name} is {value!r}; it must be a whole number from {least:,} to {most:,}.")
+    return value
+
+
 def parse_opaque_id(value: object, where: str) -> str | None:
     """A caller's own id: as given; a digest of it where it looks like a secret, so that two stay two."""
     if value is None or value == "":

@@ -15,6 +15,7 @@ from kept.ports import Clock, Entry, Ids, Jobs, Registry
 if TYPE_CHECKING:
     from kept.engine.access import ProjectAccess
     from kept.engine.categories import Categories
+    from kept.engine.decay import Decay
     from kept.engine.models import Models
     from kept.engine.trail import AuditTrail
 
@@ -38,6 +39,7 @@ class Platform:
         trail: Who read or changed what.
         categories: What memories are sorted under.
         models: The language models, and what they cost; none need be set up.
+        decay: Ranks by how lately memories were found, where a project asks for it.
         storing: Held while acknowledged adds are stored, and while an erase runs: what an erase forgot is not stored after it.
         asked: Set when a write is acknowledged, so that a worker in this process need not look for it.
     """
@@ -48,6 +50,7 @@ class Platform:
     trail: AuditTrail
     categories: Categories
     models: Models
+    decay: Decay
     clock: Clock
     ids: Ids
     storing: threading.Lock = field(default_factory=threading.Lock)

@@ -316,7 +316,7 @@ class Service:
                 scope=scope,
                 query=_query(query),
                 condition=condition,
-                top_k=_whole(top_k, "top_k", 0, MAX_TOP_K),
+                top_k=intake.parse_whole(top_k, "top_k", 0, MAX_TOP_K),
                 threshold=_fraction(threshold, "threshold"),
                 show_expired=show_expired,
                 latest_only=latest_only,
@@ -345,7 +345,7 @@ class Service:
         Raises:
             InvalidInputError: As `search`; or a budget that is not a whole number above 0.
         """
-        budget = _whole(budget_tokens, "budget_tokens", 1, 1_000_000)
+        budget = intake.parse_whole(budget_tokens, "budget_tokens", 1, 1_000_000)
         hits = self.search(
             scope, query, filters=filters, threshold=threshold, top_k=CONTEXT_CANDIDATES, explain=False, **options
         )
@@ -424,7 +424,7 @@ class Service:
         listing = self._listing(
             scope, filters, show_expired=show_expired, latest_only=latest_only, newest_first=newest_first
         )
-        limit, offset = _whole(limit, "limit", 0, 100_000), _whole(offset, "offset", 0, 2**53)
+        limit, offset = intake.parse_whole(limit, "limit", 0, 100_000), intake.parse_whole(offset, "offset", 0, 2**53)
         return self._log.page(listing, limit=limit, offset=offset), self._log.count(listing)
 
     def entities(self, project: str) -> Sequence[EntitySummary]:
@@ -447,7 +447,7 @@ class Service:
     ) -> tuple[Sequence[Step], int]:
         """A page of what happened to a scope's memories, whatever became of them, newest first; and how much did."""
         listing = Listing(scope=scope, condition=self._condition(scope, filters), states=ALL_STATES)
-        limit, offset = _whole(limit, "limit", 0, 100_000), _whole(offset, "offset", 0, 2**53)
+        limit, offset = intake.parse_whole(limit, "limit", 0, 100_000), intake.parse_whole(offset, "offset", 0, 2**53)
         page = self._log.page_revisions(listing, limit=limit, offset=offset)
         named = dict.fromkeys(revision.memory_id for revision in page)
         at = {
@@ -484,7 +484,7 @@ class Service:
 
     def operations(self, project: str, *, limit: int = 20) -> Sequence[Operation]:
         """What was done lately, newest first."""
-        return self._log.operations(project, limit=_whole(limit, "limit", 1, 10_000))
+        return self._log.operations(project, limit=intake.parse_whole(limit, "limit", 1, 10_000))
 
     # --- graph ---
 
@@ -614,7 +614,7 @@ class Service:
     def retain(self, scope: Scope, days: int, *, filters: Filters = None, by: By | None = None) -> Change:
         """Expire what was said more than `days` days ago."""
         listing = self._listing(scope, filters)
-        return self._maintain.retain(listing, _whole(days, "days", 0, MAX_RETENTION_DAYS), by or By())
+        return self._maintain.retain(listing, intake.parse_whole(days, "days", 0, MAX_RETENTION_DAYS), by or By())
 
     # --- operate ---
 
@@ -740,12 +740,6 @@ def _query(query: object) -> str:
     if not asked:
         raise InvalidInputError("The query is blank; say what to look for.")
     return asked
-
-
-def _whole(value: object, name: str, least: int, most: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-        raise InvalidInputError(f"{name} is {value!r}; it must be a whole number from {least:,} to {most:,}.")
-    return value
 
 
 def _fraction(value: object, name: str) -> float:

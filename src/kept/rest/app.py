@@ -81,8 +81,14 @@ ROUTERS = (
 )
 
 
-def create_app(platform: Platform, settings: Settings) -> FastAPI:
-    """The app over a platform, which it closes at its end."""
+def create_app(platform: Platform, settings: Settings, limits: RateLimits | None = None) -> FastAPI:
+    """The app over a platform, which it closes at its end.
+
+    Args:
+        platform: What it serves.
+        settings: How.
+        limits: Those that it shares with other processes; otherwise its own.
+    """
     app = FastAPIOffline(
         title="Kept",
         version=__version__,
@@ -99,7 +105,7 @@ def create_app(platform: Platform, settings: Settings) -> FastAPI:
     app.state.platform = platform
     app.state.settings = settings
     app.state.keys = Keys(platform)
-    app.state.limits = RateLimits(settings)
+    app.state.limits = limits or RateLimits(settings)
     app.state.turns = Turns()
     app.state.sender = build_sender(settings)
     app.state.worker = build_worker(settings, platform)

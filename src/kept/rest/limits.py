@@ -7,20 +7,19 @@ from __future__ import annotations
 
 import math
 import time
-from collections import OrderedDict
 from collections.abc import Callable
 from ipaddress import ip_address, ip_network
 from typing import Final, Literal
 
 from fastapi import Request
 from limits import RateLimitItem, RateLimitItemPerMinute, parse
-from limits.storage import MemoryStorage
 from limits.strategies import FixedWindowRateLimiter
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from kept.domain.access import Principal
 from kept.engine.links import Link
 from kept.errors import AuthenticationError, ConfigurationError, RateLimitError
+from kept.rest.counters import SharedCounters
 from kept.settings import Settings
 
 RouteClass = Literal["read", "write", "admin"]
@@ -30,8 +29,8 @@ WRONG_KEYS: Final = parse("60/minute")
 """From one address, where anything is limited: more than people mistype, far less than guessing takes."""
 COUNTERS: Final = 65_536
 """Of wrong keys; addresses that share one are limited together."""
-KNOWN_KEYS: Final = 10_000
-"""Keys of which is remembered that they were right."""
+KNOWN_FOR: Final = parse("1/day")
+"""How long is remembered that a key was right."""
 _ADMIN: Final = ("/api/", "/v1/keys/", "/v1/audit/", "/v1/retention/", "/v1/mcp-links/")
 _READING: Final = (
     "/search/",
@@ -47,7 +46,7 @@ _READING: Final = (
 
 
 class RateLimits:
-    """Counts requests by key and class, and wrong keys by the address they come from.
+    """Counts requests by key and class, and wrong keys by the address they come from, for all processes that are forked after it was made.
 
     What is counted takes bounded memory: there are so many keys, and addresses share a fixed number of counters.
 
@@ -60,8 +59,7 @@ class RateLimits:
         self._items: dict[RouteClass, RateLimitItem] = {
             name: _parsed(name, text) for name, text in given.items() if text is not None
         }
-        self._windows = FixedWindowRateLimiter(MemoryStorage())
-        self._known: OrderedDict[int, None] = OrderedDict()
+        self._windows = FixedWindowRateLimiter(SharedCounters())
 
     @property
     def on(self) -> bool:
@@ -81,7 +79,7 @@ class RateLimits:
         if not self._items:
             return recognise(secret)
         where = counter_of(request.client.host if request.client else "")
-        if self._windows.get_window_stats(WRONG_KEYS, where).remaining <= 0 and hash(secret) not in self._known:
+        if self._windows.get_window_stats(WRONG_KEYS, where).remaining <= 0 and not self._was_right(secret):
             wait = self._wait_s(WRONG_KEYS, where)
             message = f"Too many wrong keys came from this address; the next one is looked at in {wait} s."
             raise RateLimitError(message, retry_after_s=wait)
@@ -90,7 +88,7 @@ class RateLimits:
         except AuthenticationError:
             self._windows.hit(WRONG_KEYS, where)
             raise
-        self._remember(hash(secret))
+        self._windows.hit(KNOWN_FOR, _key(secret))
         self.count(request, principal)
         return principal
 
@@ -140,14 +138,16 @@ class RateLimits:
             for name, value in values.items()
         ]
 
-    def _remember(self, known: int) -> None:
-        self._known[known] = None
-        self._known.move_to_end(known)
-        if len(self._known) > KNOWN_KEYS:
-            self._known.popitem(last=False)
+    def _was_right(self, secret: str | None) -> bool:
+        return self._windows.get_window_stats(KNOWN_FOR, _key(secret)).remaining <= 0
 
     def _wait_s(self, item: RateLimitItem, *who: str) -> int:
         return max(math.ceil(self._windows.get_window_stats(item, *who).reset_time - time.time()), 1)
+
+
+def _key(secret: str | None) -> str:
+    """Names a key among the counters, of which nobody can read it."""
+    return f"key/{hash(secret)}"
 
 
 def counter_of(host: str) -> str:

@@ -7,8 +7,8 @@ An adapter is right when subclasses pass::
         def open_registry(self, database_url):
             return lambda: PostgresRegistry(database_url)
 
-and the same with `JobsConformance` (`open_jobs` gives the jobs and the log that they share a store with) and
-`AuditConformance` (`open_audit`). Each call opens the same store again, as another process would.
+and the same with `JobsConformance` (`open_jobs` gives the jobs and the log that they share a store with),
+`AuditConformance` (`open_audit`) and `TouchesConformance` (`open_touches`). Each call opens the same store again, as another process would.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
+from kept.domain.decay import MOST_TOUCHES, Touched
 from kept.domain.jobs import ERASED, Job
 from kept.domain.scope import Scope
 from kept.errors import ConflictError
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection
     from datetime import datetime
 
-    from kept.ports import Audit, Jobs, Log, Registry
+    from kept.ports import Audit, Jobs, Log, Registry, Touches
 
 SECOND: Final = timedelta(seconds=1)
 MINUTE: Final = timedelta(minutes=1)
@@ -817,3 +818,44 @@ class AuditConformance:
         assert audit.purge(START + 3 * SECOND) == 2
         assert list(audit.scan(ALL_OF_IT)) == [self.entry(3)]
         assert audit.purge(START) == 0
+
+
+class TouchesConformance:
+    """Subclass it, override `open_touches`."""
+
+    @pytest.fixture
+    def open_touches(self) -> Callable[[], Touches]:
+        """Gives a function that opens the touches of this test; a second call opens the same ones again."""
+        raise NotImplementedError("Override the fixture open_touches.")
+
+    @pytest.fixture
+    def touches(self, open_touches: Callable[[], Touches]) -> Touches:
+        """Nothing was found yet."""
+        return open_touches()
+
+    def test_what_was_found_is_known_to_its_project(
+        self, touches: Touches, open_touches: Callable[[], Touches]
+    ) -> None:
+        """Whoever opens the store; of the others nothing."""
+        touches.touch("default", ["a", "b"], START)
+        assert open_touches().touched("default", ["a", "c"]) == {"a": Touched(at=START)}
+        assert touches.touched("other", ["a"]) == {}
+        assert touches.touched("default", []) == {}
+
+    def test_the_last_time_counts_and_how_often(self, touches: Touches) -> None:
+        """Whichever is written first; a list that names one twice is one search."""
+        touches.touch("default", ["a", "a"], LATER)
+        touches.touch("default", ["a"], START)
+        assert touches.touched("default", ["a"]) == {"a": Touched(at=LATER, touches=2)}
+
+    def test_so_many_are_counted_and_no_more(self, touches: Touches) -> None:
+        """However popular a memory is, it can be overtaken."""
+        for _ in range(MOST_TOUCHES + 2):
+            touches.touch("default", ["a"], START)
+        assert touches.touched("default", ["a"]) == {"a": Touched(at=START, touches=MOST_TOUCHES)}
+
+    def test_touches_at_once_all_count(self, touches: Touches, open_touches: Callable[[], Touches]) -> None:
+        """In threads, through two openings of the store."""
+        both = touches, open_touches()
+        at_once(lambda number: both[number % 2].touch("default", ["a"], START))
+        assert touches.touched("default", ["a"])["a"].touches == THREADS

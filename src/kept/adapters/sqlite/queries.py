@@ -7,7 +7,7 @@ from importlib.resources import files
 from typing import Final
 
 _MARK: Final = "-- name:"
-_FILES: Final = ("queries.sql", "control.sql", "ledger.sql", "graph.sql")
+_FILES: Final = ("queries.sql", "control.sql", "ledger.sql", "graph.sql", "touches.sql")
 
 
 @cache
