@@ -47,6 +47,7 @@ WARM_ROUNDS = 1, 12  # searches of each user before anything is timed, of one pr
 MOST_QUESTIONS = 10**9  # more than anybody waits for; each is asked once
 KIB_PER_MIB = 1_024
 MILLISECONDS = 1_000.0
+OK = 200
 TERMINAL = ("SUCCEEDED", "FAILED")
 
 
@@ -60,7 +61,7 @@ class Measured:
     @property
     def errors(self) -> int:
         """Answers that were no 200."""
-        return sum(number for status, number in self.statuses.items() if status != 200)
+        return sum(number for status, number in self.statuses.items() if status != OK)
 
     def row(self, elapsed_s: float) -> dict[str, Any]:
         """Rate and times."""
@@ -209,7 +210,10 @@ class Load:
         totals: list[int] = []
 
         async def ask(connection: Connection, user: int) -> None:
-            _, answer = await connection.ask("POST", "/v3/memories/?page_size=1", {"filters": {"user_id": _user(user)}})
+            wanted = {"filters": {"user_id": _user(user)}}
+            status, answer = await connection.ask("POST", "/v3/memories/?page_size=1", wanted)
+            if status != OK:
+                raise SystemExit(f"A list was answered with {status}: {answer.decode()}")
             totals.append(json.loads(answer)["count"])
 
         await self._each(range(self._users), ask)
@@ -258,6 +262,7 @@ def _measure(store: Path, options: argparse.Namespace) -> dict[str, Any]:
 
         def watch(elapsed_s: float) -> None:
             samples.append((f"{elapsed_s:.0f} s", server.rss_mib()))
+            print(f"{samples[-1][0]}: {samples[-1][1]} MiB", file=sys.stderr, flush=True)
 
         async def load() -> dict[str, Any]:
             async with Load(server.port, options.users, options.connections) as made:
@@ -311,7 +316,13 @@ class _Server:
         command += ["--processes", str(processes)]
         self._log = tempfile.TemporaryFile(mode="w+")  # noqa: SIM115 - closed when the server has ended
         self._process = subprocess.Popen(
-            command, env=environment, stdout=subprocess.PIPE, stderr=self._log, text=True, bufsize=1
+            command,
+            env=environment,
+            cwd=store.absolute().parent,  # not this folder: its `mcp.py` would be taken for the library
+            stdout=subprocess.PIPE,
+            stderr=self._log,
+            text=True,
+            bufsize=1,
         )
         self.port = self._listening()
 

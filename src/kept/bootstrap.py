@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn
 
 from kept.domain.spending import MODEL_TASKS, ModelTask
 from kept.errors import ConfigurationError
-from kept.settings import PROVIDERS, SELF_HOSTED, claude_code_sign_in_file
+from kept.settings import OPENAI_HEADERS, PROVIDERS, SELF_HOSTED, claude_code_sign_in_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -227,7 +227,9 @@ def _access(settings: Settings, provider: str, given: _Given) -> Access:
     key, source = next(_keys(settings, provider, given))
     urls = (settings.provider_variables.get(name) for name in PROVIDERS[provider].urls)
     address = given.base_url or next(filter(None, urls), None)
-    return Access(key=key, source=source, advice=_advice(provider, given), base_url=address)
+    headers = settings.provider_variables.get(OPENAI_HEADERS, "").splitlines()
+    openais = frozenset(name.strip().lower() for name, colon, _ in (line.partition(":") for line in headers) if colon)
+    return Access(key=key, source=source, advice=_advice(provider, given), base_url=address, openais=openais)
 
 
 def _keys(settings: Settings, provider: str, given: _Given) -> Iterator[tuple[Callable[[], str] | None, str]]:

@@ -81,6 +81,8 @@ class ProviderVariables:
 
 _OPENAI: Final = ProviderVariables(keys=("OPENAI_API_KEY",), urls=("OPENAI_BASE_URL",))
 _AZURE: Final = ProviderVariables(keys=("AZURE_OPENAI_API_KEY",), urls=("AZURE_OPENAI_ENDPOINT",))
+OPENAI_HEADERS: Final = "OPENAI_CUSTOM_HEADERS"
+"""Headers for OpenAI, as `Name: value` on each line; its library, which asks many others too, sends them wherever it asks."""
 PROVIDERS: Final[Mapping[str, ProviderVariables]] = MappingProxyType(
     {
         "alibaba": ProviderVariables(keys=("ALIBABA_API_KEY", "DASHSCOPE_API_KEY")),
@@ -191,7 +193,8 @@ class Settings:
         claude_code_sign_in: Whether Claude Code's own sign-in is used for Anthropic's models.
         embedder_base_url: Address of a compatible server, for an embedder of a provider.
         embedder_api_key: The key for it, in place of the provider's own variable.
-        provider_variables: Those of the environment that belong to providers (`PROVIDERS`); nothing else can set them.
+        provider_variables: Those of the environment that belong to providers (`PROVIDERS`, `OPENAI_HEADERS`); nothing else can
+            set them.
     """
 
     database: str
@@ -436,7 +439,7 @@ def _types() -> dict[str, str]:
 def _provider_variables(environ: Mapping[str, str]) -> dict[str, str]:
     """Those of the environment that `PROVIDERS` names; an empty one counts as not set."""
     known = (name for provider in PROVIDERS.values() for name in (*provider.keys, *provider.urls))
-    return {name: value for name in known if (value := environ.get(name, "").strip())}
+    return {name: value for name in (*known, OPENAI_HEADERS) if (value := environ.get(name, "").strip())}
 
 
 def _read_team(path: Path | None) -> dict[str, Any]:

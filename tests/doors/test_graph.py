@@ -110,7 +110,7 @@ def test_likely_names_of_one_thing_are_suggested_merged_and_split(memory):
     (pair,) = memory.likely_same_entities(**ALICE)["results"]
     assert (pair["into"], pair["names"], pair["why"]) == ("Postgres", ["PostgreSQL"], "one begins with the other")
     merged = memory.merge_entities(pair["into"], pair["names"], **ALICE)
-    assert (merged["name"], merged["aliases"], merged["mentions"]) == ("Postgres", ["postgresql"], 2)
+    assert (merged["name"], merged["aliases"], merged["mentions"]) == ("Postgres", ["PostgreSQL"], 2)
     assert set(triples(merged["relations"])) == {("Alice", "uses", "Postgres"), ("worker", "uses", "Postgres")}
     assert memory.get_entity("PostgreSQL", **ALICE) == merged
     assert memory.likely_same_entities(**ALICE) == {"results": []}
@@ -237,10 +237,10 @@ def test_a_bound_key_sees_what_its_own_memories_say(api, told):
 def test_aliases_are_not_told_to_whom_not_all_memories_may_be_shown(api, told):
     told.say("We use PG and Postgres.", user_id="Alice", agent_id="spy")
     body = {"into": "PostgreSQL", "names": ["Postgres"], "user_id": "Alice"}
-    assert api.answer("POST", "/v1/graph/merge/", told.key, json=body)["aliases"] == ["postgres"]
+    assert api.answer("POST", "/v1/graph/merge/", told.key, json=body)["aliases"] == ["Postgres"]
     spy = told.make_key(bound={"agent_id": ["spy"]})
     seen = api.ask("GET", "/v1/graph/entity/", key=spy, params={"name": "Postgres"})
-    assert seen.json()["name"] == "Postgres"
+    assert (seen.json()["name"], seen.json()["aliases"]) == ("Postgres", [])
     assert "postgresql" not in seen.text.casefold()
 
 
@@ -267,7 +267,7 @@ def test_merging_needs_a_writer(api, told):
     assert api.answer("POST", "/v1/graph/split/", told.key, json=body)["names"] == ["postgresql"]
     assert api.ask("POST", "/v1/graph/merge/", key=told.key, json={"into": 3, "names": 4}).status_code == 400
     alone = body | {"names": "PostgreSQL"}  # one name needs no list
-    assert api.answer("POST", "/v1/graph/merge/", told.key, json=alone)["aliases"] == ["postgresql"]
+    assert api.answer("POST", "/v1/graph/merge/", told.key, json=alone)["aliases"] == ["PostgreSQL"]
     assert api.answer("POST", "/v1/graph/split/", told.key, json=alone)["names"] == ["postgresql"]
 
 

@@ -25,6 +25,7 @@ from kept.mcp.server import CAPABILITIES_KEY, VERSION_KEY
 from kept.mcp.tools import ALIASES, EVERYDAY
 from kept.rest import inventory
 from kept.rest.app import create_app, served
+from kept.rest.mcp import BROKEN
 from kept.rest.oauth import Authority
 from kept.settings import Settings
 
@@ -646,3 +647,18 @@ def test_only_an_owner_manages_links_and_only_of_the_own_project(web, project):
     for method, path in (("GET", ""), ("PATCH", ""), ("DELETE", ""), ("POST", "rotate/")):
         asked = web.ask(method, f"/v1/mcp-links/{link}/{path}", key=owner, json={"name": "mine"})
         assert asked.status_code == 404, method
+
+
+def test_where_mcp_cannot_be_served_all_else_is(tmp_path, monkeypatch, caplog):
+    """Its library is damaged, or shadowed by another module of its name: the log says so, and nothing ends."""
+
+    def broken(*_: object):
+        raise ImportError("'mcp' is not a package")
+
+    monkeypatch.setattr("kept.rest.mcp._open_transport", broken)
+    with Web(tmp_path) as web:
+        answer = web.post("tools/list", key=web.key())
+        assert (answer.status_code, answer.json()["message"]) == (503, BROKEN)
+        assert web.ask("GET", "/v1/stats/").status_code == 200
+        assert web.ask("GET", "/readyz").status_code == 200
+    assert "MCP cannot be served" in caplog.text

@@ -128,6 +128,7 @@ def test_who_wrote_a_summary_is_passed_on_where_the_server_says_so(recorder, bac
 
 
 def test_entities_are_found_by_rule_where_the_server_knows_none(recorder, call):
+    recorder.will_answer({"message": "not found"}, status=404)
     recorder.will_answer({"message": "unknown field entity"}, status=400)
     recorder.will_answer({"results": [{**HIT, "memory": "Ada Lovelace tests Project Falcon"}]})
     found = call("get_entity", name="Ada Lovelace")
@@ -136,6 +137,7 @@ def test_entities_are_found_by_rule_where_the_server_knows_none(recorder, call):
 
 
 def test_an_entity_that_no_memory_mentions_is_said_so(recorder, call):
+    recorder.will_answer({"message": "not found"}, status=404)
     recorder.will_answer({"results": []})
     nobody = call("get_entity", name="Nobody At All")
     assert (nobody["mentions"], nobody["memories"]) == (0, [])

@@ -14,11 +14,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kept.adapters.models import Access, connection, open_model, pydantic_ai
+from kept.bootstrap import model_access
 from kept.domain.memory import Attachment
 from kept.domain.spending import Usage
 from kept.domain.text import count_tokens
 from kept.errors import ConfigurationError, KeptError, ModelAnswerError, ModelRefusedError, ModelUnavailableError
 from kept.ports import Prompt
+from kept.settings import Settings
 from kept.testing.providers import (
     Answer,
     Broken,
@@ -427,6 +429,26 @@ def test_an_organisation_of_openai_is_named_to_openai_alone(name, left):
     request = httpx2.Request("POST", "https://provider.test", headers={"OpenAI-Organization": "org"})
     asyncio.run(connection._only_meant(name, "sk-key", Access())(request))
     assert ("openai-organization" in request.headers) == left
+
+
+@pytest.mark.parametrize(("name", "left"), [("openai", True), ("openai-chat", True), ("deepseek", False)])
+def test_headers_that_the_environment_has_for_openai_go_to_openai_alone(name, left, tmp_path):
+    """Also a key among them."""
+    import httpx2
+
+    settings = Settings.load(
+        environ={
+            "HOME": str(tmp_path),
+            "OPENAI_CUSTOM_HEADERS": "X-Ambient: foreign\nAuthorization: Bearer foreign\nnone",
+        }
+    )
+    access = model_access(settings, name)
+    headers = {"X-Ambient": "foreign", "Authorization": "Bearer foreign", "X-Stainless-Lang": "python"}
+    request = httpx2.Request("POST", "https://provider.test", headers=headers)
+    asyncio.run(connection._only_meant(name, "sk-key", access)(request))
+    assert ("foreign" in json.dumps(dict(request.headers))) == left
+    assert request.headers["x-stainless-lang"] == "python"
+    assert left or request.headers["authorization"] == "Bearer sk-key"
 
 
 def test_a_token_of_anthropic_is_told_from_a_key_by_its_form():

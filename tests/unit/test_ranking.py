@@ -109,7 +109,7 @@ def timely(intent, *, said=True, dates=()):
     """How well four days, the last of them ahead, fit what is asked on day 200."""
     spans = [_span(first, end) for first, end in dates]
     held = np.full(4, said)
-    return ranking.timeliness(intent, DAYS, DAYS, held, present=200, dates=spans).tolist()
+    return ranking.timeliness(intent, DAYS, DAYS, held, present=200, pivot=next(iter(spans), None)).tolist()
 
 
 def test_the_latest_is_the_nearer_the_likelier_and_not_still_to_come():
@@ -147,5 +147,5 @@ def test_timeliness_lies_between_nothing_and_all(intent, days, present):
     """Whatever is asked when."""
     first, length, said = (np.array(column) for column in zip(*days, strict=True))
     span = _span(present, present + 1)
-    found = ranking.timeliness(intent, first, first + length, said, present=present, dates=[span])
+    found = ranking.timeliness(intent, first, first + length, said, present=present, pivot=span)
     assert ((found >= 0) & (found <= 1)).all()

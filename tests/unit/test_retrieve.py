@@ -520,3 +520,31 @@ def test_a_history_that_ended_long_ago_is_asked_about_as_of_its_end(engine):
         engine.say(f"The release of Quill was on {day}", timestamp="2025-03-21")
     (hit,) = engine.service.search(ALICE, "What was the latest release of Quill?", top_k=1)
     assert "2025-03-20" in hit.memory.text
+
+
+STORM = ("2025-01-10", "2025-02-15", "2025-03-20")
+
+
+@pytest.mark.parametrize(
+    ("query", "first"),
+    [
+        ("When did we check the mast before the storm?", 0),
+        ("When did we check the mast after the storm?", 2),
+        ("After the storm, when did we check the mast?", 2),
+    ],
+)
+def test_before_and_after_something_count_from_when_it_happened(engine, query, first):
+    """As the memory says that tells best of it."""
+    for day, text in zip(
+        STORM, ("We checked the mast", "The storm tore a sail", "We checked the mast anew"), strict=True
+    ):
+        engine.say(text, timestamp=day)
+    hits = engine.service.search(ALICE, query, top_k=1, reference_date="2025-04-01")
+    assert hits[0].memory.created_at.date().isoformat() == STORM[first]
+    assert hits[0].parts["timely"] > 0
+
+
+def test_before_something_that_nobody_told_of_is_before_nothing(engine):
+    engine.say("We checked the mast", timestamp="2025-01-10")
+    (hit,) = engine.service.search(ALICE, "When did we check the mast before the zeppelin landed?")
+    assert "timely" not in hit.parts

@@ -170,18 +170,20 @@ class InMemoryGraph:
 
 def _node(key: str, said: Collection[tuple[MemoryRecord, EntityRef]]) -> Node:
     """An entity of its mentions: as it was written last under its own key; of that name the kind that somebody said."""
-    spelled: dict[tuple[bool, str, str], datetime] = {}
+    spelled: dict[tuple[bool, str, str, str], datetime] = {}
     for record, ref in said:
-        spelling = (ref.key != key, ref.name, ref.kind)
+        spelling = (ref.key != key, ref.name, ref.kind, ref.key)
         spelled[spelling] = max(spelled.get(spelling, record.created_at), record.created_at)
     ordered = sorted(spelled)
     ordered.sort(key=spelled.__getitem__, reverse=True)
     ordered.sort(key=lambda spelling: spelling[0])
+    also = {alias: name for is_alias, name, _, alias in reversed(ordered) if is_alias}
     return Node(
         key=key,
         name=ordered[0][1],
-        kind=next((kind for _, _, kind in ordered if kind), None),
+        kind=next((kind for _, _, kind, _ in ordered if kind), None),
         mentions=len({record.key for record, _ in said}),
         first_seen=min(record.created_at for record, _ in said),
         last_seen=max(record.created_at for record, _ in said),
+        aliases=tuple(also[alias] for alias in sorted(also) if also[alias] != ordered[0][1]),
     )

@@ -68,8 +68,8 @@ def entity(invocation: Invocation, /, name: str, filters: Any, **given: Any) -> 
         render.emit(graph_shapes.entity(found))
         return
     render.say(_entity_row(found.node))
-    if found.aliases:
-        render.say(f"  also: {one_line(', '.join(found.aliases))}")
+    if found.node.aliases:
+        render.say(f"  also: {one_line(', '.join(found.node.aliases))}")
     _show_ties((*found.outgoing, *found.incoming))
     if found.together:
         together = ", ".join(f"{other.name} ({count})" for other, count in found.together)
@@ -158,7 +158,7 @@ def merge(invocation: Invocation, /, into: str, names: tuple[str, ...]) -> None:
 
         render.emit(graph_shapes.entity(found))
         return
-    render.say(f"merged  {_entity_row(found.node)}; also: {one_line(', '.join(found.aliases))}")
+    render.say(f"merged  {_entity_row(found.node)}; also: {one_line(', '.join(found.node.aliases))}")
 
 
 @command("split", scoped=True, examples=["kept graph split Postgres"])

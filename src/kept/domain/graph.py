@@ -23,6 +23,7 @@ class Node:
         mentions: How many memories mention it.
         first_seen: When the oldest of them was said.
         last_seen: When the newest was.
+        aliases: What was merged into it, as it was written last in the memories that mention it.
     """
 
     key: str
@@ -31,6 +32,7 @@ class Node:
     mentions: int
     first_seen: datetime
     last_seen: datetime
+    aliases: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -62,9 +62,18 @@ _TIMES: Final[tuple[tuple[TimeIntent, re.Pattern[str]], ...]] = (
 )
 
 
+_DURATION: Final = re.compile(
+    r"\bhow (?:long|(?:many|much) (?:time|minutes|hours|days|weeks|months|years))\b(?! ago\b)"
+)
+"""Of "how long after the move" both ends are wanted, and what came before is no worse than what came after."""
+_CLAUSE_END: Final = re.compile(r"[,;?]")
+
+
 def time_intent(question: str) -> TimeIntent | None:
-    """Which part of a history is asked about; None when the question does not say."""
+    """Which part of a history is asked about; None when the question does not say, or asks how long something lasted."""
     lower = question.lower()
+    if _DURATION.search(lower):
+        return None
     return next((intent for intent, pattern in _TIMES if pattern.search(lower)), None)
 
 
@@ -72,5 +81,5 @@ def anchor(question: str) -> str:
     """What a question counts from: in "what did we try before the outage?" it is "the outage"; empty if it names nothing."""
     for intent, pattern in _TIMES[:2]:
         if time_intent(question) == intent and (found := pattern.search(question.lower())):
-            return question[found.end() :].strip(" ?!.")
+            return _CLAUSE_END.split(question[found.end() :])[0].strip(" !.")
     return ""

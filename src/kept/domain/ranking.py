@@ -214,7 +214,7 @@ def timeliness(
     said: NDArray[np.bool_],
     *,
     present: int,
-    dates: Sequence[DateSpan],
+    pivot: DateSpan | None,
 ) -> Floats:
     """How well days fit the part of a history that a question asks about, from 0 to 1.
 
@@ -227,14 +227,13 @@ def timeliness(
         last: The last days.
         said: Whether the days are said in the text, or those on which it was told.
         present: The day from which past and future are seen.
-        dates: Dates in the question; what is before or after counts from the first of them.
+        pivot: From which days before and after count; None where nobody knows.
     """
     if intent == "upcoming":
         return (said & (last >= present)).astype(np.float32)
     if intent in ("before", "after"):
-        if not dates:
+        if pivot is None:
             return np.zeros(len(first), np.float32)
-        pivot = dates[0]
         fits = last < pivot.start.toordinal() if intent == "before" else first >= pivot.end.toordinal()
         return fits.astype(np.float32)
     age = np.maximum(present - first, 0)

@@ -59,6 +59,7 @@ class Question:
         entities: Hashed keys of the entities it mentions.
         dates: Days it speaks of.
         intent: The part of a history that it asks about, if it says so.
+        pivot: The days from which it counts before and after; None until they are known.
         present: The day from which that is seen, a proleptic day number.
         asks_when: Whether it asks for a time.
         asks_how_many: Whether it asks for a number.
@@ -71,6 +72,7 @@ class Question:
     entities: tuple[int, ...]
     dates: tuple[DateSpan, ...]
     intent: TimeIntent | None
+    pivot: DateSpan | None = None
     present: int
     asks_when: bool
     asks_how_many: bool
@@ -390,7 +392,7 @@ class Candidates:
         spans = self._partition.spans[::-1]  # of several days that a text speaks of, the first remains
         first[spans[:, 0]], last[spans[:, 0]], said[spans[:, 0]] = spans[:, 1], spans[:, 2], True
         return ranking.timeliness(
-            question.intent, first[slots], last[slots], said[slots], present=question.present, dates=question.dates
+            question.intent, first[slots], last[slots], said[slots], present=question.present, pivot=question.pivot
         )
 
     def _days_told(self) -> Slots:

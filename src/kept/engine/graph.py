@@ -92,7 +92,6 @@ class EntityView:
     """One entity.
 
     Attributes:
-        aliases: Keys of what was merged into it.
         outgoing: Relations from it.
         incoming: Relations to it.
         together: Entities it stands in memories with, and in how many, most first.
@@ -100,7 +99,6 @@ class EntityView:
     """
 
     node: Node
-    aliases: tuple[str, ...]
     outgoing: tuple[Tie, ...]
     incoming: tuple[Tie, ...]
     together: tuple[tuple[Node, int], ...]
@@ -155,7 +153,6 @@ class Graph:
         keys = self._projection.mentioning(listing, [node.key], limit=MOST_MEMORIES, at=at)
         return EntityView(
             node=node,
-            aliases=tuple(alias for alias, into in self._aliases(listing).items() if into == node.key),
             outgoing=tuple(_ties((edge for edge in edges if edge.source == node.key), names)[:MOST_TIES]),
             incoming=tuple(_ties((edge for edge in edges if edge.source != node.key), names)[:MOST_TIES]),
             together=tuple((near[other], count) for (_, other), count in counts.items() if other in near),
@@ -322,12 +319,6 @@ class Graph:
         names = {node.key: node.name for node in known}
         missing = {key for edge in edges for key in (edge.source, edge.target)} - names.keys()
         return names | {node.key: node.name for node in self._projection.nodes(listing, missing)}
-
-    def _aliases(self, listing: Listing) -> Mapping[str, str]:
-        """Merges of the one user whose memories may all be seen: a merge may have a name that some memories do not."""
-        scope = listing.scope
-        is_whole = list(scope.ids) == ["user_id"] and scope.user_id != ANY and listing.condition is None
-        return self._projection.aliases(scope.project, scope.user_id) if is_whole else {}
 
     def _ids(self, keys: Sequence[int]) -> list[str]:
         records = self._log.by_keys(keys)

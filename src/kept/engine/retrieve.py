@@ -14,10 +14,12 @@ from numpy.typing import NDArray
 
 from kept.domain import ranking
 from kept.domain.filters import Filter, matches, parse_filter, pinned
+from kept.domain.happened import happened
 from kept.domain.history import fold, from_microseconds, to_microseconds
 from kept.domain.memory import HIDDEN_STATES, MemoryRecord
+from kept.domain.questions import anchor
 from kept.domain.scope import ANY, Scope
-from kept.domain.temporal import resolve_dates
+from kept.domain.temporal import DateSpan, resolve_dates
 from kept.engine.candidates import Candidates, EmbedOnce, ask
 from kept.engine.indexing import Indexer
 from kept.engine.partition import ACTIVE, ResidentPartition, code
@@ -27,6 +29,8 @@ from kept.ports import Clock, IndexEntry, Listing, LogReader, Partition, Partiti
 
 RELATED_SIMILARITY: Final = 0.5
 """Cosine similarity from which two statements may be about the same thing."""
+SURE: Final = 0.3
+"""Score from which a hit is likely about what was asked: the usual threshold where a weak hit is worse than none."""
 STALE: Final = timedelta(days=30)
 """From when on a history counts as ended: imported years later, its dates without a year are not this year's."""
 RERANKED: Final = 50
@@ -128,7 +132,24 @@ class Retrieve:
         self._skipped = frozenset() if prefer_user else frozenset({"user"})
 
     def search(self, request: SearchRequest) -> list[Hit]:
-        """Hits, best first; closed facts after current ones. Ties go to the newer memory."""
+        """Hits, best first; closed facts after current ones. Ties go to the newer memory.
+
+        What was before or after something that is no date counts from the days of the memory that tells best of it.
+        """
+        named = anchor(request.query)
+        return self._found(request, self._pivot(named, request) if named else None)
+
+    def _pivot(self, named: str, request: SearchRequest) -> DateSpan | None:
+        """The days of what a question counts from; None when it is a date, or nothing that is known."""
+        if resolve_dates(named, request.reference or request.now or self._clock()):
+            return None
+        about = replace(
+            request, query=named, top_k=1, threshold=max(request.threshold, SURE), rerank=False, explain=False
+        )
+        days = [happened(hit.memory) for hit in self._found(about, None)]
+        return DateSpan(start=days[0].start, end=days[0].end, text=named, granularity="day") if days else None
+
+    def _found(self, request: SearchRequest, pivot: DateSpan | None) -> list[Hit]:
         if request.rerank and self._reranker is None:
             raise ConfigurationError("No reranker is configured; search without rerank.")
         embedder = EmbedOnce(self._indexer.embedder)
@@ -141,12 +162,12 @@ class Retrieve:
             if request.as_of is None:
                 with self._residents.fresh(partition.id) as resident:
                     allowed = self._allowed(partition, request)
-                    ranked += self._rank(resident, partition, request, allowed, embedder)
+                    ranked += self._rank(resident, partition, request, allowed, embedder, pivot)
             else:
                 resident, records = self._as_of(partition, request.as_of)
                 past |= records
                 allowed = _matching(records, request.condition)
-                ranked += self._rank(resident, partition, request, allowed, embedder)
+                ranked += self._rank(resident, partition, request, allowed, embedder, pivot)
         if len(partitions) > 1:
             ranked.sort(key=lambda candidate: candidate.order)
         hits = self._hydrate(ranked, request, past if request.as_of is not None else None)
@@ -212,6 +233,7 @@ class Retrieve:
         request: SearchRequest,
         allowed: NDArray[np.int64] | None,
         embedder: EmbedOnce,
+        pivot: DateSpan | None,
     ) -> list[_Ranked]:
         if resident.waiting:
             raise ConfigurationError(
@@ -228,6 +250,7 @@ class Retrieve:
         if about_time and request.reference is None and (ended := _ended(resident, reference)):
             older = resolve_dates(request.query, ended)
             question = replace(question, dates=(*question.dates, *older), present=ended.toordinal())
+        question = replace(question, pivot=pivot or next(iter(question.dates), None))
         candidates = Candidates(resident, question, admitted, request.top_k)
         parts = candidates.contributions(skipped=self._skipped)
         scores = ranking.scores(parts)

@@ -29,13 +29,14 @@ CONSIDERED: Final = 5_000
 """The newest memories among which the strongest are chosen."""
 SHOWN_TOKENS: Final = 3_000
 """Of statements that a model is shown: some hundred and fifty of the median length."""
-LEAST_BUDGET: Final = 25
-"""Tokens of a sentence: under fewer a model is not asked."""
+LENGTHS: Final = (25, 50, 100, 200, 400, 800, 1_500, 3_000)
+"""Tokens of the texts that a model writes: the longest within a budget. Each other length is another question to the model; so there are
+few of them, whatever budgets are asked for. Under the least, which is a sentence, it is not asked."""
 RULES: Final = "rules"
 """Who wrote what no language model did."""
 NOTHING_LEFT: Final = "The language model wrote nothing that the statements say."
 ONLY_READS: Final = "A language model is asked only for a key that may write; for one that reads, the rules wrote this."
-"""Each other filter or budget is another question to the model: who may only read could spend a whole day's limit on them."""
+"""Each other filter is another question to the model: who may only read could spend a whole day's limit on them."""
 RETRY_AFTER: Final = timedelta(minutes=5)
 """A model's failure may have been paid for, and whoever may write may ask for summaries all day: within this time the model is asked for one
 of the same statements once."""
@@ -213,10 +214,10 @@ def _writing(access: ProjectAccess, scope: Scope, best: Sequence[MemoryRecord], 
     """What a language model is to write of the strongest; None where there is none, or nothing to write."""
     model = access.platform.models.for_task("summary")
     shown = fitting(best, SHOWN_TOKENS)
-    if model is None or not shown or budget_tokens < LEAST_BUDGET:
+    length = max((length for length in LENGTHS if length <= budget_tokens), default=None)
+    if model is None or not shown or length is None:
         return None
-    budget_tokens = min(budget_tokens, SHOWN_TOKENS)
-    return _Writing(access=access, scope=scope, shown=shown, budget_tokens=budget_tokens, model=model.name)
+    return _Writing(access=access, scope=scope, shown=shown, budget_tokens=length, model=model.name)
 
 
 def _taken(

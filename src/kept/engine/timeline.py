@@ -1,27 +1,20 @@
-"""Timeline: what a search found, in the order in which it happened.
-
-When something happened and when it was told are two times. A memory that names a day happened then, one with a validity of its
-own began with it, and any other is taken to have happened when it was told.
-"""
+"""Timeline: what a search found, in the order in which it happened."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
-from typing import Final, Literal
+from datetime import date, datetime
+from typing import Final
 
+from kept.domain.happened import Known, happened
 from kept.domain.memory import MemoryRecord
 from kept.domain.questions import TimeIntent, anchor, time_intent
-from kept.domain.temporal import DateSpan, resolve_dates
-from kept.engine.retrieve import Hit
+from kept.domain.temporal import resolve_dates
+from kept.engine.retrieve import SURE, Hit
 
-Known = Literal["said", "valid", "told"]
-
-TIMELINE_THRESHOLD: Final = 0.3
-"""Least score of what belongs on a timeline: the usual threshold where a weak hit is worse than none. Ordered by time, it
-would stand between strong ones."""
-_DAY: Final = timedelta(days=1)
+TIMELINE_THRESHOLD: Final = SURE
+"""Least score of what belongs on a timeline: ordered by time, a weak hit would stand between strong ones."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,17 +49,17 @@ def timeline(query: str, search: Callable[[str], Sequence[Hit]], reference: date
         search: Hits for a text, best first.
         reference: What relative dates in the question, and the past, count from.
     """
-    happened = [_occurrence(hit, reference.date()) for hit in search(query)]
-    happened.sort(key=lambda occurrence: (occurrence.start, -occurrence.score, occurrence.memory.key))
+    found = [_occurrence(hit, reference.date()) for hit in search(query)]
+    found.sort(key=lambda occurrence: (occurrence.start, -occurrence.score, occurrence.memory.key))
     intent = time_intent(query)
     if intent == "latest":
-        past = [occurrence for occurrence in happened if not occurrence.upcoming]
-        return sorted(past or happened, key=_newest_first)
+        past = [occurrence for occurrence in found if not occurrence.upcoming]
+        return sorted(past or found, key=_newest_first)
     if intent == "upcoming":
-        return [occurrence for occurrence in happened if occurrence.upcoming]
+        return [occurrence for occurrence in found if occurrence.upcoming]
     if intent in ("before", "after") and (pivot := _pivot(anchor(query), search, reference)):
-        return [occurrence for occurrence in happened if _is_beside(occurrence, intent, pivot)]
-    return happened
+        return [occurrence for occurrence in found if _is_beside(occurrence, intent, pivot)]
+    return found
 
 
 def _newest_first(occurrence: Occurrence) -> tuple[int, float, int]:
@@ -88,20 +81,6 @@ def _is_beside(occurrence: Occurrence, intent: TimeIntent, pivot: tuple[date, da
 
 
 def _occurrence(hit: Hit, today: date) -> Occurrence:
-    start, end, known = _days(hit.memory)
+    start, end, known = happened(hit.memory)
     ahead = known != "told" and end > today
     return Occurrence(memory=hit.memory, score=hit.score, start=start, end=end, known=known, upcoming=ahead)
-
-
-def _days(memory: MemoryRecord) -> tuple[date, date, Known]:
-    """When it happened. Dates in a text count from when it was told."""
-    said: list[DateSpan] = resolve_dates(memory.text, memory.created_at)
-    if said:
-        return said[0].start, said[0].end, "said"
-    if memory.valid_from is not None and memory.valid_from != memory.created_at:
-        return memory.valid_from.date(), _next_day(memory.valid_from.date()), "valid"
-    return memory.created_at.date(), _next_day(memory.created_at.date()), "told"
-
-
-def _next_day(day: date) -> date:
-    return day if day == date.max else day + _DAY

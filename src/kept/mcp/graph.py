@@ -7,13 +7,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from kept.domain.relationships import MENTIONED_WITH
-
-if TYPE_CHECKING:
-    from kept.domain.graph import Node
-    from kept.engine.graph import EntityHit, EntityView, Tie
 
 MOST_ENTITIES: Final = 20
 """Of one answer: a choice, as many as a model can look over."""
@@ -55,23 +51,28 @@ def entity(memories: Sequence[Json], name: str) -> Json:
     }
 
 
-def hit(found: EntityHit) -> Json:
-    """An entity that the store's graph found, with its relations."""
-    return {**_named(found.node), "relations": [_told(tie) for tie in found.ties]}
+def hit(found: Mapping[str, Any]) -> Json:
+    """An entity that a graph found, as `/v1/graph/search/` tells it, with its relations."""
+    return {**_named(found), "relations": [_told(tie) for tie in found["relations"]]}
 
 
-def view(found: EntityView, memories: Sequence[Json]) -> Json:
-    """One entity of the store's graph: what is said of it, then what it is mentioned with, and the newest memories."""
-    said = [_told(tie) for tie in (*found.outgoing, *found.incoming)]
+def view(found: Mapping[str, Any], memories: Sequence[Json]) -> Json:
+    """One entity of a graph, as `/v1/graph/entity/` tells it: what is said of it, then what it is mentioned with, and these memories."""
+    said = [_told(tie) for tie in found["relations"]]
     related = {end.casefold() for tie in said for end in (tie["source"], tie["target"])}
     together = [
-        {"source": found.node.name, "relationship": MENTIONED_WITH, "target": other.name, "memories": count}
-        for other, count in found.together
-        if other.name.casefold() not in related
+        {
+            "source": found["name"],
+            "relationship": MENTIONED_WITH,
+            "target": other["name"],
+            "memories": other["memories"],
+        }
+        for other in found["mentioned_with"]
+        if other["name"].casefold() not in related
     ]
-    aliases = {"aliases": list(found.aliases)} if found.aliases else {}
+    aliases = {"aliases": found["aliases"]} if found["aliases"] else {}
     return {
-        **_named(found.node),
+        **_named(found),
         **aliases,
         "relations": [*said, *together][:MOST_RELATIONS],
         "memories": [{part: memory[part] for part in ("id", "memory", "created_at")} for memory in memories],
@@ -86,16 +87,15 @@ def unknown(name: str, why: str | None = None) -> Json:
     return {"name": name, "kind": None, "mentions": 0, "relations": [], "memories": [], "message": said}
 
 
-def _named(node: Node) -> Json:
-    return {"name": node.name, "kind": node.kind, "mentions": node.mentions}
+def _named(node: Mapping[str, Any]) -> Json:
+    return {part: node[part] for part in ("name", "kind", "mentions")}
 
 
-def _told(tie: Tie) -> Json:
+def _told(tie: Mapping[str, Any]) -> Json:
     """A relation with the newest memory that states it; until when it held, if it no longer does."""
-    triple = {"source": tie.source, "relationship": tie.relationship, "target": tie.target}
-    closed = {"state": tie.state} if tie.state != "active" else {}
-    ended = {"valid_to": tie.valid_to.isoformat()} if tie.valid_to else {}
-    return {**triple, "memory_id": tie.memory_ids[0], **closed, **ended}
+    triple = {part: tie[part] for part in ("source", "relationship", "target")}
+    closed = {part: tie[part] for part in ("state", "valid_to") if tie.get(part)}
+    return {**triple, "memory_id": tie["memory_ids"][0], **closed}
 
 
 def _mentions(memory: Json) -> list[Mapping[str, str]]:

@@ -152,19 +152,23 @@ class LocalBackend:
     def search_graph(self, query: str, ids: Ids, limit: int) -> list[Json]:
         """Entities by words of their names, each with its relations."""
         from kept.engine.graph import ProjectGraph
+        from kept.sdk import graph_shapes
 
-        return [graph.hit(found) for found in ProjectGraph(self.access).search(query, ids, limit=limit)]
+        found = ProjectGraph(self.access).search(query, ids, limit=limit)
+        return [graph.hit(one) for one in graph_shapes.search(found)["results"]]
 
     def entity(self, name: str, ids: Ids) -> Json:
         """One entity, with the memories that mention it."""
         from kept.engine.graph import ProjectGraph
+        from kept.sdk import graph_shapes
 
         try:
             found = ProjectGraph(self.access).entity(name, ids)
         except NotFoundError as error:
             return graph.unknown(name, str(error))
         known = self.access.platform.service.find_many(self.access.project, found.memory_ids)
-        return graph.view(found, [wire.memory(known[one]) for one in found.memory_ids if one in known])
+        memories = [wire.memory(known[one]) for one in found.memory_ids if one in known]
+        return graph.view(graph_shapes.entity(found), memories)
 
     def undo(self, operation_id: str | None, ids: Ids) -> Json:
         """Take back an operation."""

@@ -136,13 +136,28 @@ class RemoteBackend:
             return self.search(entity, ids, None, {"top_k": MENTIONS})
 
     def search_graph(self, query: str, ids: Ids, limit: int) -> list[Json]:
-        """Entities of the memories that mention one, or that a search finds."""
+        """Entities by words of their names; of a server without a graph those of the memories that mention one, or that a search finds."""
+        try:
+            known: Any = self._client.search_graph(query, limit=limit, **ids)
+        except ServerError:
+            return self._guessed(query, ids, limit)
+        return [graph.hit(one) for one in _listed(known)]
+
+    def _guessed(self, query: str, ids: Ids, limit: int) -> list[Json]:
         found = self.mentioning(query, ids, limit) or self.search(query, ids, None, {"top_k": FOUND})
         return graph.entities(found, query)
 
     def entity(self, name: str, ids: Ids) -> Json:
-        """One entity, by the memories that mention it."""
-        return graph.entity(self.mentioning(name, ids, PAGE), name)
+        """One entity; of a server without a graph by the memories that mention it."""
+        try:
+            known: Any = self._client.get_entity(name, **ids)
+        except NotFoundError as error:
+            return graph.unknown(name, str(error))
+        except ServerError:
+            return graph.entity(self.mentioning(name, ids, PAGE), name)
+        newest = known["memory_ids"][: graph.MOST_MEMORIES]
+        found = self.page(ids, {"memory_ids": {"in": newest}}, {}, page=1, page_size=len(newest))[0] if newest else []
+        return graph.view(known, found)
 
     def undo(self, operation_id: str | None, ids: Ids) -> Json:
         """Take back an operation."""

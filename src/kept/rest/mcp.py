@@ -6,6 +6,7 @@ from, so that what has ended ends at its next request, and what is going on then
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -40,10 +41,13 @@ from kept.settings import Settings
 if TYPE_CHECKING:
     from kept.rest.mcp_transport import Transport
 
+logger = logging.getLogger("kept.rest")
+
 METADATA: Final = "/.well-known/oauth-protected-resource"
 CONNECTOR: Final = "mcp"
 OPEN_AFTER_S: Final = 2.0
 """After a start that nobody followed with a request: late enough to be in no start's way."""
+BROKEN: Final = "MCP cannot be served here; the server's log says why. The REST routes are not affected."
 _LOOPBACK: Final = ("localhost", "127.0.0.1", "[::1]")
 _NEEDED: Final[Mapping[Method, Role]] = {"read": "READER", "write": "WRITER", "custom": "OWNER"}
 """The role that tools of a method take."""
@@ -111,16 +115,25 @@ class McpDoor:
             await self._wanted.wait()
         if stop.is_set():
             return
-        transport = await anyio.to_thread.run_sync(partial(_open_transport, self._settings))
-        async with transport.run():
-            self._transport = transport
+        try:
+            transport = await anyio.to_thread.run_sync(partial(_open_transport, self._settings))
+            async with transport.run():
+                self._transport = transport
+                self._ready.set()
+                await stop.wait()
+        except Exception:  # noqa: BLE001 - the library is damaged, say: all else goes on being served
+            logger.exception("MCP cannot be served")
+            self._transport = None
             self._ready.set()
-            await stop.wait()
 
     async def answer(self, seat: Seat, scope: Scope, receive: Receive, send: Send) -> None:
         """Hand a request that was let in to the protocol, for as long as it may go on."""
         self._wanted.set()
         await self._ready.wait()
+        transport = self._transport
+        if transport is None:
+            await failure(Request(scope), 503, BROKEN, "unavailable")(scope, receive, send)
+            return
         begun = False
 
         async def sending(message: Message) -> None:
@@ -130,8 +143,7 @@ class McpDoor:
 
         left = None if seat.until is None else (seat.until - self._platform.clock()).total_seconds()
         with anyio.move_on_after(left) as span, suppress(ClientDisconnect):
-            assert self._transport is not None  # noqa: S101 - it is there before it is ready
-            await self._transport.serve(seat, scope, receive, sending)
+            await transport.serve(seat, scope, receive, sending)
         if span.cancelled_caught and not begun:
             await failure(Request(scope), 404, DENIED, "not-found")(scope, receive, send)
 

@@ -50,7 +50,7 @@ def search(found: Iterable[EntityHit]) -> dict[str, Any]:
 def entity(found: EntityView) -> dict[str, Any]:
     """One entity: its aliases, its relations in both directions, what it is mentioned with, the newest memories."""
     return node(found.node) | {
-        "aliases": list(found.aliases),
+        "aliases": list(found.node.aliases),
         "relations": [tie(each) for each in (*found.outgoing, *found.incoming)],
         "mentioned_with": [{"name": one.name, "kind": one.kind, "memories": count} for one, count in found.together],
         "memory_ids": list(found.memory_ids),

@@ -34,12 +34,14 @@ class Access:
         source: Where the key comes from, in words for people.
         advice: What to set when the provider refuses, in words for people.
         base_url: Address in place of the provider's own.
+        openais: Names of headers that the environment has for OpenAI, in small letters; no other provider is sent them.
     """
 
     key: Callable[[], str] | None = field(default=None, repr=False)
     source: str = "the provider's own ways"
     advice: str = "see the provider's documentation"
     base_url: str | None = None
+    openais: frozenset[str] = frozenset()
 
 
 def claude_code_token(path: Path, clock: Clock) -> str:

@@ -135,6 +135,7 @@ def _only_meant(name: str, key: str | None, access: Access) -> Callable[[Request
     Here and not at their clients: these are copied for a request, and a copy reads the environment again.
     """
     elsewhere = _address(name, access.base_url) is not None
+    openais = frozenset() if name in _OPENAI else (_OPENAIS | access.openais) - _SENT
 
     async def keep(request: Request) -> None:
         headers = request.headers
@@ -142,10 +143,10 @@ def _only_meant(name: str, key: str | None, access: Access) -> Callable[[Request
             for header in set(headers) - _SENT:
                 if not header.startswith(_LIBRARYS):
                     del headers[header]
-        elif name not in _OPENAI:
-            for header in _OPENAIS & set(headers):
+        else:
+            for header in openais & set(headers):
                 del headers[header]
-        if elsewhere and key is not None:
+        if (elsewhere or name not in _OPENAI) and key is not None:
             for header, form in _KEY_HEADERS.items():
                 if header in headers:
                     headers[header] = form.format(key)

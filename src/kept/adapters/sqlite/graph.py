@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -142,14 +143,17 @@ class SqliteGraph:
         named = [_json(entities), *parameters]
         # As it was written last under its own key, before any alias; of that name the kind that somebody said.
         spelled = self._all(
-            "SELECT node, entity_name, entity_kind, max(created_at) AS latest "
+            "SELECT node, entity_key, entity_name, entity_kind, max(created_at) AS latest "
             f"{mentioned} GROUP BY node, entity_key, entity_name, entity_kind "
             "ORDER BY node, entity_key <> node, latest DESC, entity_name, entity_kind",
             named,
         )
         names: dict[str, str] = {}
         kinds: dict[str, str] = {}
+        aliases: dict[str, dict[str, str]] = defaultdict(dict)
         for row in spelled:
+            if row["entity_key"] != row["node"]:
+                aliases[row["node"]].setdefault(row["entity_key"], row["entity_name"])
             names.setdefault(row["node"], row["entity_name"])
             if row["entity_kind"]:
                 kinds.setdefault(row["node"], row["entity_kind"])
@@ -158,7 +162,7 @@ class SqliteGraph:
             f"max(created_at) AS last_seen {mentioned} GROUP BY node",
             named,
         )
-        return list(decoded(self._path, lambda row: _to_node(row, names, kinds), counted))
+        return list(decoded(self._path, lambda row: _to_node(row, names, kinds, aliases), counted))
 
     def _entities(self, owners: Sequence[int], keys: Collection[str]) -> list[int]:
         """Rows of the entities that are one with those asked for."""
@@ -372,14 +376,18 @@ def _one_state(connection: sqlite3.Connection) -> Iterator[None]:
         connection.execute("ROLLBACK")
 
 
-def _to_node(row: sqlite3.Row, names: Mapping[str, str], kinds: Mapping[str, str]) -> Node:
+def _to_node(
+    row: sqlite3.Row, names: Mapping[str, str], kinds: Mapping[str, str], aliases: Mapping[str, Mapping[str, str]]
+) -> Node:
+    name, also = names.get(row["node"], row["node"]), aliases.get(row["node"], {})
     return Node(
         key=row["node"],
-        name=names.get(row["node"], row["node"]),
+        name=name,
         kind=kinds.get(row["node"]),
         mentions=row["mentions"],
         first_seen=from_microseconds(row["first_seen"]),
         last_seen=from_microseconds(row["last_seen"]),
+        aliases=tuple(also[key] for key in sorted(also) if also[key] != name),
     )
 
 
