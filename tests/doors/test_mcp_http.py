@@ -523,6 +523,7 @@ def test_a_link_cannot_step_out_of_its_user(web):
 def test_a_link_to_read_cannot_write_by_any_means(web):
     _, path = web.make_link(methods=["read"])
     assert web.tools(path=path) == READING
+    web.key()
     _, managing = web.make_link(methods=["read"], tags=["keys"])
     assert web.tools(path=managing) == {"keys_list", "keys_get", "keys_ping"}
     assert web.call("keys_list", path=managing)["count"] >= 1

@@ -121,7 +121,7 @@ class McpDoor:
                 self._transport = transport
                 self._ready.set()
                 await stop.wait()
-        except Exception:  # noqa: BLE001 - the library is damaged, say: all else goes on being served
+        except Exception:  # the library is damaged, say: all else goes on being served
             logger.exception("MCP cannot be served")
             self._transport = None
             self._ready.set()
