@@ -148,3 +148,34 @@ def test_an_entity_that_no_memory_mentions_is_said_so(recorder, call):
 def test_what_only_kept_can_do_says_so_elsewhere(recorder, call):
     recorder.will_answer({"message": "not found"}, status=404)
     assert "Kept" in call("undo", operation_id="o1")
+
+
+def test_the_graph_of_a_server_is_told_as_one_on_this_machine_is(recorder, backend):
+    tie = {"source": "Ada", "relationship": "uses", "target": "Postgres", "memories": 2, "memory_ids": ["m2", "m1"]}
+    ended = {**tie, "target": "MySQL", "state": "superseded", "valid_to": "2025-01-01T00:00:00+00:00"}
+    node = {"name": "Ada", "kind": "person", "mentions": 3, "first_seen": "…", "last_seen": "…"}
+    recorder.will_answer({"results": [{**node, "relations": [tie, ended]}]})
+    (found,) = backend.search_graph("ada", {"user_id": "mira"}, 5)
+    told = {"source": "Ada", "relationship": "uses", "target": "Postgres", "memory_id": "m2"}
+    past = {**told, "target": "MySQL", "state": "superseded", "valid_to": "2025-01-01T00:00:00+00:00"}
+    assert found == {"name": "Ada", "kind": "person", "mentions": 3, "relations": [told, past]}
+    assert (recorder.last.path, recorder.last.query["user_id"]) == ("/v1/graph/search/", ["mira"])
+
+
+def test_an_entity_of_a_server_comes_with_its_newest_memories(recorder, backend):
+    node = {"name": "Ada", "kind": "person", "mentions": 3, "first_seen": "…", "last_seen": "…"}
+    together = [{"name": "Falcon", "kind": "project", "memories": 1}]
+    view = {**node, "aliases": ["A. Lovelace"], "relations": [], "mentioned_with": together, "memory_ids": [HIT["id"]]}
+    recorder.will_answer(view)
+    recorder.will_answer({"results": [HIT], "count": 1})
+    found = backend.entity("ada", {"user_id": "mira"})
+    assert found["aliases"] == ["A. Lovelace"]
+    assert [one["relationship"] for one in found["relations"]] == ["mentioned_with"]
+    assert [memory["memory"] for memory in found["memories"]] == [HIT["memory"]]
+    assert recorder.last.body["filters"] == {"AND": [{"user_id": "mira"}, {"memory_ids": {"in": [HIT["id"]]}}]}
+
+
+def test_a_name_that_a_server_does_not_know_is_nobodys(recorder, backend):
+    said = "No entity has the name 'Zed' in these memories; search_graph finds names by their words."
+    recorder.will_answer({"message": said, "code": "not-found"}, status=404)
+    assert backend.entity("Zed", {})["message"] == said
