@@ -153,6 +153,58 @@ def test_sees_that_a_text_speaks_of_time(text):
 
 
 @pytest.mark.parametrize(
+    ("text", "days"),
+    [
+        ("I met Ana on Friday.", ["2026-03-13"]),
+        ("We will meet on Friday.", ["2026-03-20"]),
+        ("I'm flying to Rome on Saturday", ["2026-03-21"]),
+        ("The release is scheduled for Monday", ["2026-03-23"]),
+        ("It rained on Sunday. We'll go on Thursday.", ["2026-03-15", "2026-03-19"]),
+        ("Done by Friday please", ["2026-03-20"]),
+        ("It has been broken since Monday", ["2026-03-16"]),
+        ("What did we do on Monday?", ["2026-03-16"]),
+        ("We arrived on the 22nd.", ["2026-02-22"]),
+        ("We arrived on the 5th and slept badly", ["2026-03-05"]),
+        ("The invoice must be paid by the 22nd", ["2026-03-22"]),
+        ("The rent is due on the 1st, as always", ["2026-04-01"]),
+        ("We shall meet on the 31st", ["2026-03-31"]),
+        ("They moved it; we are going to fly on Friday", ["2026-03-20"]),
+        ("Sunday the 22nd would be better", ["2026-03-22"]),
+        ("It was on Sunday, the 8th", ["2026-03-08"]),
+    ],
+)
+def test_a_day_without_last_or_next_is_the_one_that_the_tense_means(text, days):
+    """Of a weekday, and of a number without a month, as said on a Wednesday, 18 March 2026."""
+    found = resolve_dates(text, datetime(2026, 3, 18, tzinfo=UTC))
+    assert [span.start.isoformat() for span in found] == days
+    assert all(span.end == span.start + timedelta(days=1) for span in found)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "We meet on Friday",
+        "We met on Wednesday",
+        "We met and will meet on Friday",
+        "I swim on Fridays, as I did",
+        "He sat on sun loungers and talked",
+        "We lived on the 5th floor",
+        "I called for the 22nd time",
+        "We met on the 18th.",
+        "They invited me to a second round on the 24th.",
+        "She said we meet on Friday.",
+        "Tuesday the 32nd",
+        "Sunday the 22nd works",
+        "Sunday the 5th of nothing",
+        "We shall meet on the 31st.",
+    ],
+)
+def test_a_day_that_no_tense_settles_is_left_out(text):
+    """Nor is the day itself meant by its name, a recurring one, the number of something else, or a day that the month lacks."""
+    assert resolve_dates(text, datetime(2026, 3 if "31st" not in text else 4, 18, tzinfo=UTC)) == []
+
+
+@pytest.mark.parametrize(
     "text", ["", "you may go", "we march on", "port 8080", "he sat down", "v2.10.3", "a great day"]
 )
 def test_sees_that_a_text_does_not_speak_of_time(text):

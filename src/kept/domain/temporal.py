@@ -158,6 +158,10 @@ _COUNT = (
     r"|thirteen|fourteen|fifteen)"
 )
 _WHICH = r"(?:last|past|previous|this|next|coming|upcoming)"
+_NO_NOUN = (
+    r"(?=[ \t]{0,2}(?:$|[.,;:!?)\n]|(?:and|at|from|to|with|without|by|i|we|he|she|they|it|the|in the|already)\b))"
+)
+"""After "the 22nd" of a month: of something else (`the 22nd floor`) the thing follows."""
 _CLOCK = r"(?:[t ]\d{1,2}:\d{2}(?::\d{2})?)?"
 
 # The outer group's name chooses the reading. The families are sought together, in one alternation, so that matches come in
@@ -188,6 +192,9 @@ _FAMILIES: Final = {
         r"|(?P<yesterday>(?:the )?day before yesterday|last (?:night|evening)|yesterday(?: (?:morning|afternoon|evening|night))?)\b"
         r"|(?P<tomorrow>(?:the )?day after tomorrow|tomorrow(?: (?:morning|afternoon|evening|night))?)\b"
         rf"|(?P<which>(?P<w_w>{_WHICH}){_SPACE}(?P<w_u>weekend|week|month|year|quarter|{_WEEKDAY}))\b"
+        rf"|(?P<both>(?P<b_d>{_WEEKDAY}),?{_SPACE}the{_SPACE}(?P<b_n>{_DAY})(?:st|nd|rd|th))\b(?!{_SPACE}of\b)"
+        rf"|(?P<weekday>(?P<k_p>on|by|for|until|till|since){_SPACE}(?P<k_d>{_WEEKDAY}))\b(?!,?{_SPACE}(?:the )?(?:\d|{_MONTH}\b))"
+        rf"|(?P<ordinal>(?P<l_p>on|by|for|until|till|since){_SPACE}the{_SPACE}(?P<l_d>{_DAY})(?:st|nd|rd|th))\b{_NO_NOUN}"
         rf"|(?P<ahead>in{_SPACE}(?P<h_n>{_COUNT}){_SPACE}(?P<h_u>day|week|month|year)s?)(?:'|\u2019)?(?: time)?\b"
         rf"|(?P<ago>(?P<a_n>{_COUNT}){_SPACE}(?P<a_u>hour|minute|day|week|month|year)s?{_SPACE}(?P<a_w>ago|earlier|back|from now|later|from today))\b"
     ),
@@ -209,7 +216,11 @@ _RELATIVE_WORDS: Final = frozenset(
         "earlier later morning afternoon evening night noon"
     )
 ).union(_WEEKDAYS)
-_FAMILY_WORDS: Final = {"month": frozenset(_MONTHS), "relative": _RELATIVE_WORDS, "season": frozenset(_SEASONS)}
+_FAMILY_WORDS: Final = {
+    "month": frozenset(_MONTHS),
+    "relative": _RELATIVE_WORDS.union(_words("st nd rd th")),
+    "season": frozenset(_SEASONS),
+}
 _AMBIGUOUS: Final = frozenset({"may", "march", "mar", "sat", "sun", "wed", "mon", "fall", "dec", "night"})
 """Names that are also common words: in lower case they need firmer ground."""
 _TIME_WORDS: Final = (
@@ -316,6 +327,72 @@ def _which_weekday(step: int, weekday: int, reference: date) -> date:
     return _after(reference, distance)
 
 
+# What says whether a sentence is about what was or what will be; where both speak, nobody knows. What was said, or agreed upon, may be of either.
+_WILL_BE: Final = re.compile(
+    r"\b(?:will|won't|shall|gonna|going to|due|deadline|plans? to|planning|planned for|scheduled|upcoming|let's|remind|must|ha(?:ve|s) to|needs? to"
+    r"|should|would|wants? to|hopes? to|tomorrow)\b|'ll\b|(?:\b(?:is|are|am)|'s|'re|'m)(?: not)? \w+ing\b"
+)
+_AGREED: Final = (
+    "need|agreed|announced|arranged|asked|booked|changed|confirmed|decided|delayed|expected|hoped|invited|moved|offered|ordered|planned"
+    "|postponed|promised|proposed|pushed|rescheduled|reserved|scheduled|settled|shifted|suggested|wanted"
+)
+_WAS: Final = re.compile(
+    r"\b(?:was|were|wasn't|weren't|did|didn't|had|went|saw|met|got|came|made|took|gave|bought|found|left|lost|won|ran|began|broke"
+    rf"|wrote|ate|felt|fell|drove|flew|spoke|sent|spent|built|held|heard|brought|kept|paid|taught|(?!(?:{_AGREED})\b)\w{{2,}}ed)\b"
+)
+_SENTENCE_END: Final = re.compile(r"[.!?;\n]")
+_NEAR_DAYS: Final = 45
+"""Two days of the same name and number as near as this, on either side, are told apart by the tense alone: such months touch."""
+_SENTENCE_WITHIN: Final = 200
+"""Characters on either side in which the tense of a sentence is looked for."""
+
+
+def _is_past(m: re.Match[str], preposition: str) -> bool | None:
+    """Whether the sentence speaks of what was, or of what will be; None where it does not say."""
+    before = _SENTENCE_END.split(m.string[max(0, m.start() - _SENTENCE_WITHIN) : m.start()])[-1]
+    after = _SENTENCE_END.split(m.string[m.end() : m.end() + _SENTENCE_WITHIN])[0]
+    sentence = f"{before} {after}"
+    was, will_be = bool(_WAS.search(sentence)), bool(_WILL_BE.search(sentence))
+    if was == will_be:
+        was, will_be = preposition == "since", preposition in ("by", "until", "till")
+    return None if was == will_be else was
+
+
+def _weekday(m: re.Match[str], reference: date) -> _Resolved | None:
+    """A day of the week without "last" or "next": the one before or after, as the sentence's tense says; else none.
+
+    Nor that of the reference itself: whoever means it says "today".
+    """
+    distance, past = _WEEKDAYS[m["k_d"]] - reference.weekday(), _is_past(m, m["k_p"])
+    if not distance or past is None:
+        return None
+    return _days(_after(reference, distance % 7 - 7 if past else distance % 7), 1, "day")
+
+
+def _weekday_and_ordinal(m: re.Match[str], reference: date) -> _Resolved | None:
+    """The day of that number that is that day of the week, within half a year: the last or next, as the tense says, else the only one near."""
+    number, weekday = int(m["b_n"]), _WEEKDAYS[m["b_d"]]
+    months = (_month(reference.year, reference.month + step) for step in range(-6, 7))
+    days = (_day(month[0].year, month[0].month, number) for month in months if month)
+    fitting = [day for day in days if day and day[0].weekday() == weekday]
+    past = _is_past(m, "")
+    if past is not None:
+        fitting = [day for day in fitting if (day[0] <= reference if past else day[0] >= reference)]
+    near = sorted(fitting, key=lambda day: abs((day[0] - reference).days))
+    unclear = past is None and len(near) > 1 and abs((near[1][0] - reference).days) <= _NEAR_DAYS
+    return None if unclear or not near else near[0]
+
+
+def _ordinal(m: re.Match[str], reference: date) -> _Resolved | None:
+    """A day without a month: the last or next of that number, as the sentence's tense says; else none."""
+    number, past = int(m["l_d"]), _is_past(m, m["l_p"])
+    if past is None or number == reference.day:
+        return None
+    step = (number > reference.day) * -1 if past else int(number < reference.day)
+    month = _month(reference.year, reference.month + step)
+    return None if month is None else _day(month[0].year, month[0].month, number)
+
+
 def _ago(m: re.Match[str], reference: date) -> _Resolved | None:
     past = m["a_w"] in ("ago", "earlier", "back")
     return _shifted(reference, -_count(m["a_n"]) if past else _count(m["a_n"]), m["a_u"])
@@ -359,6 +436,9 @@ _READINGS: Final[dict[str, Callable[[re.Match[str], date], _Resolved | None]]] =
     "tomorrow": _tomorrow,
     "which": _which,
     "ago": _ago,
+    "both": _weekday_and_ordinal,
+    "weekday": _weekday,
+    "ordinal": _ordinal,
     "ahead": lambda m, reference: _shifted(reference, _count(m["h_n"]), m["h_u"]),
     "in_month": _in_month,
     "which_month": lambda m, reference: _which_month(m["wm_w"], _MONTHS[m["wm_m"]], reference),
@@ -368,6 +448,8 @@ _MONTH_GROUPS: Final = {
     "mdy": "md_m",
     "my": "my_m",
     "which": "w_u",
+    "both": "b_d",
+    "weekday": "k_d",
     "which_month": "wm_m",
     "in_month": "n_m",
     "season": "s_n",
@@ -429,7 +511,8 @@ def _adjacent(unit: str, step: int, day: date) -> _Resolved | None:
 def resolve_dates(text: str, reference: datetime) -> list[DateSpan]:
     """The dates that `text` names, absolute or relative to `reference`.
 
-    Without a year, the one nearest to the reference is meant. `3/14/2026` is month first unless the first number is above
+    Without a year, the one nearest to the reference is meant. A weekday alone ("on Friday"), or a day without a month ("by the 22nd"), is the
+    one before or after, as the tense of its sentence says; where that says nothing, it is left out. `3/14/2026` is month first unless the first number is above
     12; `14.3.2026` is day first. `may` and `march` are months only beside a number, a preposition or a capital.
 
     Args:

@@ -10,7 +10,7 @@ from kept.domain.lexicon import flags, pack_dates, pack_entities, pack_terms
 from kept.domain.memory import EntityRef
 from kept.ports import Embedder, IndexEntry
 
-TERMS_VERSION: Final = 2
+TERMS_VERSION: Final = 3
 """Of what `domain.lexicon` makes of a text: raised whenever terms, flags, chunks or the blobs' layout change, because entries of
 another version would silently find less."""
 

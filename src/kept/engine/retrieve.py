@@ -17,7 +17,7 @@ from kept.domain.filters import Filter, matches, parse_filter, pinned
 from kept.domain.happened import happened
 from kept.domain.history import fold, from_microseconds, to_microseconds
 from kept.domain.memory import HIDDEN_STATES, MemoryRecord
-from kept.domain.questions import anchor
+from kept.domain.questions import anchor, time_intent
 from kept.domain.scope import ANY, Scope
 from kept.domain.temporal import DateSpan, resolve_dates
 from kept.engine.candidates import Candidates, EmbedOnce, ask
@@ -140,14 +140,20 @@ class Retrieve:
         return self._found(request, self._pivot(named, request) if named else None)
 
     def _pivot(self, named: str, request: SearchRequest) -> DateSpan | None:
-        """The days of what a question counts from; None when it is a date, or nothing that is known."""
+        """The day that a question counts from; None when it names a date, or nothing that is known.
+
+        That day itself is before and after: a memory of what followed is often of the same talk.
+        """
         if resolve_dates(named, request.reference or request.now or self._clock()):
             return None
         about = replace(
             request, query=named, top_k=1, threshold=max(request.threshold, SURE), rerank=False, explain=False
         )
-        days = [happened(hit.memory) for hit in self._found(about, None)]
-        return DateSpan(start=days[0].start, end=days[0].end, text=named, granularity="day") if days else None
+        for hit in self._found(about, None):
+            days = happened(hit.memory)
+            turn = days.start if time_intent(request.query) == "after" else days.end
+            return DateSpan(start=turn, end=turn, text=named, granularity="day")
+        return None
 
     def _found(self, request: SearchRequest, pivot: DateSpan | None) -> list[Hit]:
         if request.rerank and self._reranker is None:

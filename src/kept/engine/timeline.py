@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 from kept.domain.happened import Known, happened
 from kept.domain.memory import MemoryRecord
@@ -58,7 +58,7 @@ def timeline(query: str, search: Callable[[str], Sequence[Hit]], reference: date
     if intent == "upcoming":
         return [occurrence for occurrence in found if occurrence.upcoming]
     if intent in ("before", "after") and (pivot := _pivot(anchor(query), search, reference)):
-        return [occurrence for occurrence in found if _is_beside(occurrence, intent, pivot)]
+        return [occurrence for occurrence in found if pivot.admits(occurrence, intent)]
     return found
 
 
@@ -66,18 +66,35 @@ def _newest_first(occurrence: Occurrence) -> tuple[int, float, int]:
     return -occurrence.start.toordinal(), -occurrence.score, -occurrence.memory.key
 
 
-def _pivot(named: str, search: Callable[[str], Sequence[Hit]], reference: datetime) -> tuple[date, date] | None:
-    """The days of what a question counts from."""
+class _Pivot(NamedTuple):
+    """What a question counts from: days, and the memory that tells of them, if one does.
+
+    Of days that a memory tells, those themselves are before and after: what followed is often told in the same talk.
+    """
+
+    start: date
+    end: date
+    memory_id: str | None = None
+
+    def admits(self, occurrence: Occurrence, intent: TimeIntent) -> bool:
+        """Whether something was on that side of it."""
+        if occurrence.memory.id == self.memory_id:
+            return False
+        if intent == "before":
+            return occurrence.end <= (self.end if self.memory_id else self.start)
+        return occurrence.start >= (self.start if self.memory_id else self.end)
+
+
+def _pivot(named: str, search: Callable[[str], Sequence[Hit]], reference: datetime) -> _Pivot | None:
+    """What a question counts from; None where nobody told of it."""
     if not named:
         return None
     if dates := resolve_dates(named, reference):
-        return dates[0].start, dates[0].end
-    found = [_occurrence(hit, reference.date()) for hit in search(named)[:1]]
-    return (found[0].start, found[0].end) if found else None
-
-
-def _is_beside(occurrence: Occurrence, intent: TimeIntent, pivot: tuple[date, date]) -> bool:
-    return occurrence.end <= pivot[0] if intent == "before" else occurrence.start >= pivot[1]
+        return _Pivot(dates[0].start, dates[0].end)
+    for hit in search(named)[:1]:
+        days = happened(hit.memory)
+        return _Pivot(days.start, days.end, hit.memory.id)
+    return None
 
 
 def _occurrence(hit: Hit, today: date) -> Occurrence:
