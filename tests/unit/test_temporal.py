@@ -155,6 +155,28 @@ def test_sees_that_a_text_speaks_of_time(text):
 @pytest.mark.parametrize(
     ("text", "days"),
     [
+        ("Wir ziehen am 1. Mai um", ["2026-05-01"]),
+        ("Gekündigt zum 31. März 2027", ["2027-03-31"]),
+        ("Du 26 avril au 3 mai", ["2026-04-26", "2026-05-03"]),
+        ("C'est le 1er août 2026", ["2026-08-01"]),
+        ("Del 28 de abril al 5 de mayo", ["2026-04-28", "2026-05-05"]),
+        ("Em 7 de setembro de 2026", ["2026-09-07"]),
+        ("Arriva il 3 maggio", ["2026-05-03"]),
+        ("Vanaf 5 maart", ["2026-03-05"]),
+        ("Desde octubre de 2025", ["2025-10-01"]),
+        ("Del 28 de octubre al 5 de noviembre", []),
+        ("I ate 3 mars bars and 5 mai tai", []),
+    ],
+)
+def test_dates_of_some_other_languages_are_read_as_those_write_them(text, days):
+    """As said on 18 March 2026: German, French, Spanish, Portuguese, Italian, Dutch; without a year only within some months."""
+    assert [span.start.isoformat() for span in resolve_dates(text, datetime(2026, 3, 18, tzinfo=UTC))] == days
+    assert has_time_expression(text) or not days
+
+
+@pytest.mark.parametrize(
+    ("text", "days"),
+    [
         ("I met Ana on Friday.", ["2026-03-13"]),
         ("We will meet on Friday.", ["2026-03-20"]),
         ("I'm flying to Rome on Saturday", ["2026-03-21"]),

@@ -70,6 +70,28 @@ _MONTHS: Final = {
     )
     for name in names.split()
 }
+_MONTHS_ELSEWHERE: Final = {
+    name: number
+    for number, names in enumerate(
+        (
+            "januar janvier enero gennaio janeiro januari",
+            "februar février fevrier febrero febbraio fevereiro februari",
+            "märz maerz mars marzo março marco maart",
+            "april avril abril aprile",
+            "mai mayo maggio maio mei",
+            "juni juin junio giugno junho",
+            "juli juillet julio luglio julho",
+            "august août aout agosto augustus",
+            "september septembre septiembre settembre setembro",
+            "oktober octobre octubre ottobre outubro",
+            "november novembre noviembre novembro",
+            "dezember décembre decembre diciembre dicembre dezembro",
+        ),
+        start=1,
+    )
+    for name in names.split()
+}
+"""In German, French, Spanish, Italian, Portuguese and Dutch; read only where a date is written as these languages do."""
 _WEEKDAYS: Final = {
     name: number
     for number, names in enumerate(
@@ -148,6 +170,7 @@ def _nearest_year(month: int, day: int, reference: date) -> int:
 # --- what a text says ---
 
 _MONTH = r"(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)"
+_MONTH_ELSEWHERE = rf"(?:{'|'.join(sorted(_MONTHS_ELSEWHERE, key=len, reverse=True))})"
 _WEEKDAY = (
     r"(?:mon(?:day)?|tue(?:s(?:day)?)?|wed(?:nesday)?|thu(?:r(?:s(?:day)?)?)?|fri(?:day)?|sat(?:urday)?|sun(?:day)?)"
 )
@@ -187,6 +210,13 @@ _FAMILIES: Final = {
         rf"|(?P<in_month>(?:in|since|by|during|until|till|early|mid|late|of|from)(?:{_SPACE}|-)(?:early "
         rf"|mid |late |mid-)?(?P<n_m>{_MONTH}))\b(?![-'\u2019]|,?[ ]\d)"
     ),
+    "elsewhere": (
+        rf"(?P<dot>(?P<dot_d>{_DAY})\.{_SPACE}(?P<dot_m>{_MONTH_ELSEWHERE})\b(?:{_SPACE}(?P<dot_y>\d{{4}})\b)?)"
+        rf"|(?P<de>(?P<de_d>{_DAY})(?:er|º|°)?{_SPACE}(?:de|di){_SPACE}(?P<de_m>{_MONTH_ELSEWHERE})\b(?:{_SPACE}(?:del? )?(?P<de_y>\d{{4}})\b)?)"
+        rf"|(?P<le>(?:le|du|au|il|dal|al|op|tot|vanaf){_SPACE}(?P<le_d>{_DAY})(?:er|º|°)?{_SPACE}(?P<le_m>{_MONTH_ELSEWHERE})\b"
+        rf"(?:{_SPACE}(?P<le_y>\d{{4}})\b)?)"
+        rf"|(?P<year_elsewhere>(?P<ye_m>{_MONTH_ELSEWHERE}){_SPACE}(?:del? )?(?P<ye_y>(?:19|20)\d{{2}}))\b"
+    ),
     "relative": (
         r"(?P<today>today|tonight|this (?:morning|afternoon|evening|noon))\b"
         r"|(?P<yesterday>(?:the )?day before yesterday|last (?:night|evening)|yesterday(?: (?:morning|afternoon|evening|night))?)\b"
@@ -217,6 +247,7 @@ _RELATIVE_WORDS: Final = frozenset(
     )
 ).union(_WEEKDAYS)
 _FAMILY_WORDS: Final = {
+    "elsewhere": frozenset(_MONTHS_ELSEWHERE),
     "month": frozenset(_MONTHS),
     "relative": _RELATIVE_WORDS.union(_words("st nd rd th")),
     "season": frozenset(_SEASONS),
@@ -229,7 +260,7 @@ _TIME_WORDS: Final = (
     - {"day", "hour", "hours", "minute", "minutes", "back", "tue", "thu", "fri"}
 )
 """Words that by themselves make a text one about time."""
-_WORD: Final = re.compile(r"[a-z]+")
+_WORD: Final = re.compile(r"[^\W\d_]+")
 _DATE_DIGITS: Final = re.compile(r"\d(?:\d{3}|\d?[/-]\d{1,2}[/-]\d)")
 # Each begins with a digit, so that the search skips to one.
 _NUMERIC_TIME: Final = re.compile(
@@ -283,8 +314,14 @@ def _us(m: re.Match[str], _: date) -> _Resolved | None:
 
 
 def _day_of_month(day: str, month: str, year: str | None, reference: date) -> _Resolved | None:
-    number = _MONTHS[month]
+    number = _MONTHS.get(month) or _MONTHS_ELSEWHERE[month]
     return _day(int(year) if year else _nearest_year(number, int(day), reference), number, int(day))
+
+
+def _day_elsewhere(day: str, month: str, year: str | None, reference: date) -> _Resolved | None:
+    """Of a language whose tenses are not known a day without a year is one of these months, or none."""
+    found = _day_of_month(day, month, year, reference)
+    return found if found and (year or abs((found[0] - reference).days) <= _SURELY_DAYS) else None
 
 
 def _season(m: re.Match[str], reference: date) -> _Resolved | None:
@@ -341,6 +378,8 @@ _WAS: Final = re.compile(
     rf"|wrote|ate|felt|fell|drove|flew|spoke|sent|spent|built|held|heard|brought|kept|paid|taught|(?!(?:{_AGREED})\b)\w{{2,}}ed)\b"
 )
 _SENTENCE_END: Final = re.compile(r"[.!?;\n]")
+_SURELY_DAYS: Final = 60
+"""Within two months the nearest day of a date without a year is the one that is meant: a choice."""
 _NEAR_DAYS: Final = 45
 """Two days of the same name and number as near as this, on either side, are told apart by the tense alone: such months touch."""
 _SENTENCE_WITHIN: Final = 200
@@ -425,6 +464,10 @@ _READINGS: Final[dict[str, Callable[[re.Match[str], date], _Resolved | None]]] =
     "us": _us,
     "eu": lambda m, _: _day(int(m["eu_y"]), int(m["eu_m"]), int(m["eu_d"])),
     "dmy": lambda m, reference: _day_of_month(m["dm_d"], m["dm_m"], m["dm_y"], reference),
+    "dot": lambda m, reference: _day_elsewhere(m["dot_d"], m["dot_m"], m["dot_y"], reference),
+    "de": lambda m, reference: _day_elsewhere(m["de_d"], m["de_m"], m["de_y"], reference),
+    "le": lambda m, reference: _day_elsewhere(m["le_d"], m["le_m"], m["le_y"], reference),
+    "year_elsewhere": lambda m, _: _month(int(m["ye_y"]), _MONTHS_ELSEWHERE[m["ye_m"]]),
     "mdy": lambda m, reference: _day_of_month(m["md_d"], m["md_m"], m["md_y"], reference),
     "my": lambda m, _: _month(int(m["my_y"]), _MONTHS[m["my_m"]]),
     "season": _season,
@@ -551,6 +594,8 @@ def has_time_expression(text: str) -> bool:
     if not _TIME_WORDS.isdisjoint(words) or _NUMERIC_TIME.search(lower):
         return True
     if not _AMBIGUOUS.isdisjoint(words) and (_PREPOSED_TIME.search(lower) or _NAMED_TIME.search(lower)):
+        return True
+    if not _FAMILY_WORDS["elsewhere"].isdisjoint(words) and any(map(str.isdigit, lower)):
         return True
     return "q" in words and bool(_NAMED_TIME.search(lower))
 
