@@ -29,6 +29,8 @@ from kept.ports import Finding, Listing
 if TYPE_CHECKING:
     from kept.adapters.sqlite.log import SqliteLog
 
+_TOGETHER: Final = 32
+"""Partitions projected in one transaction: each of its own would wait for the disk, and let writers wait, as often as there are users."""
 _BATCH: Final = 1_000
 """Memories projected in one transaction, some 50 ms, so that others get their turn."""
 
@@ -218,8 +220,8 @@ class SqliteGraph:
     # --- the projection ---
 
     def catch_up(self) -> int:
-        behind = self._named("next_graph_behind", {})
-        return self._project(behind[0]["id"]) if behind else 0
+        behind = [row["id"] for row in self._named("graphs_behind", {"limit": _TOGETHER})]
+        return self._project(behind) if behind else 0
 
     def lag(self) -> int:
         return int(self._named("graph_lag", {"most": _MOST_COUNTED})[0][0])
@@ -253,22 +255,24 @@ class SqliteGraph:
         """Project what changed in these partitions; how many memories that were."""
         projected = 0
         for row in self._named("graph_behind", {"owners": _json(owners)}):
-            while count := self._project(row["id"]):
+            while count := self._project([row["id"]]):
                 projected += count
         return projected
 
-    def _project(self, owner: int) -> int:
-        """Project the next memories of a partition; how many there were."""
+    def _project(self, owners: Sequence[int]) -> int:
+        """Project the next memories of these partitions in one transaction; how many there were."""
+        projected = 0
         with self._writing() as connection:
-            after = connection.execute(queries()["graph_projected"], {"owner": owner}).fetchone()[0]
-            waiting = {"owner": owner, "projected": after, "limit": _BATCH}
-            found = connection.execute(queries()["graph_waiting"], waiting).fetchall()
-            records = list(decoded(self._path, rows.to_memory, found))
-            if records:
-                _project(connection, owner, records)
-                last = {"owner": owner, "projected": records[-1].seq}
-                connection.execute(queries()["set_graph_cursor"], last)
-        return len(records)
+            for owner in owners:
+                after = connection.execute(queries()["graph_projected"], {"owner": owner}).fetchone()[0]
+                waiting = {"owner": owner, "projected": after, "limit": max(_BATCH - projected, 1)}
+                found = connection.execute(queries()["graph_waiting"], waiting).fetchall()
+                if records := list(decoded(self._path, rows.to_memory, found)):
+                    _project(connection, owner, records)
+                    last = {"owner": owner, "projected": records[-1].seq}
+                    connection.execute(queries()["set_graph_cursor"], last)
+                projected += len(records)
+        return projected
 
     def _owner(self, project: str, user_id: str | None) -> int:
         """The partition of a user, or of none, projected to the last write; 0, which is none's, where nothing is stored."""

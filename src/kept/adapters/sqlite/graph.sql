@@ -6,9 +6,9 @@ SELECT p.id, coalesce(c.projected, 0) AS projected FROM partition AS p LEFT JOIN
 WHERE p.id IN (SELECT value FROM json_each(:owners))
   AND EXISTS (SELECT 1 FROM memory AS m WHERE m.partition = p.id AND m.seq > coalesce(c.projected, 0))
 
--- name: next_graph_behind
+-- name: graphs_behind
 SELECT p.id FROM partition AS p LEFT JOIN graph_cursor AS c ON c.owner = p.id
-WHERE EXISTS (SELECT 1 FROM memory AS m WHERE m.partition = p.id AND m.seq > coalesce(c.projected, 0)) LIMIT 1
+WHERE EXISTS (SELECT 1 FROM memory AS m WHERE m.partition = p.id AND m.seq > coalesce(c.projected, 0)) LIMIT :limit
 
 -- name: graph_lag
 SELECT count(*) FROM (
