@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
-SCHEMAS: Final = frozenset({1, 2, 3})
+SCHEMAS: Final = frozenset({1, 2, 3, 4})
 """Versions in which the columns read here mean what they mean now."""
 COLUMNS: Final = "id, text, speaker, created_at, app_id, run_id, metadata"
 """In the order of a row's values."""
