@@ -8,7 +8,6 @@ from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn
 
-from kept.domain.spending import MODEL_TASKS, ModelTask
 from kept.errors import ConfigurationError
 from kept.settings import OPENAI_HEADERS, PROVIDERS, SELF_HOSTED, claude_code_sign_in_file
 
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from kept.adapters.models.access import Access
+    from kept.domain.spending import ModelTask
     from kept.engine.models import Models
     from kept.engine.platform import Platform
     from kept.engine.service import Service
@@ -175,6 +175,8 @@ def build_models(settings: Settings) -> Mapping[ModelTask, LanguageModel]:
     Raises:
         ConfigurationError: An unknown provider, or the extra is not installed.
     """
+    from kept.domain.spending import MODEL_TASKS  # here, since a session's start needs none of it
+
     opened: dict[str, LanguageModel] = {}
     found = {}
     for task in MODEL_TASKS:

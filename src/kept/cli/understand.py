@@ -13,7 +13,6 @@ from kept.cli.failures import ERROR
 from kept.cli.invocation import Invocation, pass_invocation
 from kept.cli.options import command
 from kept.cli.safe_text import one_line
-from kept.domain.spending import as_dollars, to_dollars
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -93,6 +92,8 @@ def _shape(ended: Sequence[Job], left: Backlog) -> dict[str, Any]:
 
 def _cost(spent: SpendingTotal) -> dict[str, float | None]:
     """Dollars are unknown as soon as one call has no known price."""
+    from kept.domain.spending import to_dollars
+
     return {"tokens": spent.usage.tokens, "usd": None if spent.unpriced else to_dollars(spent.micros)}
 
 
@@ -108,6 +109,8 @@ def _show(ended: Sequence[Job], left: Backlog, spent: SpendingTotal) -> None:
             f"{render.counted(counts['parts'], 'part')} read: {render.counted(counts['added'], 'new fact')}{closed}."
         )
         unpriced = " and what has no known price" if spent.unpriced else ""
+        from kept.domain.spending import as_dollars
+
         render.say(f"It took {spent.usage.tokens:,} tokens and cost {as_dollars(spent.micros)}{unpriced}.")
     if left.waiting:
         render.note(
