@@ -87,8 +87,7 @@ def add(invocation: Invocation, /, **given: Any) -> None:
             by=invocation.by,
             **_content(service, invocation, given),
         )
-        related = service.related(result, limit=RELATED)
-        conflicts = service.conflicts(result)
+        related, conflicts = service.beside(result, limit=RELATED)
         if not invocation.as_json:
             _show_stored(result, related, conflicts)  # before the model, which may take a minute, is asked
         with render.progress("reading") if result.extractions else nullcontext():

@@ -9,7 +9,7 @@ from typing import Final
 from kept.domain.conflicts import Why, contradiction, newer, slots
 from kept.domain.memory import MemoryRecord
 from kept.domain.scope import Scope
-from kept.engine.retrieve import Retrieve
+from kept.engine.retrieve import Hit
 from kept.errors import StoreError
 from kept.ports import LATEST, Clock, EntityGraph, Listing, LogReader
 
@@ -17,7 +17,7 @@ MOST_CONFLICTS: Final = 3
 """Suggested for one memory: as many as memories close to it."""
 MOST_NEW: Final = 16
 """New memories that are looked at: more at once are an import, which nobody settles one by one."""
-_NEAR: Final = 10
+NEAR: Final = 10
 """Memories close to a new one that are compared with it: beyond, no pair of the tests' is found."""
 _SAME_SLOT: Final = 20
 """Memories read that state the same relationship of the same subject."""
@@ -43,21 +43,22 @@ class Conflict:
 class Conflicts:
     """Looks for likely conflicts."""
 
-    def __init__(self, log: LogReader, retrieve: Retrieve, graph: EntityGraph | None, clock: Clock) -> None:
+    def __init__(self, log: LogReader, graph: EntityGraph | None, clock: Clock) -> None:
         self._log = log
-        self._retrieve = retrieve
         self._graph = graph
         self._clock = clock
 
-    def of(self, records: Sequence[MemoryRecord]) -> dict[str, list[Conflict]]:
-        """For each of these new memories of one owner those that it likely contradicts, at most three; of more than 16 none."""
-        if len(records) > MOST_NEW:
-            return {}
-        near = self._retrieve.related(records, limit=_NEAR)
+    def of(self, records: Sequence[MemoryRecord], near: Mapping[str, Sequence[Hit]]) -> dict[str, list[Conflict]]:
+        """For each of these new memories of one owner those that it likely contradicts, at most three.
+
+        Args:
+            records: At most `MOST_NEW`.
+            near: The `NEAR` memories closest to each, by its id, or more.
+        """
         new = {record.id for record in records}
         found = {}
         for record in records:
-            close = [hit.memory for hit in near.get(record.id, ())]
+            close = [hit.memory for hit in near.get(record.id, ())[:NEAR]]
             try:
                 same_slot, aliases = self._in_slot(record), self._aliases(record)
             except StoreError:

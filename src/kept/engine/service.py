@@ -242,14 +242,22 @@ class Service:
 
     def related(self, result: AddResult, *, limit: int = 3) -> dict[str, list[Hit]]:
         """Existing memories close to those that an add stored, by the new one's id."""
-        return self._retrieve.related([stored.memory for stored in result.stored if stored.event == "ADD"], limit=limit)
+        return self._retrieve.related(_new(result), limit=limit)
 
     def conflicts(self, result: AddResult) -> dict[str, list[Conflict]]:
         """Existing memories that those which an add stored likely contradict, by the new one's id: for the agent to settle."""
-        from kept.engine.conflicts import Conflicts
+        return self.beside(result, limit=0)[1]
 
-        conflicts = Conflicts(self._log, self._retrieve, self._projection, self._clock)
-        return conflicts.of([stored.memory for stored in result.stored if stored.event == "ADD"])
+    def beside(self, result: AddResult, *, limit: int = 3) -> tuple[dict[str, list[Hit]], dict[str, list[Conflict]]]:
+        """What is `related` to what an add stored and what `conflicts` with it, looked for together."""
+        from kept.engine.conflicts import MOST_NEW, NEAR, Conflicts
+
+        new = _new(result)
+        if len(new) > MOST_NEW:
+            return self._retrieve.related(new, limit=limit), {}
+        near = self._retrieve.related(new, limit=max(limit, NEAR))
+        related = {memory_id: hits[:limit] for memory_id, hits in near.items()} if limit else {}
+        return related, Conflicts(self._log, self._projection, self._clock).of(new, near)
 
     def import_sessions(
         self,
@@ -740,6 +748,10 @@ def _query(query: object) -> str:
     if not asked:
         raise InvalidInputError("The query is blank; say what to look for.")
     return asked
+
+
+def _new(result: AddResult) -> list[MemoryRecord]:
+    return [stored.memory for stored in result.stored if stored.event == "ADD"]
 
 
 def _fraction(value: object, name: str) -> float:

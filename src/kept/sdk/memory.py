@@ -171,8 +171,7 @@ class Memory:
             by=self._by,
         )
         wanted = related if len(result.stored) <= RELATED_UP_TO else 0
-        close = self._service.related(result, limit=wanted) if wanted else {}
-        conflicts = self._service.conflicts(result) if wanted else {}
+        close, conflicts = self._service.beside(result, limit=wanted) if wanted else ({}, {})
         return shapes.added(result, close, self._service.understand(scope, result), conflicts)
 
     # --- recall ---
