@@ -12,6 +12,8 @@ from typing import Any, Final
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
+from kept.rest.examples import BODIES
+
 Schema = dict[str, Any]
 
 _SECURITY: Final[Schema] = {
@@ -613,6 +615,8 @@ def _complete_operation(method: str, operation: dict[str, Any]) -> None:
         operation["security"] = [{scheme: []} for scheme in _SECURITY]
         if not any(parameter["name"] == "project_id" for parameter in parameters):
             parameters.append(_PROJECT)
+    if name in BODIES:
+        operation["requestBody"]["content"]["application/json"]["example"] = BODIES[name]
     responses = operation["responses"]
     responses.pop("422", None)
     status = next(iter(responses))
