@@ -53,7 +53,7 @@ def test_nothing_but_tests_uses_what_is_shipped_for_tests(trees):
         ("Stemmer", ("domain/text.py",)),
         ("fastapi", ("rest/",)),
         ("starlette", ("rest/",)),
-        ("uvicorn", ("rest/running.py", "rest/connections.py")),
+        ("uvicorn", ("rest/running.py", "rest/connections.py", "rest/sharing.py")),
         ("limits", ("rest/limits.py", "rest/counters.py")),
         ("prometheus_client", ("rest/operate.py",)),
         ("mcp", ("rest/mcp_transport.py",)),

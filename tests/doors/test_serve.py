@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from collections import Counter
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -396,6 +397,28 @@ def test_when_one_ends_by_itself_all_end(family):
     os.kill(other, signal.SIGKILL)
     family.process.wait(15)
     assert "ended by itself" in family.log.read_text()
+
+
+def sockets_of(process: int) -> int:
+    """How many sockets a process has open."""
+    links = [str(link.readlink()) for link in Path(f"/proc/{process}/fd").iterdir() if link.is_symlink()]
+    return sum(link.startswith("socket:") for link in links)
+
+
+@LINUX
+def test_each_takes_its_part_of_a_burst_of_connections(family):
+    """A connection stays where it is, and whoever asks over it would wait for the busier one."""
+    port = int(family.url.rpartition(":")[2])
+    processes = [family.process.pid, *others_of(family)]
+    before = [sockets_of(process) for process in processes]
+    with ExitStack() as opened:
+        for _ in range(20):
+            opened.enter_context(socket.create_connection(("127.0.0.1", port)))
+        until = time.monotonic() + 10
+        while sum(taken := [sockets_of(p) - had for p, had in zip(processes, before, strict=True)]) < 20:
+            assert time.monotonic() < until, taken
+            time.sleep(0.02)
+        assert min(taken) >= 8, taken
 
 
 @LINUX

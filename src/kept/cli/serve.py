@@ -53,7 +53,8 @@ def serve(invocation: Invocation, /, **given: Any) -> None:
         from kept.rest.app import create_app
         from kept.rest.family import serve_in
         from kept.rest.limits import RateLimits
-        from kept.rest.running import listen, run, server_of
+        from kept.rest.running import listen, run, server_of, sharing_server_of
+        from kept.rest.sharing import Part, Shares
     except ImportError as error:
         if (error.name or "").startswith("kept"):  # nothing to install would help
             raise
@@ -73,10 +74,14 @@ def serve(invocation: Invocation, /, **given: Any) -> None:
             render.say(greeting)
         sys.stdout.flush()
         configure_logs(debug=settings.debug)
-        serve_in(
-            settings.processes,
-            lambda: run(server_of(create_app(build_platform(settings), settings, limits)), listener),
-        )
+        shares = Shares(settings.processes)
+
+        def serve_as(number: int) -> None:
+            app = create_app(build_platform(settings), settings, limits)
+            alone = settings.processes == 1
+            run(server_of(app) if alone else sharing_server_of(app, listener, Part(shares, number)), listener)
+
+        serve_in(settings.processes, serve_as)
 
 
 def _greeting(settings: Settings, *, is_private: bool) -> str | None:

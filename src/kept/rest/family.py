@@ -14,6 +14,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 from kept.errors import ConfigurationError
@@ -25,8 +26,8 @@ GRACE_S: Final = 12.0
 _FAILED: Final = 1
 
 
-def serve_in(processes: int, serve: Callable[[], None]) -> None:
-    """Run `serve` in so many processes; return when the first one's has.
+def serve_in(processes: int, serve: Callable[[int], None]) -> None:
+    """Run `serve` in so many processes, which are numbered from 0; return when the first one's has.
 
     Nothing may be open yet that a fork would share: no store, no threads.
 
@@ -34,18 +35,18 @@ def serve_in(processes: int, serve: Callable[[], None]) -> None:
         ConfigurationError: The platform cannot fork.
     """
     if processes == 1:
-        serve()
+        serve(0)
         return
     if not hasattr(os, "fork"):
         raise ConfigurationError("processes is above 1, which this platform cannot do; leave it at 1.")
     ours, theirs = os.pipe()
-    others = [_begin(serve, ours, theirs) for _ in range(processes - 1)]
+    others = [_begin(partial(serve, number), ours, theirs) for number in range(1, processes)]
     os.close(ours)
     ending = threading.Event()
     for other in others:
         threading.Thread(target=_watch, args=[other, ending], name="kept-family", daemon=True).start()
     try:
-        serve()
+        serve(0)
     finally:
         ending.set()
         os.close(theirs)

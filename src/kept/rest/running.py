@@ -18,6 +18,7 @@ from fastapi import FastAPI
 from kept.errors import ConfigurationError
 from kept.rest.app import served
 from kept.rest.connections import Connection
+from kept.rest.sharing import Part, SharingServer
 from kept.settings import Settings
 
 REQUESTS_GRACE_S: Final = 5
@@ -50,9 +51,18 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def server_of(app: FastAPI, connection: type[Connection] = Connection) -> uvicorn.Server:
-    """The server of an app."""
+    """The server of an app, alone on its socket."""
+    return uvicorn.Server(_config(app, connection))
+
+
+def sharing_server_of(app: FastAPI, listener: socket.socket, part: Part) -> uvicorn.Server:
+    """The server of an app in one of several processes on a socket."""
+    return SharingServer(_config(app, Connection), listener, part)
+
+
+def _config(app: FastAPI, connection: type[Connection]) -> uvicorn.Config:
     settings: Settings = app.state.settings
-    config = uvicorn.Config(
+    return uvicorn.Config(
         served(app),
         http=connection,
         ws="none",
@@ -64,14 +74,13 @@ def server_of(app: FastAPI, connection: type[Connection] = Connection) -> uvicor
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=REQUESTS_GRACE_S,
     )
-    return uvicorn.Server(config)
 
 
 def run(server: uvicorn.Server, listener: socket.socket) -> None:
     """Serve until a signal says to end; a second one ends it at once."""
     _settle()
     with _ends_as_asked(server):
-        server.run(sockets=[listener])
+        server.run(sockets=[] if isinstance(server, SharingServer) else [listener])
 
 
 def _settle() -> None:
