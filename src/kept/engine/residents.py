@@ -25,6 +25,7 @@ class _Place:
         self.lock = threading.Lock()
         self.partition: ResidentPartition | None = None
         self.version: Hashable = None
+        self.head = -1
         self.size_bytes = 0
 
 
@@ -43,6 +44,7 @@ class Residents:
         self._budget_bytes = budget_bytes
         self._lock = threading.Lock()
         self._places: OrderedDict[int, _Place] = OrderedDict()
+        self._head: tuple[Hashable, int] = None, -1
 
     @property
     def size_bytes(self) -> int:
@@ -57,14 +59,21 @@ class Residents:
             place = self._places.setdefault(partition_id, _Place())
             self._places.move_to_end(partition_id)
         with place.lock:
-            version = (
-                self._log.version()
-            )  # before the rows are read: what is committed meanwhile is looked for next time
+            # Both before the rows are read: what is committed meanwhile is looked for next time.
+            version = self._log.version()
+            head = place.head if place.version == version else self._head_at(version)
             partition = place.partition
-            if partition is None or place.version != version:
+            if partition is None or place.head != head or (partition.waiting and place.version != version):
                 partition = self._refresh(place, partition_id)
-                place.version = version
+            place.version, place.head = version, head
             yield partition
+
+    def _head_at(self, version: Hashable) -> int:
+        """Where the log ended at that version or later: most that is committed under reads (an audit, jobs) moves no memory."""
+        with self._lock:
+            if self._head[0] != version:
+                self._head = version, self._log.head()
+            return self._head[1]
 
     def rows(self, partition_id: int) -> int | None:
         """How many memories a search of the partition looks at; None where it would have to be loaded, or waited for."""
