@@ -63,7 +63,7 @@ def test_what_is_near_and_how_two_belong_together(run):
 def test_merges_are_made_shown_and_taken_back(run):
     assert run("graph", "likenesses") == "Postgres, PostgreSQL: one begins with the other\n"
     assert run("graph", "merge", "Postgres", "PostgreSQL").startswith("merged  Postgres")
-    assert "also: postgresql" in run("graph", "entity", "Postgres")
+    assert "also: PostgreSQL" in run("graph", "entity", "Postgres")
     assert run("graph", "split", "PostgreSQL") == "split  postgresql\n"
     run("graph", "split", "PostgreSQL", code=3)
 

@@ -264,8 +264,10 @@ class SqliteGraph:
         projected = 0
         with self._writing() as connection:
             for owner in owners:
+                if projected >= _BATCH:
+                    break
                 after = connection.execute(queries()["graph_projected"], {"owner": owner}).fetchone()[0]
-                waiting = {"owner": owner, "projected": after, "limit": max(_BATCH - projected, 1)}
+                waiting = {"owner": owner, "projected": after, "limit": _BATCH - projected}
                 found = connection.execute(queries()["graph_waiting"], waiting).fetchall()
                 if records := list(decoded(self._path, rows.to_memory, found)):
                     _project(connection, owner, records)
