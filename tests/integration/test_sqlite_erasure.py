@@ -13,6 +13,7 @@ from kept import Memory
 from kept.adapters.sqlite.control import open_control
 from kept.adapters.sqlite.graph import SqliteGraph
 from kept.adapters.sqlite.log import SqliteLog
+from kept.adapters.sqlite.touches import open_touches
 from kept.domain.memory import EntityRef, Episode, Message, Relation
 from kept.ports import Listing
 from kept.testing.fakes import SCOPE, START, Scribe, job
@@ -251,3 +252,14 @@ def test_nothing_of_it_lives_on_in_proposals_nor_in_what_was_made_of_them(store_
         assert memory.proposals(status="all")["results"] == []
         memory.erase(sorted(others - set(erased)))
     assert bytes_with_canary(store_path) == []
+
+
+def test_what_searches_noted_of_an_erased_memory_goes_with_it(log, store_path):
+    """Also what is written afterwards by a search that found it before."""
+    touches, scribe = open_touches(log.pool, store_path), Scribe(log)
+    gone, stays = _add(scribe), scribe.add("Alice likes tea.")
+    touches.touch("default", [gone.id, stays.id], START)
+    scribe.erase(gone)
+    assert touches.touched("default", [gone.id, stays.id]).keys() == {stays.id}
+    touches.touch("default", [gone.id, stays.id], START)
+    assert touches.touched("default", [gone.id, stays.id]).keys() == {stays.id}

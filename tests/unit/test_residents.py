@@ -182,3 +182,62 @@ def test_what_an_earlier_kept_indexed_is_indexed_again_by_the_first_search(make_
     assert engine.findings() == []
     (partition,) = old.log.partitions("default")
     assert len(old.log.index_identities(partition.id)) == 1
+
+
+class Watched:
+    """A log that counts looks at a partition, and whose version the test moves."""
+
+    def __init__(self, log, before_head=lambda: None):
+        self._log = log
+        self.looks = 0
+        self.changes = 0
+        self.before_head = before_head
+
+    def __getattr__(self, name):
+        return getattr(self._log, name)
+
+    def version(self):
+        return self._log.version(), self.changes
+
+    def head(self):
+        self.before_head()
+        return self._log.head()
+
+    def partition_rows(self, *arguments):
+        self.looks += 1
+        return self._log.partition_rows(*arguments)
+
+
+def test_what_moves_no_memory_makes_no_search_look(filled):
+    """An audit entry or a job is committed, and the log ends where it ended."""
+    engine = filled()
+    log = Watched(engine.log)
+    residents = Residents(log, Indexer(FakeEmbedder(64)))
+    for _ in range(3):
+        log.changes += 1
+        with residents.fresh(1):
+            pass
+    assert log.looks == 1
+    engine.say("one more", scope=scope(USERS[3]))
+    with residents.fresh(1):
+        pass
+    assert log.looks == 2
+
+
+def test_what_is_committed_while_a_search_looks_is_found_by_the_next(filled):
+    """Between the look at the version and the look at the log's end."""
+    engine = filled()
+    log = Watched(engine.log)
+    residents = Residents(log, Indexer(FakeEmbedder(64)))
+    with residents.fresh(1):
+        pass
+
+    def commit():
+        log.before_head = lambda: None
+        engine.say("committed meanwhile", scope=scope(USERS[0]))
+
+    log.before_head, log.changes = commit, 1
+    for _ in range(2):
+        with residents.fresh(1) as partition:
+            pass
+    assert partition.cursor == engine.log.head()

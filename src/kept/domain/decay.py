@@ -13,7 +13,9 @@ from datetime import datetime, timedelta
 from typing import Final
 
 MOST: Final = 1.5
+"""Of what was found just now, as on Mem0's platform."""
 LEAST: Final = 0.3
+"""Of what nobody has asked for in a long time, as on Mem0's platform."""
 MOST_TOUCHES: Final = 20
 """Of a memory that are counted, as on Mem0's platform."""
 LASTING: Final = timedelta(days=2)

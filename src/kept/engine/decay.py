@@ -16,8 +16,9 @@ from kept.engine.trail import AuditTrail
 from kept.ports import Clock, Touches
 
 WIDER: Final = 3
+"""Among how many times as many as are wanted the order may change, as on Mem0's platform."""
 LEAST_POOL: Final = 50
-"""Among how many times as many, and at least how many, the order may change: as on Mem0's platform."""
+"""Among how many at least, as there."""
 
 
 class Decay:

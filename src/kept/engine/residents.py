@@ -1,4 +1,4 @@
-"""The partitions in memory: loaded on first use, refreshed before each search, dropped by least recent use."""
+"""The partitions in memory: loaded on first use, refreshed before a search when a memory changed, dropped by least recent use."""
 
 from __future__ import annotations
 

@@ -475,10 +475,14 @@ class Memory:
         app_id: str | None = None,
         run_id: str | None = None,
     ) -> dict[str, Any]:
-        """Make entities of one user's memories one, under the name `into`; `split_entity` takes it back."""
+        """Make entities of one user's memories one, under the name `into`; `split_entity` takes it back.
+
+        Raises:
+            NotFoundError: One of them is not mentioned there.
+            InvalidInputError: One of them is `into` itself.
+        """
         listing = self._service.listing(self._scope(user_id, agent_id, app_id, run_id))
-        merged = [names] if isinstance(names, str) else names
-        return graph_shapes.entity(self._service.graph.merge(listing, into, merged))
+        return graph_shapes.entity(self._service.graph.merge(listing, into, names))
 
     def split_entity(
         self,

@@ -374,6 +374,8 @@ class SqliteTransaction(SqliteReader):
             self._blank_repeats(before)
             self._blank_revisions(record)
             self._connection.execute(queries()["delete_entry"], (record.key,))
+            found = {"project": record.project, "memory_id": record.id}
+            self._connection.execute(queries()["forget_touches"], found)
             forget_in_graph(self._connection, record.key, self._partition(record.scope))
             self._append_log([revision], [record])
 
