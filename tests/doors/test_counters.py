@@ -133,3 +133,16 @@ def test_one_that_is_killed_while_it_counts_holds_nobody_up():
     begun = time.monotonic()
     assert counted.incr("a", LONG_S) == 1
     assert time.monotonic() - begun < 10 * counters.PATIENCE_S
+
+
+@pytest.mark.parametrize("error", [ImportError, OSError])
+def test_without_semaphores_one_process_counts_as_ever(monkeypatch, error):
+    """A sandbox without shared memory still serves."""
+
+    class Without:
+        def Lock(self):  # noqa: N802 - as in multiprocessing
+            raise error("no semaphores here")
+
+    monkeypatch.setattr(counters.multiprocessing, "get_context", lambda _: Without())
+    counted = SharedCounters(slots=64)
+    assert [counted.incr("a", LONG_S) for _ in range(2)] == [1, 2]

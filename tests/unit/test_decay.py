@@ -13,7 +13,7 @@ from kept.engine.decay import LEAST_POOL, WIDER, pool
 from kept.engine.keys import Keys
 from kept.engine.service import MAX_TOP_K
 from kept.engine.tenancy import Tenancy
-from kept.errors import InvalidInputError
+from kept.errors import InvalidInputError, StoreBusyError
 
 NOW = datetime(2026, 3, 2, tzinfo=UTC)
 NOTES = ("The harbour ferry leaves at nine.", "The harbour café opens at seven.", "The harbour light is green.")
@@ -154,3 +154,30 @@ def test_a_fact_that_no_longer_holds_still_comes_last(platform, harbour):
     closed = harbour("ferry", top_k=1)[0].memory
     platform.service.invalidate(closed.project, closed.id)
     assert texts(harbour())[-1] == NOTES[0]
+
+
+def test_searches_of_a_moment_are_noted_together(platform, harbour, monkeypatch):
+    """With one write, and beyond some number not at all: a store that cannot be written holds nobody up."""
+    written = []
+    monkeypatch.setattr(platform.decay._touches, "touch", lambda _project, ids, _at: written.append(sorted(ids)))
+    harbour.decay(True)
+    monkeypatch.setattr(platform.trail, "flush", lambda: None)
+    found = {hit.memory.id for _ in range(5) for hit in harbour()}
+    platform.decay._write()
+    assert written == [sorted(found)]
+    monkeypatch.setattr("kept.engine.decay.MOST_NOTED", 0)
+    harbour()
+    platform.decay._write()
+    assert len(written) == 1
+
+
+def test_what_searches_found_is_dropped_where_the_store_is_busy(platform, harbour, monkeypatch):
+    """The audit's entries come first, and nothing waits for the next try."""
+
+    def busy(*_: object):
+        raise StoreBusyError("held")
+
+    monkeypatch.setattr(platform.decay._touches, "touch", busy)
+    harbour.decay(True)
+    assert len(harbour()) == 3
+    assert platform.trail.waiting == 0

@@ -102,6 +102,7 @@ def test_a_question_says_which_part_of_a_history_it_is_about(question, intent):
         ("What changed since Zoë joined.", "Zoë joined"),
         ("After the move to Berlin, where did Mira work?", "the move to Berlin"),
         ("How long after the move did Mira find work?", ""),
+        ("İİİİ what came after the outage?", "the outage"),
         ("Where does Mira live?", ""),
         ("Before?", ""),
     ],

@@ -166,6 +166,7 @@ def test_sees_that_a_text_speaks_of_time(text):
         ("Desde octubre de 2025", ["2025-10-01"]),
         ("Del 28 de octubre al 5 de noviembre", []),
         ("I ate 3 mars bars and 5 mai tai", []),
+        ("The Mars 2020 rover is her favourite, Marco 2019 was not", []),
     ],
 )
 def test_dates_of_some_other_languages_are_read_as_those_write_them(text, days):

@@ -67,6 +67,7 @@ _DURATION: Final = re.compile(
 )
 """Of "how long after the move" both ends are wanted, and what came before is no worse than what came after."""
 _CLAUSE_END: Final = re.compile(r"[,;?]")
+"""What follows is the question again: "after the move, where …"."""
 
 
 def time_intent(question: str) -> TimeIntent | None:
@@ -79,7 +80,9 @@ def time_intent(question: str) -> TimeIntent | None:
 
 def anchor(question: str) -> str:
     """What a question counts from: in "what did we try before the outage?" it is "the outage"; empty if it names nothing."""
+    lower = question.lower()
+    said = question if len(lower) == len(question) else lower  # some capitals have longer small letters
     for intent, pattern in _TIMES[:2]:
-        if time_intent(question) == intent and (found := pattern.search(question.lower())):
-            return _CLAUSE_END.split(question[found.end() :])[0].strip(" !.")
+        if time_intent(question) == intent and (found := pattern.search(lower)):
+            return _CLAUSE_END.split(said[found.end() :])[0].strip(" !.")
     return ""

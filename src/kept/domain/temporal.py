@@ -215,7 +215,7 @@ _FAMILIES: Final = {
         rf"|(?P<de>(?P<de_d>{_DAY})(?:er|º|°)?{_SPACE}(?:de|di){_SPACE}(?P<de_m>{_MONTH_ELSEWHERE})\b(?:{_SPACE}(?:del? )?(?P<de_y>\d{{4}})\b)?)"
         rf"|(?P<le>(?:le|du|au|il|dal|al|op|tot|vanaf){_SPACE}(?P<le_d>{_DAY})(?:er|º|°)?{_SPACE}(?P<le_m>{_MONTH_ELSEWHERE})\b"
         rf"(?:{_SPACE}(?P<le_y>\d{{4}})\b)?)"
-        rf"|(?P<year_elsewhere>(?P<ye_m>{_MONTH_ELSEWHERE}){_SPACE}(?:del? )?(?P<ye_y>(?:19|20)\d{{2}}))\b"
+        rf"|(?P<year_elsewhere>(?:en|im|em|de|desde|seit|ab|bis|dal|nel|vanaf|depuis){_SPACE}(?P<ye_m>{_MONTH_ELSEWHERE}){_SPACE}(?:del? )?(?P<ye_y>(?:19|20)\d{{2}}))\b"
     ),
     "relative": (
         r"(?P<today>today|tonight|this (?:morning|afternoon|evening|noon))\b"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import threading
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
+from datetime import datetime
 from typing import Any, Final
 
 from kept.domain.decay import Touched
@@ -17,6 +19,8 @@ from kept.ports import Clock, Touches
 
 WIDER: Final = 3
 """Among how many times as many as are wanted the order may change, as on Mem0's platform."""
+MOST_NOTED: Final = 10_000
+"""Memories noted between two writes, of half a second: some megabyte while the store cannot be written."""
 LEAST_POOL: Final = 50
 """Among how many at least, as there."""
 
@@ -47,6 +51,8 @@ class Decay:
         self._version = version
         self._clock = clock
         self._known: tuple[object, dict[str, bool]] = None, {}
+        self._found: dict[tuple[str, str], datetime] = {}
+        self._mutex = threading.Lock()
 
     def is_on(self, project: str) -> bool:
         """Whether the project wants it."""
@@ -65,9 +71,26 @@ class Decay:
         weighed = [(hit, (touched.get(hit.memory.id) or _untouched(hit.memory)).factor(now)) for hit in hits]
         weighed.sort(key=lambda one: (current_first and one[0].memory.is_closed, -one[0].score * one[1]))
         best = [_scaled(hit, factor) for hit, factor in weighed[:top_k]]
-        if best:
-            self._trail.mark(partial(self._touches.touch, project, [hit.memory.id for hit in best], now))
+        self._note(project, [hit.memory.id for hit in best], now)
         return best
+
+    def _note(self, project: str, memory_ids: Sequence[str], now: datetime) -> None:
+        """Have them written together with what other searches find meanwhile, each once; beyond so many nothing is noted."""
+        with self._mutex:
+            is_first = not self._found
+            if len(self._found) < MOST_NOTED:
+                self._found |= {(project, memory_id): now for memory_id in memory_ids}
+            if is_first and self._found:
+                self._trail.mark(self._write)
+
+    def _write(self) -> None:
+        with self._mutex:
+            found, self._found = self._found, {}
+        by_project: dict[str, dict[str, datetime]] = defaultdict(dict)
+        for (project, memory_id), at in found.items():
+            by_project[project][memory_id] = at
+        for project, ids in by_project.items():
+            self._touches.touch(project, ids, max(ids.values()))
 
 
 def pool(top_k: object) -> int:

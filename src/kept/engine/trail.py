@@ -73,11 +73,11 @@ class AuditTrail:
             with self._mutex:
                 entries, self._waiting = self._waiting, []
                 marks, self._marks = self._marks, []
-            for write in marks:
-                with suppress(StoreError):
-                    write()
             if entries:
                 self._write(entries)
+            with suppress(StoreError):  # of a store that cannot be written now, the next would wait as long
+                for write in marks:
+                    write()
 
     def _write(self, entries: list[AuditEntry]) -> None:
         try:

@@ -9,10 +9,11 @@ from __future__ import annotations
 import mmap
 import multiprocessing
 import struct
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
 
 from limits.storage import Storage
 
@@ -37,9 +38,7 @@ class SharedCounters(Storage):
         super().__init__()
         self._slots = slots
         self._memory = mmap.mmap(-1, slots * _SLOT.size)
-        # Of the kind that forked processes share, whichever way of starting others this Python prefers.
-        kind = "fork" if "fork" in multiprocessing.get_all_start_methods() else None
-        self._mutex = multiprocessing.get_context(kind).Lock()
+        self._mutex = _shared_lock()
 
     @property
     def base_exceptions(self) -> type[Exception]:
@@ -117,6 +116,16 @@ class SharedCounters(Storage):
         finally:
             if held:
                 self._mutex.release()
+
+
+def _shared_lock() -> Any:
+    """A lock that forked processes share; where the system has none, one for this process's threads: a hit may then be lost between two."""
+    # Of the kind that forks share, whichever way of starting processes this Python prefers.
+    kind = "fork" if "fork" in multiprocessing.get_all_start_methods() else None
+    try:
+        return multiprocessing.get_context(kind).Lock()
+    except (ImportError, OSError):  # no semaphores, or nowhere to keep them
+        return threading.Lock()
 
 
 def _number(key: str) -> int:

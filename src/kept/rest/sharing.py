@@ -65,7 +65,7 @@ class SharingServer(uvicorn.Server):
         super().__init__(config)
         self._listener = listener
         self._part = part
-        self._waited = False
+        self._waited_until = 0.0
         self._beginning: set[asyncio.Task[object]] = set()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -92,11 +92,12 @@ class SharingServer(uvicorn.Server):
     def _take(self) -> None:
         """Accept one connection, unless another process has fewer and takes it in time."""
         has_least = self._part.shares.has_least(self._part.number, len(self.server_state.connections))
-        if not has_least and not self._waited:
-            self._waited = True
+        now = asyncio.get_running_loop().time()
+        if not has_least and now >= self._waited_until:
+            self._waited_until = now + 2 * PATIENCE_S  # when it looks again it takes what still waits
             self._listen_after(PATIENCE_S)
             return
-        self._waited = False
+        self._waited_until = 0.0
         try:
             accepted, _ = self._listener.accept()
         except (BlockingIOError, InterruptedError, ConnectionAbortedError):
