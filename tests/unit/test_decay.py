@@ -171,13 +171,22 @@ def test_searches_of_a_moment_are_noted_together(platform, harbour, monkeypatch)
     assert len(written) == 1
 
 
-def test_what_searches_found_is_dropped_where_the_store_is_busy(platform, harbour, monkeypatch):
-    """The audit's entries come first, and nothing waits for the next try."""
+def test_what_was_found_while_the_store_was_busy_is_dropped_and_what_comes_after_is_noted(
+    platform, harbour, monkeypatch
+):
+    """Whoever else could not write then; the audit's entries come first."""
+    written, busy = [], [True]
 
-    def busy(*_: object):
-        raise StoreBusyError("held")
+    def write(*_: object):
+        if busy[0]:
+            raise StoreBusyError("held")
+        written.append(True)
 
-    monkeypatch.setattr(platform.decay._touches, "touch", busy)
+    monkeypatch.setattr(platform.decay._touches, "touch", write)
     harbour.decay(True)
+    platform.trail.mark(write)
     assert len(harbour()) == 3
-    assert platform.trail.waiting == 0
+    assert (platform.trail.waiting, written) == (0, [])
+    busy[0] = False
+    harbour()
+    assert written == [True]

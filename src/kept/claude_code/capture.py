@@ -6,7 +6,6 @@ so is what was injected.
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -18,6 +17,7 @@ from kept.claude_code.echoes import Echoes
 from kept.claude_code.kinds import LASTING, kind_of
 from kept.claude_code.memories import Capture, Owner
 from kept.claude_code.repository import Repository
+from kept.domain.digest import digest
 from kept.domain.redaction import redact
 from kept.domain.statements import statements
 from kept.domain.text import clean, normalise, sentences
@@ -277,4 +277,4 @@ def _parted(text: str) -> tuple[str, str]:
 
 
 def _digest(content: str) -> str:
-    return hashlib.blake2b(content.encode("utf-8", "surrogatepass"), digest_size=_DIGEST_BYTES).hexdigest()
+    return digest(content, _DIGEST_BYTES)

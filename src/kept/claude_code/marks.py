@@ -7,7 +7,6 @@ the process remembers.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import time
@@ -18,11 +17,11 @@ from typing import Any, Final, NamedTuple
 
 from kept.claude_code.echoes import Fingerprint
 from kept.claude_code.memories import Capture
+from kept.domain.digest import digest
 
 KEPT_DAYS: Final = 30
 """After its last use a session's file is removed; the client's own transcripts are kept as long."""
 _DAY_S: Final = 86_400
-_DIGEST_BYTES: Final = 16
 
 
 class Mark(NamedTuple):
@@ -131,4 +130,4 @@ def _private(folder: Path) -> None:
 
 def _digest(name: str) -> str:
     """A file's name for whatever id a client chose."""
-    return hashlib.blake2b(name.encode("utf-8", "surrogatepass"), digest_size=_DIGEST_BYTES).hexdigest()
+    return digest(name)

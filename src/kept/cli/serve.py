@@ -79,7 +79,7 @@ def serve(invocation: Invocation, /, **given: Any) -> None:
         def serve_as(number: int) -> None:
             app = create_app(build_platform(settings), settings, limits)
             alone = settings.processes == 1
-            run(server_of(app) if alone else sharing_server_of(app, listener, Part(shares, number)), listener)
+            run(server_of(app) if alone else sharing_server_of(app, Part(shares, number)), listener)
 
         serve_in(settings.processes, serve_as)
 

@@ -10,6 +10,7 @@ from datetime import date, timedelta
 from typing import Final, Literal, NamedTuple
 
 from kept.domain.memory import MemoryRecord
+from kept.domain.questions import TimeIntent
 from kept.domain.temporal import resolve_dates
 
 Known = Literal["said", "valid", "told"]
@@ -24,6 +25,13 @@ class Happened(NamedTuple):
     start: date
     end: date
     known: Known
+
+    def turn(self, intent: TimeIntent) -> date:
+        """Where what was before it ends, or what came after it begins.
+
+        Its own days are both: what led to it, or followed, is often told in the same talk.
+        """
+        return self.end if intent == "before" else self.start
 
 
 def happened(memory: MemoryRecord) -> Happened:

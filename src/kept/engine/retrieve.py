@@ -140,20 +140,15 @@ class Retrieve:
         return self._found(request, self._pivot(named, request) if named else None)
 
     def _pivot(self, named: str, request: SearchRequest) -> DateSpan | None:
-        """The day that a question counts from; None when it names a date, or nothing that is known.
-
-        That day itself is before and after: a memory of what followed is often of the same talk.
-        """
+        """Where what a question asks for begins or ends; None when it counts from a date, or from nothing that is known."""
         if resolve_dates(named, request.reference or request.now or self._clock()):
             return None
         about = replace(
             request, query=named, top_k=1, threshold=max(request.threshold, SURE), rerank=False, explain=False
         )
-        for hit in self._found(about, None):
-            days = happened(hit.memory)
-            turn = days.start if time_intent(request.query) == "after" else days.end
-            return DateSpan(start=turn, end=turn, text=named, granularity="day")
-        return None
+        intent = time_intent(request.query)
+        turns = [happened(hit.memory).turn(intent) for hit in self._found(about, None) if intent]
+        return DateSpan(start=turns[0], end=turns[0], text=named, granularity="day") if turns else None
 
     def _found(self, request: SearchRequest, pivot: DateSpan | None) -> list[Hit]:
         if request.rerank and self._reranker is None:

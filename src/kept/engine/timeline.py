@@ -57,7 +57,7 @@ def timeline(query: str, search: Callable[[str], Sequence[Hit]], reference: date
         return sorted(past or found, key=_newest_first)
     if intent == "upcoming":
         return [occurrence for occurrence in found if occurrence.upcoming]
-    if intent in ("before", "after") and (pivot := _pivot(anchor(query), search, reference)):
+    if intent in ("before", "after") and (pivot := _pivot(anchor(query), intent, search, reference)):
         return [occurrence for occurrence in found if pivot.admits(occurrence, intent)]
     return found
 
@@ -67,34 +67,28 @@ def _newest_first(occurrence: Occurrence) -> tuple[int, float, int]:
 
 
 class _Pivot(NamedTuple):
-    """What a question counts from: days, and the memory that tells of them, if one does.
-
-    Of days that a memory tells, those themselves are before and after: what followed is often told in the same talk.
-    """
+    """What a question counts from: where the time before it ends and the time after it begins, and the memory that tells of it, if one does."""
 
     start: date
     end: date
     memory_id: str | None = None
 
     def admits(self, occurrence: Occurrence, intent: TimeIntent) -> bool:
-        """Whether something was on that side of it."""
-        if occurrence.memory.id == self.memory_id:
-            return False
-        if intent == "before":
-            return occurrence.end <= (self.end if self.memory_id else self.start)
-        return occurrence.start >= (self.start if self.memory_id else self.end)
+        """Whether something else was on that side of it."""
+        is_beside = occurrence.end <= self.start if intent == "before" else occurrence.start >= self.end
+        return is_beside and occurrence.memory.id != self.memory_id
 
 
-def _pivot(named: str, search: Callable[[str], Sequence[Hit]], reference: datetime) -> _Pivot | None:
+def _pivot(
+    named: str, intent: TimeIntent, search: Callable[[str], Sequence[Hit]], reference: datetime
+) -> _Pivot | None:
     """What a question counts from; None where nobody told of it."""
     if not named:
         return None
     if dates := resolve_dates(named, reference):
         return _Pivot(dates[0].start, dates[0].end)
-    for hit in search(named)[:1]:
-        days = happened(hit.memory)
-        return _Pivot(days.start, days.end, hit.memory.id)
-    return None
+    turns = [(happened(hit.memory).turn(intent), hit.memory.id) for hit in search(named)[:1]]
+    return _Pivot(turns[0][0], *turns[0]) if turns else None
 
 
 def _occurrence(hit: Hit, today: date) -> Occurrence:

@@ -75,8 +75,8 @@ class AuditTrail:
                 marks, self._marks = self._marks, []
             if entries:
                 self._write(entries)
-            with suppress(StoreError):  # of a store that cannot be written now, the next would wait as long
-                for write in marks:
+            for write in marks:
+                with suppress(StoreError):
                     write()
 
     def _write(self, entries: list[AuditEntry]) -> None:

@@ -55,9 +55,9 @@ def server_of(app: FastAPI, connection: type[Connection] = Connection) -> uvicor
     return uvicorn.Server(_config(app, connection))
 
 
-def sharing_server_of(app: FastAPI, listener: socket.socket, part: Part) -> uvicorn.Server:
+def sharing_server_of(app: FastAPI, part: Part) -> uvicorn.Server:
     """The server of an app in one of several processes on a socket."""
-    return SharingServer(_config(app, Connection), listener, part)
+    return SharingServer(_config(app, Connection), part)
 
 
 def _config(app: FastAPI, connection: type[Connection]) -> uvicorn.Config:
@@ -80,7 +80,7 @@ def run(server: uvicorn.Server, listener: socket.socket) -> None:
     """Serve until a signal says to end; a second one ends it at once."""
     _settle()
     with _ends_as_asked(server):
-        server.run(sockets=[] if isinstance(server, SharingServer) else [listener])
+        server.run(sockets=[listener])
 
 
 def _settle() -> None:

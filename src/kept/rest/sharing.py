@@ -57,28 +57,28 @@ class SharingServer(uvicorn.Server):
 
     Args:
         config: Of the server.
-        listener: The socket that all listen on.
         part: Which process this is.
     """
 
-    def __init__(self, config: uvicorn.Config, listener: socket.socket, part: Part) -> None:
+    _listener: socket.socket
+
+    def __init__(self, config: uvicorn.Config, part: Part) -> None:
         super().__init__(config)
-        self._listener = listener
         self._part = part
         self._waited_until = 0.0
         self._beginning: set[asyncio.Task[object]] = set()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """As uvicorn's, and listen."""
-        await super().startup(sockets or [])
+        """As uvicorn's, but for how it listens on the one socket that it is given."""
+        [self._listener] = [*(sockets or [])]
+        await super().startup([])
         self._listener.setblocking(False)
         self._listen()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen no more, and as uvicorn's."""
         asyncio.get_running_loop().remove_reader(self._listener)
-        self._listener.close()
-        await super().shutdown(sockets)
+        await super().shutdown(sockets)  # which closes it
 
     def _listen(self) -> None:
         if self._listener.fileno() >= 0:  # not closed meanwhile
