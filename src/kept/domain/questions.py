@@ -60,6 +60,8 @@ _TIMES: Final[tuple[tuple[TimeIntent, re.Pattern[str]], ...]] = (
     ("upcoming", re.compile(r"\b(?:upcoming|coming up|scheduled|planned|planning)\b|\bnext\b(?! to\b)")),
     ("now", re.compile(r"\b(?:now|currently|presently|nowadays|still|at the moment|at present|these days)\b")),
 )
+_AROUND: Final[dict[TimeIntent | None, re.Pattern[str]]] = dict(_TIMES[:2])
+"""What counts from something that the question names."""
 
 
 _DURATION: Final = re.compile(
@@ -80,9 +82,10 @@ def time_intent(question: str) -> TimeIntent | None:
 
 def anchor(question: str) -> str:
     """What a question counts from: in "what did we try before the outage?" it is "the outage"; empty if it names nothing."""
+    intent = time_intent(question)
+    if intent not in _AROUND:
+        return ""
     lower = question.lower()
     said = question if len(lower) == len(question) else lower  # some capitals have longer small letters
-    for intent, pattern in _TIMES[:2]:
-        if time_intent(question) == intent and (found := pattern.search(lower)):
-            return _CLAUSE_END.split(said[found.end() :])[0].strip(" !.")
-    return ""
+    found = _AROUND[intent].search(lower)
+    return _CLAUSE_END.split(said[found.end() :])[0].strip(" !.") if found else ""

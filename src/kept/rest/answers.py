@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from pydantic_core import to_json
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
@@ -51,8 +52,11 @@ class Json(Response):
     media_type = "application/json"
 
     def render(self, content: Any) -> bytes:
-        """The content as bytes."""
-        return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+        """The content as bytes. What the quick writer refuses (such text, or deep nesting) the patient one takes."""
+        try:
+            return to_json(content)
+        except ValueError:
+            return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
 
 
 def failure(request: Request, status: int, message: str, code: str, headers: Mapping[str, str] | None = None) -> Json:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import math
 import uuid
 from http import HTTPStatus
 from typing import ClassVar, Final
@@ -40,7 +41,9 @@ class Connection(HttpToolsProtocol):
     _head_bytes = 0
     _asked = False
     _in_head = False
-    _until: asyncio.TimerHandle | None = None
+    _deadline = math.inf
+    _looks_at = math.inf
+    _look: asyncio.TimerHandle | None = None
     _until_read: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -53,7 +56,8 @@ class Connection(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End, without anything left to wait for."""
-        self._wait(None)
+        if self._look is not None:
+            self._look.cancel()
         self.resume_writing()
         super().connection_lost(exc)
 
@@ -99,10 +103,25 @@ class Connection(HttpToolsProtocol):
         self._refuse(HTTPStatus.BAD_REQUEST, msg, "invalid-input")
 
     def _wait(self, seconds: float | None) -> None:
-        """Give the client so long from now on; None: it has done what is waited for."""
-        if self._until is not None:
-            self._until.cancel()
-        self._until = None if seconds is None else self.loop.call_later(seconds, self._give_up)
+        """Give the client so long from now on; None: it has done what is waited for.
+
+        A timer that runs already is left to run, and looks then: nearly every request is there at once, and needs none.
+        """
+        self._deadline = math.inf if seconds is None else self.loop.time() + seconds
+        if self._deadline < self._looks_at:
+            self._look_at(self._deadline)
+
+    def _look_at(self, moment: float) -> None:
+        if self._look is not None:
+            self._look.cancel()
+        self._looks_at, self._look = moment, self.loop.call_at(moment, self._look_now)
+
+    def _look_now(self) -> None:
+        self._looks_at, self._look = math.inf, None
+        if self._deadline <= self.loop.time():
+            self._give_up()
+        elif self._deadline < math.inf:
+            self._look_at(self._deadline)
 
     def _give_up(self) -> None:
         if not self._asked:

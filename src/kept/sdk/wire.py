@@ -69,7 +69,7 @@ def memory(record: MemoryRecord) -> dict[str, Any]:
 
 def brief(record: MemoryRecord) -> dict[str, Any]:
     """A memory, as search gives it."""
-    scope = record.scope
+    scope, created = record.scope, iso(record.created_at)
     return {
         "id": record.id,
         "memory": record.text,
@@ -81,8 +81,8 @@ def brief(record: MemoryRecord) -> dict[str, Any]:
         "session_id": scope.run_id,
         "metadata": dict(record.metadata) or None,
         "categories": list(record.categories) or None,
-        "created_at": iso(record.created_at),
-        "updated_at": iso(record.updated_at),
+        "created_at": created,
+        "updated_at": created if record.updated_at is record.created_at else iso(record.updated_at),
         "expiration_date": record.expires_on.isoformat() if record.expires_on else None,
         "state": record.state,
     }
