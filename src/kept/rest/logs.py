@@ -8,7 +8,6 @@ import sys
 from datetime import UTC, datetime
 from typing import Any, Final
 
-
 _encode: Final = json.JSONEncoder(default=str).encode
 
 
