@@ -182,6 +182,20 @@ def chain(partition, start):
     return found
 
 
+@pytest.mark.parametrize("completed", [0, 1_000])
+def test_what_a_memory_has_by_itself_does_not_depend_on_how_it_was_asked_for(engine, monkeypatch, completed):
+    """Asked for one by one, for some and then for more, or for all at once: also of a partition too large to complete."""
+    monkeypatch.setattr(module, "_COMPLETED_SLOTS", completed)
+    engine.say(*(f"note {n} on tea and on topic{n}, why?" for n in range(9)))
+    every = np.arange(9)
+    at_once, in_parts = loaded(engine.log), loaded(engine.log)
+    for ask_for in ("specific", "mean_norms"):
+        parts = [getattr(in_parts, ask_for)(slots) for slots in (every[:2], every[1:4], every[4:])]
+        whole = getattr(at_once, ask_for)(every)
+        assert np.allclose(np.concatenate((parts[0], parts[1][1:], parts[2])), whole)
+        assert not np.isnan(whole).any()
+
+
 def test_neighbours_follow_the_time_of_saying_within_a_session(engine):
     """Also when a message is told late, and never across sessions."""
     run, other = Scope(user_id="alice", run_id="r"), Scope(user_id="alice", run_id="s")

@@ -43,7 +43,7 @@ _RELINK_SESSIONS: Final = 32
 """Above so many touched sessions, one sort of everything is cheaper than a scan for each."""
 
 _COMPLETED_SLOTS: Final = 2_048
-"""Slots for which something is computed without being needed: it takes some 0.5 ms."""
+"""Of a partition, up to which all are computed though only some are needed: it takes some 2 ms, once."""
 
 _SPARSE_SLOTS: Final = 1_024
 """Below so many slots, dead ones cost nothing worth the reload."""
@@ -218,18 +218,16 @@ class ResidentPartition:
         return norms.take(slots)
 
     def _unknown(self, name: str, slots: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Of these slots those whose value is not computed yet; the second time since a refresh, all such slots if they are few.
+        """Of these slots those whose value is not computed yet; of a small partition all such, the second time since a refresh.
 
         Where each search follows an add, only what it needs is computed; where several do, soon nothing is.
         """
         values = self.column(name)
-        missing = np.isnan(values.take(slots))
-        if not missing.any():
-            return slots[:0]
-        if name in self._asked and len(others := np.isnan(values).nonzero()[0]) <= _COMPLETED_SLOTS:
-            return others
+        unknown: NDArray[np.int64] = slots[np.isnan(values.take(slots))]
+        if len(unknown) and name in self._asked and self.slots <= _COMPLETED_SLOTS:
+            unknown = np.isnan(values).nonzero()[0]
         self._asked.add(name)
-        return slots[missing]
+        return unknown
 
     def refresh(self, rows: Iterable[PartitionRow]) -> None:
         """Apply rows that changed, by rising `seq`. Rows at or before the cursor change nothing.

@@ -41,7 +41,7 @@ def configure_logs(*, debug: bool = False) -> None:
 
 def _leave_out_unused() -> None:
     """Have records made without what no line says: place in the code, thread and process (the logging HOWTO, "Optimization")."""
-    logging._srcfile = None  # type: ignore[attr-defined]  # noqa: SLF001 - as the HOWTO says
+    logging._srcfile = None  # noqa: SLF001 - as the HOWTO says
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
 
 
