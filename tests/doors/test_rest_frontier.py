@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import json
 import socket
 import threading
 import time
 from contextlib import contextmanager, suppress
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kept.rest.connections import Connection
+from kept.rest.connections import Connection, _Together
 from kept.rest.frontier import MAX_HEAD_BYTES, SLASHED, canonical_path
 from kept.rest.running import listen, server_of
 
@@ -56,19 +58,34 @@ class Wire:
         return int(head.split()[1]), json.loads(body)
 
 
-@pytest.fixture(scope="module")
-def running(api):
-    """The address of a server with impatient connections, over the module's app."""
+class PatientWithBodies(Impatient):
+    """One that gives a body far longer than a head."""
+
+    body_s = 100 * SOON_S
+
+
+@contextmanager
+def served(app, kind):
+    """The address of a server with such connections."""
     listener = listen("127.0.0.1", 0)
-    server = server_of(api.app, Impatient)
+    server = server_of(app, kind)
     server.config.lifespan = "off"  # the platform is the fixture's
     server.config.load()
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()
-    yield listener.getsockname()
-    server.should_exit = True
-    thread.join()
-    listener.close()
+    try:
+        yield listener.getsockname()
+    finally:
+        server.should_exit = True
+        thread.join()
+        listener.close()
+
+
+@pytest.fixture(scope="module")
+def running(api):
+    """The address of a server with impatient connections, over the module's app."""
+    with served(api.app, Impatient) as address:
+        yield address
 
 
 @pytest.fixture
@@ -138,6 +155,36 @@ def test_headers_that_drip_are_given_no_more_time(connect):
 def test_a_body_that_does_not_end_in_time_is_a_408(connect, tenant):
     status, body = connect().send(post(SEARCH, key=tenant.key, length=len(SEARCH) + 1)).refusal()
     assert (status, body["code"]) == (408, "timed-out")
+
+
+def test_head_and_body_have_each_their_own_time_whatever_came_before(api, tenant):
+    with served(api.app, PatientWithBodies) as address, closing_wire(address) as wire:
+        for _ in range(2):  # the second head is given no more time because a body was
+            wire.send(post(SEARCH, key=tenant.key)[:-1])
+            time.sleep(2 * SOON_S)
+            wire.send(SEARCH[-1:])
+            assert wire.socket.recv(65_536).startswith(b"HTTP/1.1 200 ")
+        began = time.monotonic()
+        status, _ = wire.send(b"GET /healthz HTT").refusal()
+        assert status == 408
+        assert time.monotonic() - began < 20 * SOON_S
+
+
+def test_an_answer_is_sent_as_one(connect, tenant):
+    wire = connect().send(post(SEARCH, key=tenant.key))
+    assert wire.socket.recv(65_536).endswith(b'{"results":[]}')
+
+
+def test_the_head_of_an_answer_does_not_wait_for_its_body():
+    """Of a stream, whose first part may be minutes away."""
+    sent, loop = [], asyncio.new_event_loop()
+    transport = SimpleNamespace(write=sent.append, is_closing=lambda: False)
+    together = _Together(transport, loop)
+    together.write(b"head")
+    assert sent == []
+    loop.run_until_complete(asyncio.sleep(0))
+    assert sent == [b"head"]
+    loop.close()
 
 
 def test_a_client_that_leaves_in_the_middle_of_its_body_harms_nobody(connect, tenant):
