@@ -548,3 +548,14 @@ def test_before_something_that_nobody_told_of_is_before_nothing(engine):
     engine.say("We checked the mast", timestamp="2025-01-10")
     (hit,) = engine.service.search(ALICE, "When did we check the mast before the zeppelin landed?")
     assert "timely" not in hit.parts
+
+
+def test_of_several_users_each_ones_own_event_counts(engine):
+    """Alice's storm does not date what Bob did before his."""
+    for user, storm in (("alice", "2025-02-15"), ("bob", "2025-06-15")):
+        scope = Scope(user_id=user)
+        engine.say("We checked the mast", scope=scope, timestamp="2025-04-01")
+        engine.say("The storm tore a sail", scope=scope, timestamp=storm)
+    hits = engine.service.search(Scope(user_id="*"), "When did we check the mast before the storm?", top_k=2)
+    timely = {hit.memory.user_id: hit.parts.get("timely", 0) > 0 for hit in hits if "mast" in hit.memory.text}
+    assert timely == {"alice": False, "bob": True}

@@ -107,6 +107,13 @@ class _Ranked(NamedTuple):
         return (self.closed, -self.score, -self.key)
 
 
+class _Best(NamedTuple):
+    """The best of one partition; of the past also its records, by key."""
+
+    ranked: list[_Ranked]
+    past: Mapping[int, MemoryRecord]
+
+
 class TakesLongerError(Exception):
     """What was to be searched quickly takes longer; nothing was done."""
 
@@ -134,45 +141,43 @@ class Retrieve:
     def search(self, request: SearchRequest) -> list[Hit]:
         """Hits, best first; closed facts after current ones. Ties go to the newer memory.
 
-        What was before or after something that is no date counts from the days of the memory that tells best of it.
+        What was before or after something that is no date counts from the days of the owner's memory that tells best of it.
         """
+        if request.rerank and self._reranker is None:
+            raise ConfigurationError("No reranker is configured; search without rerank.")
+        embedder = EmbedOnce(self._indexer.embedder)
+        partitions = self._partitions(request.scope, request.condition)
+        if request.quick and not self._is_quick(partitions, request):
+            raise TakesLongerError
         named = anchor(request.query)
-        return self._found(request, self._pivot(named, request) if named else None)
+        best: list[_Best] = []
+        for partition in partitions:
+            pivot = self._pivot(named, partition, request, embedder) if named else None
+            best.append(self._best(partition, request, embedder, pivot))
+        hits = self._hydrate(best, request)
+        return self._reranked(hits, request) if request.rerank else hits
 
-    def _pivot(self, named: str, request: SearchRequest) -> DateSpan | None:
+    def _pivot(self, named: str, partition: Partition, request: SearchRequest, embedder: EmbedOnce) -> DateSpan | None:
         """Where what a question asks for begins or ends; None when it counts from a date, or from nothing that is known."""
-        if resolve_dates(named, request.reference or request.now or self._clock()):
+        intent = time_intent(request.query)
+        if intent is None or resolve_dates(named, request.reference or request.now or self._clock()):
             return None
         about = replace(
             request, query=named, top_k=1, threshold=max(request.threshold, SURE), rerank=False, explain=False
         )
-        intent = time_intent(request.query)
-        turns = [happened(hit.memory).turn(intent) for hit in self._found(about, None) if intent]
-        return DateSpan(start=turns[0], end=turns[0], text=named, granularity="day") if turns else None
+        for hit in self._hydrate([self._best(partition, about, embedder, None)], about):
+            turn = happened(hit.memory).turn(intent)
+            return DateSpan(start=turn, end=turn, text=named, granularity="day")
+        return None
 
-    def _found(self, request: SearchRequest, pivot: DateSpan | None) -> list[Hit]:
-        if request.rerank and self._reranker is None:
-            raise ConfigurationError("No reranker is configured; search without rerank.")
-        embedder = EmbedOnce(self._indexer.embedder)
-        ranked: list[_Ranked] = []
-        past: dict[int, MemoryRecord] = {}
-        partitions = self._partitions(request.scope, request.condition)
-        if request.quick and not self._is_quick(partitions, request):
-            raise TakesLongerError
-        for partition in partitions:
-            if request.as_of is None:
-                with self._residents.fresh(partition.id) as resident:
-                    allowed = self._allowed(partition, request)
-                    ranked += self._rank(resident, partition, request, allowed, embedder, pivot)
-            else:
-                resident, records = self._as_of(partition, request.as_of)
-                past |= records
-                allowed = _matching(records, request.condition)
-                ranked += self._rank(resident, partition, request, allowed, embedder, pivot)
-        if len(partitions) > 1:
-            ranked.sort(key=lambda candidate: candidate.order)
-        hits = self._hydrate(ranked, request, past if request.as_of is not None else None)
-        return self._reranked(hits, request) if request.rerank else hits
+    def _best(self, partition: Partition, request: SearchRequest, embedder: EmbedOnce, pivot: DateSpan | None) -> _Best:
+        if request.as_of is None:
+            with self._residents.fresh(partition.id) as resident:
+                allowed = self._allowed(partition, request)
+                return _Best(self._rank(resident, partition, request, allowed, embedder, pivot), {})
+        resident, records = self._as_of(partition, request.as_of)
+        allowed = _matching(records, request.condition)
+        return _Best(self._rank(resident, partition, request, allowed, embedder, pivot), records)
 
     def _is_quick(self, partitions: Sequence[Partition], request: SearchRequest) -> bool:
         """Whether it ranks what is in memory already, and not much of it."""
@@ -285,14 +290,16 @@ class Retrieve:
             admitted &= np.isin(resident.column("key"), allowed)
         return admitted
 
-    def _hydrate(
-        self, ranked: Sequence[_Ranked], request: SearchRequest, past: Mapping[int, MemoryRecord] | None
-    ) -> list[Hit]:
+    def _hydrate(self, found: Sequence[_Best], request: SearchRequest) -> list[Hit]:
         """Records of the best; one that was hidden or left the scope since it was ranked gives way to the next."""
+        ranked = [candidate for best in found for candidate in best.ranked]
+        if len(found) > 1:
+            ranked.sort(key=lambda candidate: candidate.order)
+        past = {key: record for best in found for key, record in best.past.items()}
         waiting = iter(ranked)
         hits: list[Hit] = []
         while len(hits) < request.ranked and (best := list(islice(waiting, request.ranked - len(hits)))):
-            known = self._log.by_keys([candidate.key for candidate in best]) if past is None else past
+            known = past or self._log.by_keys([candidate.key for candidate in best])
             hits += [
                 Hit(memory=record, score=candidate.score, parts=_parts(candidate.parts) if request.explain else {})
                 for candidate in best
