@@ -17,6 +17,8 @@ _TAIL_FRACTION: Final = 8
 _TAIL_POSTINGS: Final = 8_192
 """The tail is merged when it is both longer than this (a comparison over it takes 2 µs) and an eighth of the main
 part, so that merging costs a constant factor of appending."""
+_POSTING_BYTES: Final = 4 + 4 + 1
+"""Of a term, a chunk and how often."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,7 @@ class Postings:
     def size_bytes(self) -> int:
         """Memory held by the arrays."""
         main = self._terms.nbytes + self._starts.nbytes + self._chunks.nbytes + self._tf.nbytes
-        return main + sum(part.nbytes for parts in self._tail for part in parts)
+        return main + self._tail_size * _POSTING_BYTES
 
     def append(self, terms: NDArray[np.uint32], chunks: NDArray[np.int32], tf: NDArray[np.uint8]) -> None:
         """Add postings of new chunks; `chunks` must not fall and must lie after all earlier ones."""
