@@ -74,6 +74,7 @@ def test_a_number_is_asked_for_by_how_many(question, expected):
         ("Who changed the limit most recently?", "latest"),
         ("What did Tom say last week?", None),
         ("What is his last name?", None),
+        ("Which piece won first place?", None),
         ("When was the first release?", "earliest"),
         ("What did we originally plan?", "earliest"),
         ("Which trips are coming up?", "upcoming"),

@@ -112,17 +112,43 @@ def timely(intent, *, said=True, dates=()):
     return ranking.timeliness(intent, DAYS, DAYS, held, present=200, pivot=next(iter(spans), None)).tolist()
 
 
-def test_the_latest_is_the_nearer_the_likelier_and_not_still_to_come():
+def ordered(intent, *strength):
+    """Where each of four matches comes, the last of them still ahead, seen from day 200."""
+    found = ranking.succession(intent, DAYS, np.array(strength or (1, 1, 1, 1), np.float32), present=200)
+    return found.tolist()
+
+
+def test_the_latest_is_what_most_matches_lie_before_and_not_still_to_come():
     """In the order of the days."""
-    first, second, third, ahead = timely("latest")
-    assert 0 < first < second < third < 1
+    first, second, third, ahead = ordered("latest")
+    assert 0 == first < second < third < 1
     assert ahead == 0
 
 
-def test_what_was_first_is_the_likelier_the_further_back():
+def test_what_was_first_is_what_most_matches_lie_after():
     """The other way round."""
-    first, second, third, ahead = timely("earliest")
-    assert 1 > first > second > third > ahead == 0
+    first, second, third, ahead = ordered("earliest")
+    assert 1 > first > second > third == ahead == 0
+
+
+def test_only_the_order_of_days_counts_not_how_long_ago_they_are():
+    """Of releases a year ago the last one was the latest, too."""
+    strength, ages = np.ones(3, np.float32), np.array([30, 20, 10])
+    near, far = (ranking.succession("latest", 1_000 - ages * each, strength, present=1_000) for each in (1, 30))
+    assert near.tolist() == far.tolist()
+
+
+def test_what_matches_little_is_neither_the_latest_nor_makes_others_the_latest():
+    """A new memory about something else comes after nothing."""
+    _, second, third, _ = ordered("latest", 1, 1, 0.01, 0)
+    assert third < 0.01
+    assert second == pytest.approx(ordered("latest", 1, 1, 0, 0)[1], abs=0.01)
+
+
+def test_what_holds_now_may_be_about_what_is_still_to_come():
+    """ "Where do you travel now?" """
+    assert ordered("now")[3] > 0
+    assert ordered("upcoming") == [0, 0, 0, 0]
 
 
 def test_only_a_day_that_a_text_names_can_be_upcoming():
@@ -148,4 +174,5 @@ def test_timeliness_lies_between_nothing_and_all(intent, days, present):
     first, length, said = (np.array(column) for column in zip(*days, strict=True))
     span = _span(present, present + 1)
     found = ranking.timeliness(intent, first, first + length, said, present=present, pivot=span)
+    found += ranking.succession(intent, first, said.astype(np.float32), present=present)
     assert ((found >= 0) & (found <= 1)).all()

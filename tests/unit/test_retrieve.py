@@ -514,6 +514,18 @@ def test_a_question_for_a_part_of_a_history_finds_it_first(engine, query, first)
     assert first in hits[0].memory.text
 
 
+@pytest.mark.parametrize(
+    ("query", "first"), [("Which version did we deploy last?", "1.6"), ("Which version did we deploy first?", "1.4")]
+)
+def test_the_order_of_what_matches_decides_however_long_ago_all_of_it_was(engine, query, first):
+    """And whatever was said since about something else."""
+    for version, day in (("1.5", "2025-03-20"), ("1.4", "2025-02-03"), ("1.6", "2025-04-02")):
+        engine.say(f"We deployed version {version} on {day}", timestamp="2025-05-01")
+    engine.say("The office plants want water on Mondays", timestamp="2026-03-30")
+    hits = engine.service.search(ALICE, query, top_k=1, reference_date="2026-04-01")
+    assert first in hits[0].memory.text
+
+
 def test_a_history_that_ended_long_ago_is_asked_about_as_of_its_end(engine):
     """Seen from today all of it would be about equally old."""
     for day in RELEASES:

@@ -51,12 +51,14 @@ _UNIT: Final = (
     r"(?:night|evening|week|weekend|month|quarter|year|spring|summer|autumn|fall|winter|monday|tuesday|wednesday|thursday|friday"
     r"|saturday|sunday|january|february|march|april|may|june|july|august|september|october|november|december)"
 )
+_NO_TIME: Final = r"(?:names?|places?|prizes?|aid|class|grade|floor|hand|language|person|lady|row|degree)"
+"""What "first" says another thing of than when."""
 # "Last week" is a date, "the last week of May" as well; "the last release" is the latest one. The first that matches counts.
 _TIMES: Final[tuple[tuple[TimeIntent, re.Pattern[str]], ...]] = (
     ("before", re.compile(rf"\b(?:before|prior to)\b(?= {_WORD})")),
     ("after", re.compile(rf"\b(?:after|since)\b(?= {_WORD})")),
     ("latest", re.compile(rf"\b(?:latest|newest|most recent(?:ly)?|recently)\b|\blast\b(?! {_UNIT}\b| name\b)")),
-    ("earliest", re.compile(rf"\b(?:earliest|oldest|originally|initially)\b|\bfirst\b(?! (?:{_UNIT}|name)\b)")),
+    ("earliest", re.compile(rf"\b(?:earliest|oldest|originally|initially)\b|\bfirst\b(?! (?:{_UNIT}|{_NO_TIME})\b)")),
     ("upcoming", re.compile(r"\b(?:upcoming|coming up|scheduled|planned|planning)\b|\bnext\b(?! to\b)")),
     ("now", re.compile(r"\b(?:now|currently|presently|nowadays|still|at the moment|at present|these days)\b")),
 )

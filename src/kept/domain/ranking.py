@@ -1,7 +1,8 @@
 """Ranking: from what each signal says about a candidate to one score in [0, 1].
 
 Every feature is *absolute*: it depends on the query, the memory and its neighbours, and on counts smoothed by a fixed
-background, never on which other memories happen to be candidates. So a score means the same from query to query, a
+background, never on which other memories happen to be candidates; `linked` and `timely` alone look at other strong matches,
+each as much as it is strong. So a score means the same from query to query, a
 threshold works, and storing something unrelated moves no score by much.
 
 The score is a logistic regression over the features (see `docs/explanation/retrieval.md` for how the weights were fitted
@@ -67,8 +68,10 @@ LINKING_TERMS: Final = 24
 LINKING_DOUBT: Final = 3.0
 """Weight of an imagined term that leads nowhere: where no candidate is strong, nothing leads on."""
 
-RECENT_DAYS: Final = 30.0
-"""Age at which what was said counts half as recent; with 120 no recall differed by more than its standard error."""
+MATCHING_HALF: Final = 3.9
+"""Sum of the parts at which a memory counts half as a match among those that are put in order: a score of a quarter."""
+ORDER_DOUBT: Final = 0.5
+"""Strength of an imagined match that is neither earlier nor later: of two strong ones the latest counts two thirds, of many all."""
 _SAME_DAY, _SAME_PERIOD, _CLOSE = 1.0, 0.7, 0.3
 _WEEK_DAYS, _CLOSE_DAYS = 7, 21
 
@@ -216,10 +219,7 @@ def timeliness(
     present: int,
     pivot: DateSpan | None,
 ) -> Floats:
-    """How well days fit the part of a history that a question asks about, from 0 to 1.
-
-    What is latest, or holds now, is the more likely the nearer its day; what was first, the further back. What is still to
-    come is not the latest.
+    """Whether days fit the part of a history that a question asks about, 0 or 1; for what is latest or first see `succession`.
 
     Args:
         intent: Which part.
@@ -231,16 +231,36 @@ def timeliness(
     """
     if intent == "upcoming":
         return (said & (last >= present)).astype(np.float32)
-    if intent in ("before", "after"):
-        if pivot is None:
-            return np.zeros(len(first), np.float32)
-        fits = last < pivot.start.toordinal() if intent == "before" else first >= pivot.end.toordinal()
-        return fits.astype(np.float32)
-    age = np.maximum(present - first, 0)
-    recent = (RECENT_DAYS / (RECENT_DAYS + age)).astype(np.float32)
-    if intent == "earliest":
-        return np.where(first <= present, np.float32(1) - recent, np.float32(0))
-    return recent * (first <= present) if intent == "latest" else recent
+    if intent not in ("before", "after") or pivot is None:
+        return np.zeros(len(first), np.float32)
+    fits = last < pivot.start.toordinal() if intent == "before" else first >= pivot.end.toordinal()
+    return fits.astype(np.float32)
+
+
+def succession(intent: TimeIntent, first: NDArray[np.int64], strength: Floats, *, present: int) -> Floats:
+    """How much of what matches lies before each candidate, if the latest is asked for, or after it, if the first is: from 0 to 1.
+
+    Only the order of days counts: of three releases the last is the latest, be it a week or a year ago. A match counts as much
+    as it is strong, so that a new memory about something else is the latest of nothing.
+
+    Args:
+        intent: Which part; for others than `latest`, `now` and `earliest` 0.
+        first: The first days, proleptic day numbers.
+        strength: How well each matches otherwise, from `strengths`.
+        present: The day from which past and future are seen: what is still to come is neither latest nor first.
+    """
+    if intent not in _ORDERED:
+        return np.zeros(len(first), np.float32)
+    happened = strength if intent == "now" else strength * (first <= present)
+    days, place = np.unique(first, return_inverse=True)
+    by_day = np.bincount(place, happened, len(days))
+    upto = by_day.cumsum()
+    passed = (upto[-1] - upto if intent == "earliest" else upto - by_day)[place]
+    share = passed / (upto[-1] - happened + ORDER_DOUBT)
+    return np.asarray(happened * share, np.float32)
+
+
+_ORDERED: Final = ("latest", "now", "earliest")
 
 
 def standing(
@@ -329,7 +349,8 @@ PARTS: Final = (*(feature.name for feature in FEATURES), "echo")
 """What a score is made of, in the order of the rows of `contributions`."""
 
 LINKED: Final = PARTS.index("linked")
-"""The row of the feature that depends on all others."""
+TIMELY: Final = PARTS.index("timely")
+"""The rows of the features that depend on others: `linked` on all, `timely` on all but that one."""
 
 STANDING: Final = ("user", "personal", "to_you", "names", "question", "length", "distinct", "feedback")
 """Features that do not depend on the query, in the order of the columns of `standing`."""
@@ -358,6 +379,15 @@ def _weight(feature: Feature, longness: float, *, several: bool) -> float:
 
 # One hop more: a name or a rare word of a strong hit leads to the other memories that hold it, whether or not they share a
 # word with the question. What leads on from a memory does not count for itself.
+
+
+def strengths(parts: Floats) -> Floats:
+    """How strong a match each candidate is: `(candidates,)`, from 0 to 1.
+
+    Args:
+        parts: Contributions of all other features, as `contributions` gives them.
+    """
+    return _logistic(parts.sum(axis=0) - np.float32(MATCHING_HALF))
 
 
 def leads(parts: Floats) -> Floats:

@@ -174,14 +174,20 @@ class Candidates:
         weights = self._weights(skipped)
         found = self._unlinked()
         parts = ranking.contributions(found, weights)
+        if self._question.intent:
+            parts[ranking.TIMELY] += weights[ranking.TIMELY] * self._succession(parts)
         parts[ranking.LINKED] = weights[ranking.LINKED] * self._linked(parts)
         ranking.hold_back_echoes(parts, self._lenders(found))
         return parts
 
     def features(self) -> dict[str, Floats]:
         """Every feature of `ranking.FEATURES` by name, each `(candidates,)`."""
-        found = self._unlinked()
-        return found | {"linked": self._linked(ranking.contributions(found, self._weights(frozenset())))}
+        found, weights = self._unlinked(), self._weights(frozenset())
+        parts = ranking.contributions(found, weights)
+        if self._question.intent:
+            found["timely"] = found["timely"] + self._succession(parts)
+            parts = ranking.contributions(found, weights)
+        return found | {"linked": self._linked(parts)}
 
     def _weights(self, skipped: frozenset[str]) -> Floats:
         question = self._question
@@ -383,17 +389,30 @@ class Candidates:
         return shared * short
 
     def _timely(self) -> Floats:
-        """How well each candidate's days fit the part of a history that is asked about."""
-        question, slots = self._question, self.slots
+        """Whether each candidate's days fit the part of a history that is asked about."""
+        question = self._question
         if question.intent is None:
-            return np.zeros(len(slots), np.float32)
+            return np.zeros(len(self.slots), np.float32)
+        first, last, said = self._happened()
+        return ranking.timeliness(question.intent, first, last, said, present=question.present, pivot=question.pivot)
+
+    def _succession(self, parts: Floats) -> Floats:
+        """Where each candidate comes among all that match, if the latest or the first is asked for.
+
+        Args:
+            parts: Contributions of all other features.
+        """
+        question, (first, _, _) = self._question, self._happened()
+        assert question.intent is not None  # noqa: S101 - else nobody asks
+        return ranking.succession(question.intent, first, ranking.strengths(parts), present=question.present)
+
+    def _happened(self) -> tuple[Slots, Slots, NDArray[np.bool_]]:
+        """First and last day of each candidate, and whether its text says them."""
         first = self._days_told()
         last, said = first.copy(), np.zeros(len(first), np.bool_)
         spans = self._partition.spans[::-1]  # of several days that a text speaks of, the first remains
         first[spans[:, 0]], last[spans[:, 0]], said[spans[:, 0]] = spans[:, 1], spans[:, 2], True
-        return ranking.timeliness(
-            question.intent, first[slots], last[slots], said[slots], present=question.present, pivot=question.pivot
-        )
+        return first[self.slots], last[self.slots], said[self.slots]
 
     def _days_told(self) -> Slots:
         """The day on which each slot was told, a proleptic day number."""
