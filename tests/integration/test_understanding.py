@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import functools
 import itertools
 import uuid
@@ -59,10 +60,10 @@ class Store:
         )
 
     def say(self, *turns, scope=ANA, **options):
-        """Add turns, `"text"` or `(role, text)`, and have them read: the add's result and the jobs as they ended."""
+        """Add turns, `"text"`, parts or `(role, text)`, and have them read: the add's result and the jobs as they ended."""
         messages = [
             {"role": "user", "name": "Ana", "content": turn}
-            if isinstance(turn, str)
+            if not isinstance(turn, tuple)
             else dict(zip(("role", "content"), turn, strict=True))
             for turn in turns
         ]
@@ -511,6 +512,19 @@ def test_an_image_goes_to_a_model_that_can_see_it_and_stays_a_reference_for_othe
     )
     assert "https://photos.example/rex.jpg" in store.model.prompts[-1].content
     assert "attachments" not in part.job.payload
+
+
+def test_a_document_that_is_text_is_read_by_the_rules_and_by_any_model():
+    """As what a document says; Mem0's callers send it in base64."""
+    store = Store([answer({"t": "The wifi password of the cabin is tulip.", "s": [2], "k": "profile", "c": 0.9})])
+    written = base64.b64encode(b"# Cabin\n\nThe wifi password of the cabin is tulip.\n").decode()
+    store.say([{"type": "text", "text": "Here are my notes on the cabin."}, {"type": "mdx_url", "mdx_url": written}])
+    assert "document: # Cabin" in store.model.prompts[-1].content
+    assert not store.model.prompts[-1].attachments
+    [fact] = store.facts()
+    assert (fact.speaker, fact.position) == ("document", 1)
+    assert "Cabin\n\nThe wifi password of the cabin is tulip." in store.texts()
+    assert not any(written[:20] in text for text in store.texts())
 
 
 def test_a_deleted_turn_is_no_context_either():
