@@ -152,6 +152,7 @@ class LanguageModel(Protocol):
         Raises:
             ModelUnavailableError: It cannot be reached, is too slow, or refuses for now.
             ModelAnswerError: Its answer is cut off, no JSON, or does not fit the schema.
+            AttachmentsRefusedError: The provider refuses the question, perhaps only for its attachments.
             ConfigurationError: The provider refuses the credentials or knows no such model; asking again is of no use.
         """
 

@@ -20,7 +20,7 @@ from kept.domain.spending import SpendingLimit
 from kept.engine.models import Models
 from kept.engine.service import Service
 from kept.engine.understanding import MAX_ATTEMPTS, REFUSED_PAUSE, Reading
-from kept.errors import ConfigurationError, ModelAnswerError, ModelUnavailableError
+from kept.errors import AttachmentsRefusedError, ConfigurationError, ModelAnswerError, ModelUnavailableError
 from kept.testing.fakes import FixedClock
 from kept.testing.models import ScriptedModel
 
@@ -512,6 +512,17 @@ def test_an_image_goes_to_a_model_that_can_see_it_and_stays_a_reference_for_othe
     )
     assert "https://photos.example/rex.jpg" in store.model.prompts[-1].content
     assert "attachments" not in part.job.payload
+
+
+@pytest.mark.parametrize("refused", [True, False])
+def test_of_an_image_that_a_provider_refused_nothing_is_believed(refused):
+    """What was added is read all the same; a model that saw it may have read there what the words do not say."""
+    tag = answer({"t": "Rex wears the tag 4711.", "s": [1], "k": "profile", "c": 0.9})
+    store = Store([AttachmentsRefusedError("no eyes"), tag] if refused else [tag])
+    store.model._accepts = frozenset({"image"})
+    _, [job] = store.say([{"type": "text", "text": "This is Rex, my dog."}, PHOTO])
+    assert job.status == "SUCCEEDED"
+    assert [fact.confidence for fact in store.facts()] == ([] if refused else [0.5])
 
 
 def test_a_document_that_is_text_is_read_by_the_rules_and_by_any_model():

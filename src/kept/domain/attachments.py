@@ -11,6 +11,9 @@ from kept.domain.memory import Attachment, Message
 
 ATTACHED: Final = "attachments"
 """Of a payload: images and documents by the number of their message."""
+UNSHOWN: Final = "unshown"
+"""Of an answer: the model was asked without the attachments, because its provider had refused them. It stays with the answer where that
+is kept, so that whoever checks it knows that nothing in it was seen."""
 
 
 def attached(messages: Iterable[tuple[int, Message]]) -> dict[str, list[dict[str, Any]]]:
