@@ -127,10 +127,12 @@ class ModelAnswer:
     Attributes:
         value: An object that fits the prompt's `least`, else its schema.
         usage: What it cost, as the provider counts.
+        unshown: Numbers, from 0, of the prompt's attachments that the model was not shown.
     """
 
     value: Mapping[str, Any]
     usage: Usage
+    unshown: Sequence[int] = ()
 
 
 class LanguageModel(Protocol):

@@ -547,12 +547,17 @@ SEEING_OLLAMA, VLLM, LITELLM = "ollama:qwen3-vl:8b", "vllm:Qwen/Qwen3-VL-8B-Inst
 GROQ, AZURE = "groq:meta-llama/llama-4-scout-17b-16e-instruct", "azure:gpt-4o"
 
 
-def sent(spec, *attachments):
-    """The request that held them, as text."""
+def looked(spec, *attachments):
+    """How a model was asked with them."""
     prompt = Prompt(instructions="i", content="Look.", schema=SCHEMA, max_output_tokens=100, attachments=attachments)
     asked = Asked(spec, Answer(VALUE), prompt=prompt)
     assert asked.answer is not None, asked.error
-    return json.dumps(asked.request.body)
+    return asked
+
+
+def sent(spec, *attachments):
+    """The request that held them, as text."""
+    return json.dumps(looked(spec, *attachments).request.body)
 
 
 @pytest.mark.parametrize("spec", [ANTHROPIC, RESPONSES, CHAT, GEMINI])
@@ -601,9 +606,17 @@ def test_an_address_is_passed_on_to_a_provider_that_opens_it_itself(spec):
 )
 def test_what_a_model_cannot_be_shown_is_said_in_its_place(spec, attachment):
     """So that the rest is understood without it."""
-    written = sent(spec, attachment)
+    asked = looked(spec, attachment)
+    written = json.dumps(asked.request.body)
     assert f"{attachment.kind} was attached here that you cannot see" in written
     assert attachment.url not in written
+    assert asked.answer.unshown == [0]
+
+
+def test_an_answer_says_which_of_several_were_not_shown():
+    """So that nothing is believed that only a look at them could show."""
+    assert looked(CHAT, PHOTO, PAPER, IMAGE).answer.unshown == [1]
+    assert looked(ANTHROPIC, PHOTO, PAPER, IMAGE).answer.unshown == []
 
 
 @pytest.mark.parametrize(

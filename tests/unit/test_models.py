@@ -205,7 +205,7 @@ PHOTO = replace(PROMPT, attachments=[Attachment(kind="image", url="https://examp
 def test_what_is_refused_for_an_image_is_asked_once_more_without():
     """As a call of its own; the answer says that nothing was seen."""
     desk = Desk(AttachmentsRefusedError("no eyes"), {"it": "tea"})
-    assert desk.ask(PHOTO).value == {"it": "tea", UNSHOWN: True}
+    assert desk.ask(PHOTO).value == {"it": "tea", UNSHOWN: [0]}
     assert [len(prompt.attachments) for prompt in desk.model.prompts] == [1, 0]
     assert [(call.outcome, call.usage is not None and call.usage.tokens > 0) for call in desk.calls] == [
         ("unusable", False),

@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from kept.domain import facts
-from kept.domain.attachments import UNSHOWN
+from kept.domain.attachments import shown
 from kept.domain.categories import DEFAULTS, Category
 from kept.domain.facts import MAX_NEAR, Proposal, Read
 from kept.domain.memory import Attachment, MemoryRecord, Message, speaker_of
@@ -106,8 +106,8 @@ def read(
 ) -> Read:
     """What is taken from an answer to `prompt`, which was given the same (see `domain.facts.read`)."""
     categories = [category.name for category in wishes.categories] if wishes else []
-    shown = () if answer.get(UNSHOWN) else attachments
-    return facts.read(answer, part, near=near, reference=reference, categories=categories, shown=shown)
+    seen = shown(attachments, answer)
+    return facts.read(answer, part, near=near, reference=reference, categories=categories, shown=seen)
 
 
 # --- instructions ---

@@ -105,7 +105,7 @@ class Models:
         """One answer, once there is room for what it may cost. What it did cost is recorded, also when it failed.
 
         What never reached a provider is no call, and none is recorded. Where a provider refuses what is attached, it is asked once
-        more without, and the answer says so (`domain.attachments.UNSHOWN`).
+        more without. What the model was not shown its answer says (`domain.attachments.UNSHOWN`).
 
         Args:
             task: Which model.
@@ -120,11 +120,15 @@ class Models:
             ConfigurationError: As `LanguageModel.ask`, or the task has no model.
         """
         try:
-            return self._asked(task, prompt, project=project, job_id=job_id)
+            answer = self._asked(task, prompt, project=project, job_id=job_id)
         except AttachmentsRefusedError as error:
             logger.info("attachments refused", extra={"kept": {"task": task, "job": job_id, "code": error.code}})
-        answer = self._asked(task, replace(prompt, attachments=()), project=project, job_id=job_id)
-        return replace(answer, value={**answer.value, UNSHOWN: True})
+            unseen = replace(prompt, attachments=())
+            answer = self._asked(task, unseen, project=project, job_id=job_id)
+            answer = replace(answer, unshown=range(len(prompt.attachments)))
+        if not answer.unshown:
+            return answer
+        return replace(answer, value={**answer.value, UNSHOWN: list(answer.unshown)})
 
     def _asked(self, task: ModelTask, prompt: Prompt, *, project: str, job_id: str | None) -> ModelAnswer:
         """One answer to one request."""

@@ -58,7 +58,8 @@ _SEEING: Final = re.compile(
     r"llava|vision|moondream|minicpm-[vo]|pixtral|-ocr|[\d.-]vl\b|gemma-?[34](?!n|.*\b(?:270m|1b)\b)|llama-?4|gemini"
     r"|mistral-small-?3\.[12]|mistral-large-3|ministral-3|devstral-small-2|qwen-?3\.[5-9]|kimi-k2\.[5-9]|glm-[\d.]+v"
 )
-"""Names of models at Ollama that can see. Of others it passes over an image without a word, so that the rule of all would not hold."""
+"""Names of models at Ollama that can see. With others, versions of it pass over an image without a word, and no refusal tells; who
+knows better names the model as `openai-chat:MODEL`."""
 _REFUSALS: Final = frozenset({400, 404, 413, 415, 422})
 """How providers refuse an image or document; 404 is OpenRouter's word for a model that has no eyes."""
 _OWN: Final = frozenset({"litellm", "ollama", "openai-chat", "vllm"})
@@ -145,12 +146,13 @@ class PydanticAIModel:
         from pydantic_ai.models import infer_model
 
         usage = Usage()
+        attached = self._attached(prompt)
         try:
             async with connect(self._provider, self._access) as provider:
                 model = infer_model(self.name, lambda _: provider)
                 async with model_request_stream(
                     model,
-                    [self._request(prompt)],
+                    [_request(prompt, attached)],
                     model_settings=self._settings(model, prompt),
                     model_request_parameters=_parameters(model, prompt, by_grammar=self._provider in _LOCAL),
                     instrument=False,
@@ -166,18 +168,18 @@ class PydanticAIModel:
                 raise
             raise self._over_attachments(error, known) if prompt.attachments else known from None
         value = self._value(response, prompt, usage)
-        return ModelAnswer(value=value, usage=usage if usage.tokens else _estimate(prompt, value))
+        return ModelAnswer(
+            value=value,
+            usage=usage if usage.tokens else _estimate(prompt, value),
+            unshown=[number for number, content in enumerate(attached) if isinstance(content, str)],
+        )
 
-    def _request(self, prompt: Prompt) -> ModelRequest:
-        from pydantic_ai.messages import ModelRequest, UserPromptPart
-
-        text = clean(prompt.content)
-        attached = [
+    def _attached(self, prompt: Prompt) -> list[UserContent]:
+        """The attachments as they are sent; in place of what cannot be, a text that says so."""
+        return [
             _sendable(attachment, self._provider) if self.accepts(attachment.kind) else _UNSEEN[attachment.kind]
             for attachment in prompt.attachments
         ]
-        parts = [UserPromptPart(content=[text, *attached] if attached else text)]
-        return ModelRequest(parts=parts, instructions=clean(prompt.instructions))
 
     def _over_attachments(self, error: Exception, known: KeptError) -> KeptError:
         """The failure of a question with attachments; one of its own kind where it may have failed for them alone, before any answer."""
@@ -222,6 +224,14 @@ class PydanticAIModel:
 
 
 # --- what is asked -----------------------------------------------------------------------------------------------
+
+
+def _request(prompt: Prompt, attached: Sequence[UserContent]) -> ModelRequest:
+    from pydantic_ai.messages import ModelRequest, UserPromptPart
+
+    text = clean(prompt.content)
+    parts = [UserPromptPart(content=[text, *attached] if attached else text)]
+    return ModelRequest(parts=parts, instructions=clean(prompt.instructions))
 
 
 def _sendable(attachment: Attachment, provider: str) -> UserContent:
