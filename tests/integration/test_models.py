@@ -13,11 +13,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kept.adapters.inmemory_ledger import InMemoryLedger
 from kept.adapters.models import Access, connection, open_model, pydantic_ai
 from kept.bootstrap import model_access
+from kept.domain.attachments import UNSHOWN
 from kept.domain.memory import Attachment
 from kept.domain.spending import Usage
 from kept.domain.text import count_tokens
+from kept.engine.models import Models
 from kept.errors import (
     AttachmentsRefusedError,
     ConfigurationError,
@@ -28,6 +31,7 @@ from kept.errors import (
 )
 from kept.ports import Prompt
 from kept.settings import Settings
+from kept.testing.fakes import FixedClock, SequentialIds
 from kept.testing.providers import (
     Answer,
     Broken,
@@ -653,6 +657,17 @@ def test_a_provider_that_refuses_may_do_so_for_what_is_attached(spec, status):
     """Because its model cannot see, say, or the image is none; nobody has to know before."""
     assert isinstance(Asked(spec, Failure(status), prompt=LOOK).error, AttachmentsRefusedError)
     assert not isinstance(Asked(spec, Failure(status)).error, AttachmentsRefusedError)
+
+
+@pytest.mark.parametrize("spec", [ANTHROPIC, RESPONSES, CHAT, GEMINI, SEEING_OLLAMA, GROQ])
+def test_a_question_whose_image_is_refused_is_asked_once_more_without(spec):
+    """By whoever asks models: each request is reserved and recorded."""
+    with ScriptedProvider([Failure(400), Answer(VALUE)]) as provider:
+        model = open_model(spec, Access(key=lambda: "k", base_url=provider.url + PATHS.get(spec, "")), timeout_s=10)
+        models = Models({"extraction": model}, InMemoryLedger(), clock=FixedClock(), ids=SequentialIds())
+        answer = models.ask("extraction", LOOK, project="default")
+    assert answer.value == {**VALUE, UNSHOWN: [0]}
+    assert [PIXEL in json.dumps(request.body) for request in provider.requests] == [True, False]
 
 
 @pytest.mark.parametrize("spec", [CHAT, SEEING_OLLAMA, VLLM, LITELLM])
