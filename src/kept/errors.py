@@ -167,6 +167,12 @@ class ModelAnswerError(ModelError):
     code = "model-answer"
 
 
+class AttachmentsRefusedError(ModelAnswerError):
+    """A provider refuses a question, perhaps only for the images and documents with it; without them it can be asked again."""
+
+    code = "attachments-refused"
+
+
 class SpendingLimitError(ModelError):
     """Asking the language model would exceed a limit of spending; it waits until there is room again.
 

@@ -127,10 +127,12 @@ class ModelAnswer:
     Attributes:
         value: An object that fits the prompt's `least`, else its schema.
         usage: What it cost, as the provider counts.
+        unshown: Numbers, from 0, of the prompt's attachments that the model was not shown.
     """
 
     value: Mapping[str, Any]
     usage: Usage
+    unshown: Sequence[int] = ()
 
 
 class LanguageModel(Protocol):
@@ -152,6 +154,7 @@ class LanguageModel(Protocol):
         Raises:
             ModelUnavailableError: It cannot be reached, is too slow, or refuses for now.
             ModelAnswerError: Its answer is cut off, no JSON, or does not fit the schema.
+            AttachmentsRefusedError: The provider refuses the question, perhaps only for its attachments.
             ConfigurationError: The provider refuses the credentials or knows no such model; asking again is of no use.
         """
 

@@ -13,14 +13,25 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kept.adapters.inmemory_ledger import InMemoryLedger
 from kept.adapters.models import Access, connection, open_model, pydantic_ai
 from kept.bootstrap import model_access
+from kept.domain.attachments import UNSHOWN
 from kept.domain.memory import Attachment
 from kept.domain.spending import Usage
 from kept.domain.text import count_tokens
-from kept.errors import ConfigurationError, KeptError, ModelAnswerError, ModelRefusedError, ModelUnavailableError
+from kept.engine.models import Models
+from kept.errors import (
+    AttachmentsRefusedError,
+    ConfigurationError,
+    KeptError,
+    ModelAnswerError,
+    ModelRefusedError,
+    ModelUnavailableError,
+)
 from kept.ports import Prompt
 from kept.settings import Settings
+from kept.testing.fakes import FixedClock, SequentialIds
 from kept.testing.providers import (
     Answer,
     Broken,
@@ -526,23 +537,50 @@ IMAGE = Attachment(kind="image", url=f"data:image/png;base64,{PIXEL}")
 DOCUMENT = Attachment(kind="document", url=f"data:application/pdf;base64,{PAGE}")
 PHOTO = Attachment(kind="image", url="https://example.com/cat.png")
 PAPER = Attachment(kind="document", url="https://example.com/paper.pdf?v=2")
+LOOK = Prompt(instructions="i", content="Look.", schema=SCHEMA, max_output_tokens=100, attachments=(IMAGE,))
+SEEING = (
+    "gemma3",
+    "llava:13b",
+    "llama3.2-vision",
+    "qwen2.5vl:7b",
+    "qwen3-vl",
+    "mistral-small3.2",
+    "hf.co/x/gemma-3-4b-it-GGUF",
+)
+SEEING_OLLAMA, VLLM, LITELLM = "ollama:qwen3-vl:8b", "vllm:Qwen/Qwen3-VL-8B-Instruct", "litellm:gpt-4o"
+GROQ, AZURE = "groq:meta-llama/llama-4-scout-17b-16e-instruct", "azure:gpt-4o"
+
+
+def looked(spec, *attachments):
+    """How a model was asked with them."""
+    prompt = Prompt(instructions="i", content="Look.", schema=SCHEMA, max_output_tokens=100, attachments=attachments)
+    asked = Asked(spec, Answer(VALUE), prompt=prompt)
+    assert asked.answer is not None, asked.error
+    return asked
 
 
 def sent(spec, *attachments):
     """The request that held them, as text."""
-    prompt = Prompt(instructions="i", content="Look.", schema=SCHEMA, max_output_tokens=100, attachments=attachments)
-    asked = Asked(spec, Answer(VALUE), prompt=prompt)
-    assert asked.answer is not None, asked.error
-    return json.dumps(asked.request.body)
+    return json.dumps(looked(spec, *attachments).request.body)
 
 
-@pytest.mark.parametrize("spec", [ANTHROPIC, RESPONSES, GEMINI])
+@pytest.mark.parametrize("spec", [ANTHROPIC, RESPONSES, CHAT, GEMINI])
 def test_images_and_documents_are_shown_to_models_that_read_them(spec):
     """With their content."""
     written = sent(spec, IMAGE, DOCUMENT)
     assert PIXEL in written
     assert PAGE in written
     assert "cannot see" not in written
+
+
+@pytest.mark.parametrize("spec", [SEEING_OLLAMA, VLLM, LITELLM, GROQ, AZURE])
+def test_images_are_shown_to_others_who_speak_openais_dialect(spec, monkeypatch):
+    """And documents are not, for which it has no word there."""
+    monkeypatch.setenv("OPENAI_API_VERSION", "2026-01-01")
+    written = sent(spec, IMAGE, DOCUMENT)
+    assert f"data:image/png;base64,{PIXEL}" in written
+    assert PAGE not in written
+    assert "document was attached here that you cannot see" in written
 
 
 @pytest.mark.parametrize("spec", [ANTHROPIC, RESPONSES])
@@ -559,8 +597,9 @@ def test_an_address_is_passed_on_to_a_provider_that_opens_it_itself(spec):
         (GEMINI, PHOTO),  # its library would open the address from this machine
         (GEMINI, PAPER),
         (CHAT, PAPER),
-        (CHAT, DOCUMENT),
         (OLLAMA, IMAGE),
+        (SEEING_OLLAMA, PHOTO),
+        (GROQ, PAPER),
         (ANTHROPIC, Attachment(kind="image", url="http://10.0.0.1/admin.png")),
         (ANTHROPIC, Attachment(kind="image", url="file:///etc/passwd")),
         (ANTHROPIC, Attachment(kind="document", url="https://example.com/notes.txt")),
@@ -571,9 +610,17 @@ def test_an_address_is_passed_on_to_a_provider_that_opens_it_itself(spec):
 )
 def test_what_a_model_cannot_be_shown_is_said_in_its_place(spec, attachment):
     """So that the rest is understood without it."""
-    written = sent(spec, attachment)
+    asked = looked(spec, attachment)
+    written = json.dumps(asked.request.body)
     assert f"{attachment.kind} was attached here that you cannot see" in written
     assert attachment.url not in written
+    assert asked.answer.unshown == [0]
+
+
+def test_an_answer_says_which_of_several_were_not_shown():
+    """So that nothing is believed that only a look at them could show."""
+    assert looked(CHAT, PHOTO, PAPER, IMAGE).answer.unshown == [1]
+    assert looked(ANTHROPIC, PHOTO, PAPER, IMAGE).answer.unshown == []
 
 
 @pytest.mark.parametrize(
@@ -581,16 +628,73 @@ def test_what_a_model_cannot_be_shown_is_said_in_its_place(spec, attachment):
     [
         (ANTHROPIC, True, True),
         (RESPONSES, True, True),
-        (CHAT, True, False),
+        (CHAT, True, True),
         (GEMINI, True, True),
+        (GROQ, True, False),
+        (AZURE, True, False),
+        ("mistral:mistral-large-2512", True, True),
+        ("bedrock:us.amazon.nova-pro-v1:0", True, True),
+        ("openrouter:qwen/qwen3-vl-8b-instruct", True, False),
+        ("xai:grok-4", True, False),
+        ("deepseek:deepseek-chat", False, False),
+        ("cohere:command-a", False, False),
         (OLLAMA, False, False),
-        ("groq:llama-3.3-70b-versatile", False, False),
+        ("ollama:gemma3:1b", False, False),
+        ("ollama:gemma3n", False, False),
+        ("ollama:mistral-small", False, False),
+        *((f"ollama:{name}", True, False) for name in SEEING),
     ],
 )
 def test_whether_a_model_reads_attachments_is_known_or_denied(spec, image, document):
     """Nothing is asked for it."""
     model = open_model(spec, Access(), timeout_s=1)
     assert (model.accepts("image"), model.accepts("document")) == (image, document)
+
+
+@pytest.mark.parametrize("status", [400, 404, 413, 415, 422])
+@pytest.mark.parametrize("spec", [ANTHROPIC, RESPONSES, CHAT, GEMINI, SEEING_OLLAMA, GROQ])
+def test_a_provider_that_refuses_may_do_so_for_what_is_attached(spec, status):
+    """Because its model cannot see, say, or the image is none; nobody has to know before."""
+    assert isinstance(Asked(spec, Failure(status), prompt=LOOK).error, AttachmentsRefusedError)
+    assert not isinstance(Asked(spec, Failure(status)).error, AttachmentsRefusedError)
+
+
+@pytest.mark.parametrize("spec", [ANTHROPIC, RESPONSES, CHAT, GEMINI, SEEING_OLLAMA, GROQ])
+def test_a_question_whose_image_is_refused_is_asked_once_more_without(spec):
+    """By whoever asks models: each request is reserved and recorded."""
+    with ScriptedProvider([Failure(400), Answer(VALUE)]) as provider:
+        model = open_model(spec, Access(key=lambda: "k", base_url=provider.url + PATHS.get(spec, "")), timeout_s=10)
+        models = Models({"extraction": model}, InMemoryLedger(), clock=FixedClock(), ids=SequentialIds())
+        answer = models.ask("extraction", LOOK, project="default")
+    assert answer.value == {**VALUE, UNSHOWN: [0]}
+    assert [PIXEL in json.dumps(request.body) for request in provider.requests] == [True, False]
+
+
+@pytest.mark.parametrize("spec", [CHAT, SEEING_OLLAMA, VLLM, LITELLM])
+def test_a_server_of_ones_own_may_fail_over_an_image(spec):
+    """Where its model cannot see it."""
+    assert isinstance(Asked(spec, Failure(500), prompt=LOOK).error, AttachmentsRefusedError)
+
+
+@pytest.mark.parametrize(
+    ("spec", "reply"),
+    [
+        (ANTHROPIC, Failure(500)),
+        (RESPONSES, Failure(500)),
+        (GEMINI, Failure(500)),
+        (CHAT, Failure(503)),
+        (CHAT, Failure(429)),
+        (CHAT, Failure(401)),
+        (CHAT, Failure(400, midway=True)),
+        (CHAT, Prose("I see a cat.")),
+        (CHAT, Broken()),
+    ],
+)
+def test_what_fails_for_another_reason_keeps_what_is_attached(spec, reply):
+    """It is asked again later, with it."""
+    error = Asked(spec, reply, prompt=LOOK).error
+    assert error is not None
+    assert not isinstance(error, AttachmentsRefusedError)
 
 
 # --- price -------------------------------------------------------------------------------------------------------

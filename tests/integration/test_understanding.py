@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import functools
 import itertools
 import uuid
@@ -19,7 +20,7 @@ from kept.domain.spending import SpendingLimit
 from kept.engine.models import Models
 from kept.engine.service import Service
 from kept.engine.understanding import MAX_ATTEMPTS, REFUSED_PAUSE, Reading
-from kept.errors import ConfigurationError, ModelAnswerError, ModelUnavailableError
+from kept.errors import AttachmentsRefusedError, ConfigurationError, ModelAnswerError, ModelUnavailableError
 from kept.testing.fakes import FixedClock
 from kept.testing.models import ScriptedModel
 
@@ -59,10 +60,10 @@ class Store:
         )
 
     def say(self, *turns, scope=ANA, **options):
-        """Add turns, `"text"` or `(role, text)`, and have them read: the add's result and the jobs as they ended."""
+        """Add turns, `"text"`, parts or `(role, text)`, and have them read: the add's result and the jobs as they ended."""
         messages = [
             {"role": "user", "name": "Ana", "content": turn}
-            if isinstance(turn, str)
+            if not isinstance(turn, tuple)
             else dict(zip(("role", "content"), turn, strict=True))
             for turn in turns
         ]
@@ -511,6 +512,30 @@ def test_an_image_goes_to_a_model_that_can_see_it_and_stays_a_reference_for_othe
     )
     assert "https://photos.example/rex.jpg" in store.model.prompts[-1].content
     assert "attachments" not in part.job.payload
+
+
+@pytest.mark.parametrize("refused", [True, False])
+def test_of_an_image_that_a_provider_refused_nothing_is_believed(refused):
+    """What was added is read all the same; a model that saw it may have read there what the words do not say."""
+    tag = answer({"t": "Rex wears the tag 4711.", "s": [1], "k": "profile", "c": 0.9})
+    store = Store([AttachmentsRefusedError("no eyes"), tag] if refused else [tag])
+    store.model._accepts = frozenset({"image"})
+    _, [job] = store.say([{"type": "text", "text": "This is Rex, my dog."}, PHOTO])
+    assert job.status == "SUCCEEDED"
+    assert [fact.confidence for fact in store.facts()] == ([] if refused else [0.5])
+
+
+def test_a_document_that_is_text_is_read_by_the_rules_and_by_any_model():
+    """As what a document says; Mem0's callers send it in base64."""
+    store = Store([answer({"t": "The wifi password of the cabin is tulip.", "s": [2], "k": "profile", "c": 0.9})])
+    written = base64.b64encode(b"# Cabin\n\nThe wifi password of the cabin is tulip.\n").decode()
+    store.say([{"type": "text", "text": "Here are my notes on the cabin."}, {"type": "mdx_url", "mdx_url": written}])
+    assert "document: # Cabin" in store.model.prompts[-1].content
+    assert not store.model.prompts[-1].attachments
+    [fact] = store.facts()
+    assert (fact.speaker, fact.position) == ("document", 1)
+    assert "Cabin\n\nThe wifi password of the cabin is tulip." in store.texts()
+    assert not any(written[:20] in text for text in store.texts())
 
 
 def test_a_deleted_turn_is_no_context_either():

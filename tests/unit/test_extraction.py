@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kept.domain.attachments import UNSHOWN
 from kept.domain.categories import DEFAULTS, Category
 from kept.domain.memory import Attachment, MemoryRecord, Message
 from kept.domain.scope import Scope
@@ -168,6 +169,17 @@ def test_attachments_are_shown_with_the_part():
     """As they were given: which of them the model can read is the caller's to know."""
     image = Attachment(kind="image", url="https://x.test/a.png")
     assert prompt(said("[image]"), reference=REFERENCE, attachments=[image]).attachments == (image,)
+
+
+@pytest.mark.parametrize(
+    ("unshown", "is_taken"), [([], True), ([1], True), ([0], False), ([0, 1], False), ("all", True)]
+)
+def test_what_a_model_was_not_shown_it_cannot_have_read_there(unshown, is_taken):
+    """Its answer says what that is."""
+    own, other = (Attachment(kind="image", url=f"https://x.test/{name}.png") for name in "ab")
+    part = Part(messages=((0, Message(role="user", content="[image]", name="Ann", attachments=(own,))),))
+    answer = {"f": [{"t": "Rex wears the tag 4711.", "s": [1], "k": "profile", "c": 0.9}], UNSHOWN: unshown}
+    assert bool(read(answer, part, reference=REFERENCE, attachments=[own, other]).proposals) == is_taken
 
 
 # --- wishes ---

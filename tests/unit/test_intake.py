@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 from datetime import UTC, date, datetime, timedelta, timezone
+from urllib.parse import quote
 
 import pytest
 from hypothesis import given
@@ -74,8 +76,7 @@ def test_a_message_may_say_who_when_and_under_which_id():
         ("image_url", "https://x.test/a.png", "image"),
         ("image_url", "data:image/png;base64,iVBORw0KGgo=", "image"),
         ("pdf_url", "https://x.test/a.pdf", "document"),
-        ("txt_url", "https://x.test/a.txt", "document"),
-        ("mdx_url", "data:text/markdown;base64,IyBB", "document"),
+        ("pdf_url", "data:application/pdf;base64,JVBERi0xLjc=", "document"),
     ],
 )
 def test_images_and_documents_are_attached(type_, address, kind):
@@ -98,15 +99,103 @@ def test_images_and_documents_are_attached(type_, address, kind):
         {"type": "image_url", "image_url": {"url": "data:image/png;base64," + "A" * intake.MAX_ATTACHMENT_CHARACTERS}},
         {"type": "image_url", "image_url": {"url": None}},
         {"type": "video_url", "video_url": {"url": "https://x.test/a.mp4"}},
+        {"type": "txt_url", "txt_url": {"url": "https://x.test/a.txt"}},
+        {"type": "mdx_url", "mdx_url": {"url": "https://x.test/a.mdx"}},
+        {"type": "text_url", "text_url": {"url": "https://x.test/a"}},
+        {"type": "image_url", "image_url": {"url": "docs/cat.png"}},
         {"type": "image_url"},
         {"type": "text", "text": "https://x.test/a.png"},
     ],
 )
 def test_what_no_model_could_be_shown_stays_a_reference(part):
-    """Without encryption, from the machine itself, too large, of another sort."""
+    """Without encryption, from the machine itself, too large, of another sort, a text elsewhere, which no provider opens."""
     (message,) = intake.parse_messages({"role": "user", "content": part})
-    assert message.content.startswith(("[image", "[video", "https:"))
+    assert message.content.startswith(("[image", "[video", "[txt: ", "[mdx: ", "[text: ", "https:"))
     assert message.attachments == ()
+
+
+def came_with(type_, address, role="user"):
+    """What becomes of a message with something to look at."""
+    parts = [{"type": "text", "text": "Look."}, {"type": type_, type_: {"url": address}}]
+    return intake.parse_messages({"role": role, "name": "Ana", "id": "7", "content": parts})
+
+
+FILES = {
+    "image/png": b"\x89PNG\r\n\x1a\n" + bytes(60),
+    "image/jpeg": b"\xff\xd8\xff\xe0" + bytes(60),
+    "image/gif": b"GIF89a" + bytes(60),
+    "image/webp": b"RIFF\x24\x00\x00\x00WEBPVP8 " + bytes(60),
+    "application/pdf": b"%PDF-1.7\n" + bytes(60),
+}
+
+
+@pytest.mark.parametrize("media", FILES)
+@pytest.mark.parametrize("type_", ["image_url", "pdf_url", "mdx_url"])
+@pytest.mark.parametrize("form", ["{}", "data:application/octet-stream;base64,{}", "data:image/bmp;base64,{}"])
+def test_a_file_is_known_by_how_it_begins(type_, media, form):
+    """Mem0's callers send bare base64; providers refuse an image under the name of another."""
+    written = base64.encodebytes(FILES[media]).decode()
+    (message,) = came_with(type_, form.format(written))
+    assert message.content == f"Look.\n[{type_.removesuffix('_url')}]"
+    (attachment,) = message.attachments
+    assert attachment.kind == ("document" if media == "application/pdf" else "image")
+    assert attachment.url == f"data:{media};base64,{base64.b64encode(FILES[media]).decode()}"
+
+
+NOTE = "# Cabin\n\nThe wifi password of the cabin is tulip. ☕\n"
+IN_BASE64 = base64.b64encode(NOTE.encode()).decode()
+
+
+@pytest.mark.parametrize("type_", ["mdx_url", "txt_url", "text_url", "pdf_url"])
+@pytest.mark.parametrize(
+    "address",
+    [
+        IN_BASE64,
+        base64.encodebytes(b"\xef\xbb\xbf" + NOTE.encode()).decode(),
+        IN_BASE64.rstrip("="),
+        f"data:text/markdown;base64,{IN_BASE64}",
+        f"data:text/plain;charset=utf-8;base64,{IN_BASE64}",
+        f"data:;base64,{IN_BASE64}",
+        f"data:application/octet-stream;base64,{IN_BASE64}",
+        f"DATA:text/plain,{quote(NOTE)}",
+    ],
+)
+def test_a_document_that_is_text_is_read_as_a_message_of_its_own(type_, address):
+    """By the rules and by any model; what it says, nobody in the conversation said."""
+    said, document = came_with(type_, address)
+    assert (said.content, said.name, said.attachments) == ("Look.", "Ana", ())
+    assert (document.role, document.name, document.content) == ("document", None, NOTE)
+    assert document.source_id not in {None, said.source_id}
+
+
+def test_a_document_without_words_to_it_is_all_that_a_message_was():
+    (document,) = intake.parse_messages({"role": "user", "content": {"type": "mdx_url", "mdx_url": IN_BASE64}})
+    assert (document.role, document.content) == ("document", NOTE)
+
+
+def test_a_document_that_came_with_instructions_is_one():
+    """And so never a memory."""
+    assert [message.role for message in came_with("mdx_url", IN_BASE64, role="system")] == ["system", "system"]
+
+
+def test_a_document_loses_its_secrets():
+    (_, document) = came_with("txt_url", base64.b64encode(f"Token: {CANARY}, as agreed".encode()).decode())
+    assert CANARY not in document.content
+    assert document.content.endswith("as agreed")
+
+
+def test_a_document_is_as_long_as_a_message_at_most():
+    written = base64.b64encode(b"a" * (intake.MAX_TEXT_CHARACTERS + 1)).decode()
+    with pytest.raises(InvalidInputError, match="characters long"):
+        came_with("mdx_url", written)
+
+
+@pytest.mark.parametrize("form", ["{}", "data:application/zip;base64,{}", "data:text/plain;base64,{}"])
+@given(content=st.binary(min_size=49), type_=st.sampled_from(["image_url", "pdf_url", "mdx_url", "video_url"]))
+def test_a_file_in_base64_is_never_said(form, content, type_):
+    """Whatever it holds."""
+    written = base64.b64encode(content).decode()
+    assert all(written not in message.content for message in came_with(type_, form.format(written)))
 
 
 @pytest.mark.parametrize(

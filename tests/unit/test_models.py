@@ -11,10 +11,12 @@ import pytest
 from tokenizers import Tokenizer
 
 from kept.adapters.inmemory_ledger import InMemoryLedger
+from kept.domain.attachments import UNSHOWN
 from kept.domain.memory import Attachment
 from kept.domain.spending import SpendingLimit, SpendingListing, Usage
 from kept.engine.models import ATTACHMENT_TOKENS, FRAME_TOKENS, Models, most_input_tokens
 from kept.errors import (
+    AttachmentsRefusedError,
     ConfigurationError,
     ModelAnswerError,
     ModelRefusedError,
@@ -195,6 +197,30 @@ def test_an_attachment_takes_a_fixed_room():
     attached = [Attachment(kind=kind, url="data:,x") for kind in ("image", "document", "image")]
     more = most_input_tokens(replace(PROMPT, attachments=attached)) - most_input_tokens(PROMPT)
     assert more == 2 * ATTACHMENT_TOKENS["image"] + ATTACHMENT_TOKENS["document"]
+
+
+PHOTO = replace(PROMPT, attachments=[Attachment(kind="image", url="https://example.org/tea.png")])
+
+
+def test_what_is_refused_for_an_image_is_asked_once_more_without():
+    """As a call of its own; the answer says that nothing was seen."""
+    desk = Desk(AttachmentsRefusedError("no eyes"), {"it": "tea"})
+    assert desk.ask(PHOTO).value == {"it": "tea", UNSHOWN: [0]}
+    assert [len(prompt.attachments) for prompt in desk.model.prompts] == [1, 0]
+    assert [(call.outcome, call.usage is not None and call.usage.tokens > 0) for call in desk.calls] == [
+        ("unusable", False),
+        ("answered", True),
+    ]
+
+
+def test_it_is_asked_no_third_time():
+    desk = Desk(AttachmentsRefusedError("no eyes"), ModelAnswerError("no tools"))
+    with pytest.raises(ModelAnswerError, match="no tools"):
+        desk.ask(PHOTO)
+
+
+def test_an_answer_to_a_question_with_an_image_says_nothing_of_itself():
+    assert Desk({"it": "tea"}).ask(PHOTO).value == {"it": "tea"}
 
 
 def test_an_answer_that_is_paid_for_is_not_lost_when_it_cannot_be_recorded(caplog):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -11,6 +11,9 @@ from kept.domain.memory import Attachment, Message
 
 ATTACHED: Final = "attachments"
 """Of a payload: images and documents by the number of their message."""
+UNSHOWN: Final = "unshown"
+"""Of an answer's value: numbers of the attachments, in their order, that the model was not shown, because its provider cannot take or has
+refused them. It stays with the answer where that waits, so that whoever checks it knows what cannot have been seen."""
 
 
 def attached(messages: Iterable[tuple[int, Message]]) -> dict[str, list[dict[str, Any]]]:
@@ -27,6 +30,13 @@ def with_attachments(messages: Iterable[tuple[int, Message]], job: Job) -> list[
     waiting: Mapping[str, Any] = job.payload.get(ATTACHED, {})
     found = ((message, waiting.get(str(number), ())) for number, message in messages)
     return [replace(message, attachments=tuple(map(Attachment.from_json, own))) for message, own in found]
+
+
+def shown(attachments: Sequence[Attachment], value: Mapping[str, Any]) -> list[Attachment]:
+    """Those of a question's attachments that whoever gave this answer to it was shown."""
+    unshown = value.get(UNSHOWN)
+    hidden = unshown if isinstance(unshown, list) else []
+    return [attachment for number, attachment in enumerate(attachments) if number not in hidden]
 
 
 def without_attachments(job: Job) -> Job:

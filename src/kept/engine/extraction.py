@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from kept.domain import facts
+from kept.domain.attachments import shown
 from kept.domain.categories import DEFAULTS, Category
 from kept.domain.facts import MAX_NEAR, Proposal, Read
 from kept.domain.memory import Attachment, MemoryRecord, Message, speaker_of
@@ -105,7 +106,8 @@ def read(
 ) -> Read:
     """What is taken from an answer to `prompt`, which was given the same (see `domain.facts.read`)."""
     categories = [category.name for category in wishes.categories] if wishes else []
-    return facts.read(answer, part, near=near, reference=reference, categories=categories, shown=attachments)
+    seen = shown(attachments, answer)
+    return facts.read(answer, part, near=near, reference=reference, categories=categories, shown=seen)
 
 
 # --- instructions ---

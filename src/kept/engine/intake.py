@@ -10,13 +10,25 @@ import json
 import math
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, Final
 
 from kept.domain.digest import digest
+from kept.domain.enclosed import PDF, Enclosed, enclosed, is_reference
 from kept.domain.entities import name_key
 from kept.domain.filters import MAX_INTEGER_BITS
-from kept.domain.memory import FACT_TYPES, Attachment, AttachmentKind, Draft, EntityRef, FactType, Message, Relation
+from kept.domain.memory import (
+    FACT_TYPES,
+    SOURCE_ROLES,
+    Attachment,
+    AttachmentKind,
+    Draft,
+    EntityRef,
+    FactType,
+    Message,
+    Relation,
+)
 from kept.domain.redaction import redact, redact_value
 from kept.domain.temporal import parse_day, parse_when
 from kept.domain.text import clean
@@ -33,13 +45,16 @@ _EXPORT_LEVELS: Final = 1
 """A memory's metadata lies one level below the memory in export form."""
 MAX_ATTACHMENT_CHARACTERS: Final = 7_000_000
 """Of an address with its content: 5 MB in base64, what the providers of language models take as one image."""
-_ATTACHMENT_KINDS: Final[Mapping[str, AttachmentKind]] = {
+_ATTACHED: Final[Mapping[str, AttachmentKind | None]] = {
     "image_url": "image",
     "pdf_url": "document",
-    "txt_url": "document",
-    "mdx_url": "document",
+    "txt_url": None,
+    "mdx_url": None,
+    "text_url": None,
 }
-_ATTACHED: Final = re.compile(r"https://[^\s/]\S*|data:[\w.+-]+/[\w.+-]+;base64,[A-Za-z0-9+/]+=*", re.ASCII)
+"""Parts that come with something, and what a language model may be shown of it where only its address is known."""
+_DOCUMENTS: Final = frozenset(_ATTACHED) - {"image_url"}
+_HTTPS: Final = re.compile(r"https://[^\s/]\S*", re.ASCII)
 
 ROLES: Final = ("user", "assistant", "system", "tool", "document")
 _FACT_FIELDS: Final = frozenset(
@@ -80,21 +95,20 @@ def parse_messages(raw: object) -> list[Message]:
         )
     if len(raw) > MAX_MESSAGES:
         raise InvalidInputError(f"{len(raw)} messages in one call; at most {MAX_MESSAGES} are taken. Split them.")
-    return [_message(item, f"messages[{number}]") for number, item in enumerate(raw)]
-
-
-def _message(item: object, where: str) -> Message:
-    if isinstance(item, Message):
-        return Message(
-            role=item.role,
-            content=parse_text(item.content, where),
-            name=parse_optional_text(item.name, f"{where}.name"),
-            at=item.at,
-            source_id=parse_opaque_id(item.source_id, f"{where}.id"),
-            attachments=item.attachments,
+    found = [message for number, item in enumerate(raw) for message in _messages(item, f"messages[{number}]")]
+    if len(found) > MAX_MESSAGES:
+        raise InvalidInputError(
+            f"{len(found)} messages and documents in one call; at most {MAX_MESSAGES} are taken. Split them."
         )
+    return found
+
+
+def _messages(item: object, where: str) -> list[Message]:
+    """One message, and after it the documents that it came with, as far as they are text: what they say, nobody in the talk said."""
+    if isinstance(item, Message):
+        return [_checked(item, where)]
     if isinstance(item, str):
-        return Message(role="user", content=parse_text(item, where))
+        return [Message(role="user", content=parse_text(item, where))]
     if not isinstance(item, Mapping):
         raise InvalidInputError(f"{where} must be a text or a mapping with 'role' and 'content', not {_kind(item)}.")
     role = str(item.get("role") or "user").strip().lower()
@@ -103,26 +117,71 @@ def _message(item: object, where: str) -> Message:
     if "content" not in item:
         raise InvalidInputError(f"{where} has no 'content'.")
     at = item.get("timestamp", item.get("created_at"))
-    return Message(
+    content = _content(item["content"], where)
+    said = Message(
         role=role,
-        content=parse_text(_content(item["content"], where), f"{where}.content"),
+        content=parse_text(content.text, f"{where}.content"),
         name=parse_optional_text(item.get("name"), f"{where}.name"),
         at=None if at is None else parse_when(at),
         source_id=parse_opaque_id(item.get("id"), f"{where}.id"),
-        attachments=_attachments(item["content"]),
+        attachments=tuple(content.attachments),
+    )
+    documents = _documents(content.documents, said, f"{where}.content")
+    return documents if documents and not said.content.strip() else [said, *documents]
+
+
+def _checked(message: Message, where: str) -> Message:
+    return Message(
+        role=message.role,
+        content=parse_text(message.content, where),
+        name=parse_optional_text(message.name, f"{where}.name"),
+        at=message.at,
+        source_id=parse_opaque_id(message.source_id, f"{where}.id"),
+        attachments=message.attachments,
     )
 
 
-def _content(content: object, where: str) -> object:
-    """Text of a message's content; of lists of parts (OpenAI, Anthropic, Mem0's multimodal) the text and references."""
+def _documents(texts: Sequence[str], said: Message, where: str) -> list[Message]:
+    """Texts of documents, each as a message of its own; what came with instructions to a model stays one."""
+    return [
+        Message(
+            role=said.role if said.role in SOURCE_ROLES else "document",
+            content=parse_text(text, where),
+            at=said.at,
+            source_id=said.source_id and f"{said.source_id}#{number}",
+        )
+        for number, text in enumerate(texts, start=1)
+    ]
+
+
+@dataclass(slots=True)
+class _Content:
+    """What a message's content holds.
+
+    Attributes:
+        text: What it says, with a reference to what came with it.
+        attachments: Images and documents that a language model may be shown: at `https:`, or given whole.
+        documents: What documents say that are text, and were given whole.
+    """
+
+    text: object = ""
+    attachments: list[Attachment] = field(default_factory=list)
+    documents: list[str] = field(default_factory=list)
+
+
+def _content(content: object, where: str) -> _Content:
+    """Of a text, or of lists of parts (OpenAI, Anthropic, Mem0's multimodal)."""
     if isinstance(content, Mapping):
         content = [content]
     if not isinstance(content, list):
-        return "" if content is None else content
-    return "\n".join(part for item in content if (part := _part(item, where)))
+        return _Content(text="" if content is None else content)
+    found = _Content()
+    found.text = "\n".join(part for item in content if (part := _part(item, where, found)))
+    return found
 
 
-def _part(item: object, where: str) -> str:
+def _part(item: object, where: str, found: _Content) -> str:
+    """The text of a part, or a reference to it; what it holds besides is noted."""
     if isinstance(item, str):
         return item
     if not isinstance(item, Mapping):
@@ -130,9 +189,14 @@ def _part(item: object, where: str) -> str:
     if isinstance(item.get("text"), str):
         return str(item["text"])
     kind, address = _referred(item)
-    if address and not address.startswith("data:"):
-        return f"[{kind.removesuffix('_url')}: {address}]"
-    return f"[{kind.removesuffix('_url')}]"
+    held = enclosed(address) if kind in _ATTACHED else None
+    if held is not None and held.text is not None and kind in _DOCUMENTS:
+        found.documents.append(held.text)
+        return ""
+    if attachment := _attachment(kind, address, held):
+        found.attachments.append(attachment)
+    label = kind.removesuffix("_url")
+    return f"[{label}: {address}]" if is_reference(address) else f"[{label}]"
 
 
 def _referred(item: Mapping[Any, Any]) -> tuple[str, str]:
@@ -140,18 +204,24 @@ def _referred(item: Mapping[Any, Any]) -> tuple[str, str]:
     kind = str(item.get("type", "part"))
     reference = item.get(kind)
     address = reference.get("url") if isinstance(reference, Mapping) else reference
-    return kind, address if isinstance(address, str) else ""
+    return kind, address.strip() if isinstance(address, str) else ""
 
 
-def _attachments(content: object) -> tuple[Attachment, ...]:
-    """Images and documents that a language model may be shown: at `https:`, or given whole. Others stay references."""
-    listed = content if isinstance(content, list) else [content]
-    referred = [_referred(item) for item in listed if isinstance(item, Mapping)]
-    return tuple(
-        Attachment(kind=_ATTACHMENT_KINDS[kind], url=address)
-        for kind, address in referred
-        if kind in _ATTACHMENT_KINDS and len(address) <= MAX_ATTACHMENT_CHARACTERS and _ATTACHED.fullmatch(address)
-    )
+def _attachment(kind: str, address: str, held: Enclosed | None) -> Attachment | None:
+    """What a language model may be shown. Others stay references, also a text elsewhere: no provider opens one."""
+    if len(address) > MAX_ATTACHMENT_CHARACTERS:
+        return None
+    if held is not None:
+        attached: AttachmentKind | None = _kind_of(held.media)
+        return Attachment(kind=attached, url=held.url) if attached else None
+    attached = _ATTACHED.get(kind)
+    return Attachment(kind=attached, url=address) if attached and _HTTPS.fullmatch(address) else None
+
+
+def _kind_of(media: str) -> AttachmentKind | None:
+    if media.startswith("image/"):
+        return "image"
+    return "document" if media == PDF else None
 
 
 def parse_text(value: object, where: str) -> str:

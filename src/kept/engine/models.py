@@ -12,6 +12,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
+from kept.domain.attachments import UNSHOWN
 from kept.domain.digest import digest
 from kept.domain.memory import AttachmentKind
 from kept.domain.spending import (
@@ -29,6 +30,7 @@ from kept.domain.spending import (
 )
 from kept.domain.text import count_tokens
 from kept.errors import (
+    AttachmentsRefusedError,
     ConfigurationError,
     ModelAnswerError,
     ModelError,
@@ -102,7 +104,8 @@ class Models:
     def ask(self, task: ModelTask, prompt: Prompt, *, project: str, job_id: str | None = None) -> ModelAnswer:
         """One answer, once there is room for what it may cost. What it did cost is recorded, also when it failed.
 
-        What never reached a provider is no call, and none is recorded.
+        What never reached a provider is no call, and none is recorded. Where a provider refuses what is attached, it is asked once
+        more without. What the model was not shown its answer says (`domain.attachments.UNSHOWN`).
 
         Args:
             task: Which model.
@@ -116,6 +119,19 @@ class Models:
             ModelAnswerError: As `LanguageModel.ask`.
             ConfigurationError: As `LanguageModel.ask`, or the task has no model.
         """
+        try:
+            answer = self._asked(task, prompt, project=project, job_id=job_id)
+        except AttachmentsRefusedError as error:
+            logger.info("attachments refused", extra={"kept": {"task": task, "job": job_id, "code": error.code}})
+            unseen = replace(prompt, attachments=())
+            answer = self._asked(task, unseen, project=project, job_id=job_id)
+            answer = replace(answer, unshown=range(len(prompt.attachments)))
+        if not answer.unshown:
+            return answer
+        return replace(answer, value={**answer.value, UNSHOWN: list(answer.unshown)})
+
+    def _asked(self, task: ModelTask, prompt: Prompt, *, project: str, job_id: str | None) -> ModelAnswer:
+        """One answer to one request."""
         model = self._model(task)
         call = self._call(task, model, prompt, project=project, job_id=job_id)
         self._reserve(call, self.limits(project))

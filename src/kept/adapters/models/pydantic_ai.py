@@ -18,7 +18,7 @@ from kept.adapters.models.connection import complete, connect, told
 from kept.domain.memory import Attachment, AttachmentKind
 from kept.domain.spending import MICROS_PER_DOLLAR, Usage
 from kept.domain.text import clean, count_tokens
-from kept.errors import ModelAnswerError
+from kept.errors import AttachmentsRefusedError, KeptError, ModelAnswerError
 from kept.ports import ModelAnswer, Prompt
 
 if TYPE_CHECKING:
@@ -41,16 +41,31 @@ _HOSTED: Final = "ollama.com"
 _HOSTED_MODEL: Final = "-cloud"
 """Ends the names of models that Ollama passes on to it."""
 
-_READS: Final[Mapping[str, Mapping[AttachmentKind, bool]]] = {
-    "anthropic": {"image": True, "document": True},
-    "openai": {"image": True, "document": True},
-    "openai-responses": {"image": True, "document": True},
-    "openai-chat": {"image": True},
-    "google": {"image": False, "document": False},
-    "google-cloud": {"image": True, "document": True},
-}
-"""What a provider's models can read, and whether the provider itself fetches an address of it. Where pydantic-ai would
-fetch it, from this machine, the content must be there: an address from a message is never opened here."""
+_CARRIED: Final[Sequence[tuple[str, Mapping[AttachmentKind, bool]]]] = (
+    ("anthropic google-cloud mistral openai openai-responses", {"image": True, "document": True}),
+    ("azure-responses openai-chat", {"image": True, "document": False}),
+    ("azure groq litellm openrouter vllm xai", {"image": True}),
+    ("bedrock google", {"image": False, "document": False}),
+    ("alibaba bedrock-mantle crusoe fireworks github-copilot heroku huggingface meta moonshotai", {"image": False}),
+    ("nebius ollama ovhcloud sambanova snowflake together vercel zai", {"image": False}),
+)
+"""What providers' requests can carry, and whether the provider itself fetches an address of it. Where pydantic-ai would
+fetch it, from this machine, the content must be there: an address from a message is never opened here. Which of a provider's
+models can see, pydantic-ai's profiles say of none: one that cannot refuses, and is asked once more without. Documents are left
+out where they would cost what no count of tokens shows (OpenRouter has others read them) or leave a copy (xAI keeps one)."""
+_READS: Final = {provider: kinds for providers, kinds in _CARRIED for provider in providers.split()}
+_SEEING: Final = re.compile(
+    r"llava|vision|moondream|minicpm-[vo]|pixtral|-ocr|[\d.-]vl\b|gemma-?[34](?!n|.*\b(?:270m|1b)\b)|llama-?4|gemini"
+    r"|mistral-small-?3\.[12]|mistral-large-3|ministral-3|devstral-small-2|qwen-?3\.[5-9]|kimi-k2\.[5-9]|glm-[\d.]+v"
+)
+"""Names of models at Ollama that can see. With others, versions of it pass over an image without a word, and no refusal tells; who
+knows better names the model as `openai-chat:MODEL`."""
+_REFUSALS: Final = frozenset({400, 404, 413, 415, 422})
+"""How providers refuse an image or document; 404 is OpenRouter's word for a model that has no eyes."""
+_OWN: Final = frozenset({"litellm", "ollama", "openai-chat", "vllm"})
+"""What runs on servers of one's own, the third where it has an address."""
+_FAILED: Final = 500
+"""How some of these answer an image that they cannot read: llama.cpp without its projector."""
 _PDF: Final = "application/pdf"
 _MEDIA: Final[Mapping[AttachmentKind, tuple[str, ...]]] = {"image": ("image/",), "document": (_PDF, "text/plain")}
 """How the media types of each kind begin, as far as all of these providers read them."""
@@ -92,7 +107,8 @@ class PydanticAIModel:
         return f"{self._provider}:{self._model}"
 
     def accepts(self, kind: AttachmentKind) -> bool:
-        return kind in _READS.get(self._provider, {})
+        sees = self._provider != "ollama" or kind != "image" or _SEEING.search(self._model.lower())
+        return bool(sees) and kind in _READS.get(self._provider, {})
 
     def price(self, usage: Usage) -> int | None:
         if self._provider in _LOCAL and not self._is_hosted:
@@ -130,12 +146,13 @@ class PydanticAIModel:
         from pydantic_ai.models import infer_model
 
         usage = Usage()
+        attached = self._attached(prompt)
         try:
             async with connect(self._provider, self._access) as provider:
                 model = infer_model(self.name, lambda _: provider)
                 async with model_request_stream(
                     model,
-                    [_request(prompt, self._provider)],
+                    [_request(prompt, attached)],
                     model_settings=self._settings(model, prompt),
                     model_request_parameters=_parameters(model, prompt, by_grammar=self._provider in _LOCAL),
                     instrument=False,
@@ -149,9 +166,31 @@ class PydanticAIModel:
             known = told(error, self.name, self._access, usage)
             if known is None:
                 raise
-            raise known from None
+            raise self._over_attachments(error, known) if prompt.attachments else known from None
         value = self._value(response, prompt, usage)
-        return ModelAnswer(value=value, usage=usage if usage.tokens else _estimate(prompt, value))
+        return ModelAnswer(
+            value=value,
+            usage=usage if usage.tokens else _estimate(prompt, value),
+            unshown=[number for number, content in enumerate(attached) if isinstance(content, str)],
+        )
+
+    def _attached(self, prompt: Prompt) -> list[UserContent]:
+        """The attachments as they are sent; in place of what cannot be, a text that says so."""
+        return [
+            _sendable(attachment, self._provider) if self.accepts(attachment.kind) else _UNSEEN[attachment.kind]
+            for attachment in prompt.attachments
+        ]
+
+    def _over_attachments(self, error: Exception, known: KeptError) -> KeptError:
+        """The failure of a question with attachments; one of its own kind where it may have failed for them alone, before any answer."""
+        from pydantic_ai.exceptions import UserError
+
+        status = getattr(error, "status_code", None)
+        is_own = self._provider in _OWN and (self._provider != "openai-chat" or self._access.base_url is not None)
+        refused = status in _REFUSALS or (is_own and status == _FAILED)
+        if isinstance(error, UserError) or (refused and not getattr(error, "in_stream", False)):
+            return AttachmentsRefusedError(str(known))
+        return known
 
     def _settings(self, model: Model, prompt: Prompt) -> ModelSettings:
         """What the model can take of: a short answer, in time, without thinking, in the likeliest words, asked once."""
@@ -187,11 +226,10 @@ class PydanticAIModel:
 # --- what is asked -----------------------------------------------------------------------------------------------
 
 
-def _request(prompt: Prompt, provider: str) -> ModelRequest:
+def _request(prompt: Prompt, attached: Sequence[UserContent]) -> ModelRequest:
     from pydantic_ai.messages import ModelRequest, UserPromptPart
 
     text = clean(prompt.content)
-    attached = [_sendable(attachment, provider) for attachment in prompt.attachments]
     parts = [UserPromptPart(content=[text, *attached] if attached else text)]
     return ModelRequest(parts=parts, instructions=clean(prompt.instructions))
 
