@@ -458,6 +458,62 @@ def test_earlier_turns_of_the_session_come_along():
     assert "Mia" in store.model.prompts[1].content
 
 
+EVE = {"t": "Eve, Ana's sister, lives in Bonn.", "s": [1], "k": "profile", "c": 0.9}
+
+
+@pytest.mark.parametrize("scope", [ANA, Scope(user_id="ana")], ids=["an earlier turn", "a memory nearby"])
+def test_a_turn_that_says_she_becomes_a_fact_about_whom_an_earlier_one_names(scope):
+    """As a client has it that adds one turn at a time."""
+    store = Store([answer(), answer(EVE)])
+    first, _ = store.say("My sister Eve finished her studies.", scope=scope)
+    store.say("She lives in Bonn now, near her sister.", scope=scope)
+    [fact] = store.facts()
+    assert fact.text == EVE["t"]
+    assert fact.derived_from == {first.stored[0].memory.id}
+
+
+def test_an_erase_of_what_named_somebody_reaches_the_fact_that_took_the_name_from_there():
+    store = Store([answer(), answer(EVE)])
+    first, _ = store.say("My sister Eve finished her studies.")
+    store.say("She lives in Bonn now, near her sister.")
+    store.service.erase("default", [first.stored[0].memory.id])
+    assert store.texts() == ["She lives in Bonn now, near her sister."]
+    assert "Eve" not in repr(vars(store.log))
+
+
+@pytest.mark.parametrize("take", ["delete", "erase"])
+def test_a_name_that_is_taken_away_while_the_model_reads_is_not_brought_back(take):
+    store = Store([answer()])
+    first, _ = store.say("My sister Eve finished her studies.")
+
+    def read(_prompt):
+        named = first.stored[0].memory.id
+        store.service.delete("default", [named]) if take == "delete" else store.service.erase("default", [named])
+        return answer(EVE)
+
+    store.model._answer = read
+    store.say("She lives in Bonn now, near her sister.")
+    assert store.facts() == []
+
+
+def test_a_name_of_an_earlier_part_of_a_long_text_is_known_in_the_next():
+    """In which it stands in the turns before."""
+    turns = [f"On day {day} I walked {day} miles along the river and wrote about it." for day in range(200)]
+    store = Store(lambda _: answer())
+    store.say(*turns)
+    first = len([line for line in store.model.prompts[0].content.splitlines() if "I walked" in line])
+    turns[first - 1] = "My sister Eve finished her studies."
+    turns[first] = (
+        "She lives in Bonn now, near her sister, " + "where there is a river too, " * 10
+    )  # more than fits the first
+    store = Store(lambda prompt: answer(EVE) if "\n1 Ana: She lives" in prompt.content else answer())
+    _, jobs = store.say(*turns)
+    [stored] = [entry for job in jobs for entry in job.results]
+    fact = store.service.get("default", stored["id"])
+    assert (fact.text, fact.position) == (EVE["t"], first)
+    assert [store.service.get("default", one).text for one in fact.derived_from] == [turns[first - 1]]
+
+
 def test_nobody_elses_memories_come_along():
     store = Store([answer(), answer()])
     store.say("I live in Berlin.", scope=Scope(user_id="bob"))

@@ -50,13 +50,13 @@ def fact(text="Ann likes tea.", turns=(1,), **fields):
     return {"t": text, "s": list(turns), "k": "preference", "c": 0.9} | fields
 
 
-def memory(number):
+def memory(number, text=None):
     return MemoryRecord(
         id=f"id-{number}",
         key=number,
         seq=number,
         scope=Scope(user_id="ann"),
-        text=f"Memory {number}.",
+        text=text or f"Memory {number}.",
         created_at=REFERENCE,
         updated_at=REFERENCE,
         recorded_at=REFERENCE,
@@ -131,6 +131,46 @@ def test_context_is_no_source():
     """It has no number; that a fact is in it does not help."""
     of = Part(messages=((1, Message(role="user", content="Right.")),), context=(ANN,))
     assert taken(fact(), of=of).dropped == {"not in the text": 1}
+
+
+SHE = Message(role="user", name="Ann", content="She lives in Bonn now and works for Acme.")
+EVE = Message(role="user", name="Ann", content="My sister Eve called 3 times from Rome, mail eve@acme.org.")
+
+
+def beside(*context, said=SHE):
+    """A part with one turn, and what was said before it."""
+    return Part(messages=((0, said),), context=context)
+
+
+@pytest.mark.parametrize("shown", ["an earlier turn", "a memory nearby"])
+def test_who_is_meant_may_be_named_by_what_was_shown_besides(shown):
+    """The turn says `she`; what it says of her it says itself."""
+    context, near = ((EVE,), ()) if shown == "an earlier turn" else ((), [memory(1, EVE.content)])
+    proposal = only(fact("Eve, Ann's sister, lives in Bonn and works for Acme."), of=beside(*context), near=near)
+    assert proposal.draft.positions == ()
+    assert proposal.borrowed == ("Eve",)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Mia lives in Bonn and works for Acme.",  # a name that was shown nowhere
+        "Eve lives in Bonn for 3 years.",  # a number
+        "Eve called 3 times.",
+        "Eve works for Acme since 2026-03-01.",
+        "Eve's address at work is eve@acme.org.",
+        "Eve called from Rome.",  # nothing that the turn says
+    ],
+)
+def test_nothing_but_a_name_is_taken_from_what_was_shown_besides(text):
+    """Nor is a fact of which the turn says nothing."""
+    assert taken(fact(text), of=beside(EVE)).dropped == {"not in the text": 1}
+
+
+def test_a_fact_whose_names_are_shown_still_cites_a_turn():
+    """What was only shown besides is no source."""
+    assert taken(fact("Eve lives in Bonn.", turns=()), of=beside(EVE)).dropped == {"no source turn": 1}
+    assert only(fact("Ann likes tea.")).borrowed == ()
 
 
 def test_a_fact_is_proposed_once():

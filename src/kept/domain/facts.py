@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal
 
@@ -83,12 +83,14 @@ class Proposal:
         same_as: Id of a memory that says the same.
         refines: Id of a memory that it says more exactly.
         contradicts: Ids of memories that cannot be true together with it.
+        borrowed: Names in it that its turns do not say, but earlier turns or near memories.
     """
 
     draft: Draft
     same_as: str | None = None
     refines: str | None = None
     contradicts: tuple[str, ...] = ()
+    borrowed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -210,6 +212,12 @@ class _Reading:
     ) -> None:
         self.dropped: Counter[Reason] = Counter()
         self._near = {f"m{number}": record.id for number, record in enumerate(near, start=1)}
+        self._besides = Sources(
+            [
+                *(Source(text=turn.content, speaker=turn.name, at=turn.at or reference) for turn in part.context),
+                *(Source(text=record.text, speaker=record.speaker, at=record.created_at) for record in near),
+            ]
+        )
         self._categories = {plain(name): name for name in categories}
         self._turns = {
             number: _Turn(
@@ -226,11 +234,11 @@ class _Reading:
         if not isinstance(item, Mapping):
             raise _DroppedError("not a fact")
         text, type_, cited = _text(item.get("t")), _type(item.get("k")), self._cited(item.get("s"))
-        sources = Sources([turn.source for turn in cited])
+        sources = self._sources(cited)
         seen = any(turn.is_seen for turn in cited)
         if not seen and not sources.support(text):
             raise _DroppedError("not in the text")
-        said, is_sure = _said_by(cited, text)
+        said, is_sure = self._said_by(cited, text)
         is_sure = is_sure and (not seen or sources.support(text))
         entities = self._entities(item.get("e"), text)
         valid_from, valid_to = self._validity(item, None if seen else sources)
@@ -251,7 +259,11 @@ class _Reading:
             type=type_,
             confidence=self._confidence(item.get("c"), most=1.0 if is_sure else UNCONFIRMED),
         )
-        return self._related(draft, item)
+        return replace(self._related(draft, item), borrowed=sources.borrowed(text))
+
+    def _sources(self, turns: Sequence[_Turn]) -> Sources:
+        """What some turns say, beside what was shown with them: who `she` is."""
+        return Sources([turn.source for turn in turns], besides=self._besides)
 
     def _cited(self, value: object) -> list[_Turn]:
         """The turns that a fact comes from, as they were said; those that are none are left out."""
@@ -263,6 +275,23 @@ class _Reading:
             raise _DroppedError("system turn")
         self._drop("invented id", len(numbers) - len(found))
         return found
+
+    def _said_by(self, cited: Sequence[_Turn], text: str) -> tuple[_Turn, bool]:
+        """The turn whose speaker says a fact, and whether a person stands behind it.
+
+        A person does who says it, or who speaks after a machine did. The speaker is whoever is named in the fact and says it
+        alone; else the last who says it alone; else the last.
+        """
+        persons = [turn for turn in cited if turn.is_personal]
+        machines = [turn for turn in cited if not turn.is_personal]
+        is_sure = bool(persons) and (
+            not machines or persons[-1].position > machines[-1].position or self._sources(persons).support(text)
+        )
+        sayers = persons if is_sure else machines
+        named = [turn for turn in (*machines, *persons) if turn.message.name and _occurs(turn.message.name, text)]
+        likely = (*reversed(named), *reversed(sayers))
+        alone = (turn for turn in likely if self._sources([turn]).support(text))
+        return next(alone, ([turn for turn in named if turn in sayers] or sayers)[-1]), is_sure
 
     def _confidence(self, value: object, *, most: float) -> float | None:
         if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= 1:
@@ -344,26 +373,6 @@ class _Reading:
     def _drop(self, reason: Reason, times: int = 1) -> None:
         if times:
             self.dropped[reason] += times
-
-
-def _said_by(cited: Sequence[_Turn], text: str) -> tuple[_Turn, bool]:
-    """The turn whose speaker says a fact, and whether a person stands behind it.
-
-    A person does who says it, or who speaks after a machine did. The speaker is whoever is named in the fact and says it
-    alone; else the last who says it alone; else the last.
-    """
-    persons = [turn for turn in cited if turn.is_personal]
-    machines = [turn for turn in cited if not turn.is_personal]
-    is_sure = bool(persons) and (
-        not machines
-        or persons[-1].position > machines[-1].position
-        or Sources([turn.source for turn in persons]).support(text)
-    )
-    sayers = persons if is_sure else machines
-    named = [turn for turn in (*machines, *persons) if turn.message.name and _occurs(turn.message.name, text)]
-    likely = (*reversed(named), *reversed(sayers))
-    alone = (turn for turn in likely if Sources([turn.source]).support(text))
-    return next(alone, ([turn for turn in named if turn in sayers] or sayers)[-1]), is_sure
 
 
 def _is_relation(source: str, relationship: str, target: str, *, text: str) -> bool:

@@ -18,6 +18,7 @@ from kept.domain.entities import entity_refs
 from kept.domain.history import Operation, Revision, apply, difference, permits, to_changes
 from kept.domain.memory import (
     CURRENT,
+    DERIVED_FROM,
     HIDDEN_STATES,
     SOURCE_ROLES,
     Draft,
@@ -376,6 +377,9 @@ class _Writing:
         scope = self._request.scope
         episode = self._transaction.episode(scope.project, episode_id)
         if episode is None or episode.scope.user_id != scope.user_id:
+            return True
+        lent = self._transaction.find_many(scope.project, draft.metadata.get(DERIVED_FROM, ()))
+        if any(record.state in HIDDEN_STATES for record in lent.values()):
             return True
         places = {*draft.positions, *(() if draft.position is None else (draft.position,))}
         said = dict(enumerate(episode.messages))

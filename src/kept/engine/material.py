@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
@@ -13,6 +13,7 @@ from kept.domain.jobs import Job
 from kept.domain.memory import HIDDEN_STATES, Episode, MemoryRecord, Message, are_echoes
 from kept.domain.parts import Part, parts
 from kept.domain.scope import Scope
+from kept.domain.support import Source, Sources
 from kept.engine.ingest import BOUND, reaches
 from kept.engine.retrieve import SearchRequest
 from kept.errors import NotFoundError
@@ -41,6 +42,7 @@ class Material:
     """What one part of an episode is read with.
 
     Attributes:
+        earlier: Memories of what was said in the same conversation before the part, oldest first.
         near: Stored memories about the same things, nearest first.
         wishes: What the project, or the call in its place, asks for.
         reference: When turns without a time of their own were said.
@@ -51,6 +53,16 @@ class Material:
     near: Sequence[MemoryRecord]
     wishes: Wishes
     reference: datetime
+    earlier: Sequence[MemoryRecord] = ()
+
+    def named_by(self, names: Iterable[str]) -> list[str]:
+        """Ids of the memories that names were borrowed from: of each name the latest before the part, else the nearest.
+
+        A name that only words have of which no memory was made is from none.
+        """
+        shown = [(record.id, _words(record)) for record in (*reversed(self.earlier), *self.near)]
+        found = (next((one for one, words in shown if words.has_name(name)), None) for name in names)
+        return list(dict.fromkeys(one for one in found if one is not None))
 
 
 class Materials:
@@ -80,7 +92,8 @@ class Materials:
         episode = self._log.episode(job.scope.project, str(job.payload.get("episode_id", "")))
         if episode is None:
             raise NotFoundError("What was to be read was erased before it was.")
-        whole = parts(episode.messages, earlier=self._earlier(episode))
+        earlier = self._earlier(episode)
+        whole = parts(episode.messages, earlier=list(map(_turn, earlier)))
         number = int(job.payload["part"])
         hidden = self._hidden(job, episode)
         kept = [one for one in (whole[number].messages if number < len(whole) else ()) if one[0] not in hidden]
@@ -95,6 +108,7 @@ class Materials:
         return Material(
             episode=episode,
             part=part,
+            earlier=[*earlier, *self._before(episode, part)],
             near=self._near(job, episode, part),
             wishes=self._wishes(job),
             reference=kept[-1][1].at or self._told(episode),
@@ -116,14 +130,26 @@ class Materials:
         made = self._log.made_of_episode(episode.scope, episode.id)
         return max((record.created_at for record in made), default=episode.recorded_at)
 
-    def _earlier(self, episode: Episode) -> list[Message]:
+    def _before(self, episode: Episode, part: Part) -> list[MemoryRecord]:
+        """What was made by rule of the episode's turns before a part, or of the same turn, where that is in pieces."""
+        made = self._log.made_of_episode(episode.scope, episode.id)
+        first = part.messages[0][0]
+        return [
+            record
+            for record in made
+            if record.kind != "fact"
+            and record.state not in HIDDEN_STATES
+            and min(record.source_positions, default=first) <= first
+        ]
+
+    def _earlier(self, episode: Episode) -> list[MemoryRecord]:
         """The last turns of the episode's session before it; others may have a session of the same name."""
         if episode.scope.run_id is None:
             return []
         listing = Listing(scope=episode.scope)
         made = self._log.page(listing, limit=EARLIER + len(episode.messages))
         return [
-            Message(role=record.role or "user", content=record.text, name=_name(record), at=record.created_at)
+            record
             for record in reversed(made)
             if record.episode_id != episode.id
             and record.recorded_at <= episode.recorded_at
@@ -186,6 +212,14 @@ def _without_echoes(records: Sequence[MemoryRecord]) -> list[MemoryRecord]:
     """The memories, without statements of which a fact among them was made."""
     facts = [record for record in records if record.kind == "fact"]
     return [one for one in records if one.kind == "fact" or not any(are_echoes(one, fact) for fact in facts)]
+
+
+def _turn(record: MemoryRecord) -> Message:
+    return Message(role=record.role or "user", content=record.text, name=_name(record), at=record.created_at)
+
+
+def _words(record: MemoryRecord) -> Sources:
+    return Sources([Source(text=record.text, speaker=record.speaker, at=record.created_at)])
 
 
 def _name(record: MemoryRecord) -> str | None:

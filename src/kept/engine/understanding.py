@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from kept.domain.attachments import ATTACHED, attached, without_attachments
 from kept.domain.digest import digest
 from kept.domain.jobs import Job, JobKind, pause_before_retry, succeeded
-from kept.domain.memory import HIDDEN_STATES, Attachment, Draft, Episode, MemoryRecord, Message
+from kept.domain.memory import DERIVED_FROM, HIDDEN_STATES, Attachment, Draft, Episode, MemoryRecord, Message
 from kept.domain.parts import Part, parts
 from kept.domain.scope import Scope
 from kept.domain.spending import SpendingListing, SpendingTotal
@@ -322,7 +322,8 @@ class Understanding:
         """Ids of all whose words may stand in an answer that waits, so that an erase of any takes it."""
         made = self._log.made_of_episode(material.episode.scope, material.episode.id)
         repeated = chain.from_iterable(job.payload.get(REPEATED, {}).values())
-        return list(dict.fromkeys([*(record.id for record in (*made, *material.near)), *repeated]))
+        shown = (*made, *material.earlier, *material.near)
+        return list(dict.fromkeys([*(record.id for record in shown), *repeated]))
 
     def _taken(self, job: Job, material: Material) -> Read:
         """What the model proposes, checked against the words."""
@@ -352,6 +353,7 @@ class Understanding:
                 proposal.draft,
                 episode_id=material.episode.id,
                 created_at=proposal.draft.created_at or material.reference,
+                metadata=_derived(material.named_by(proposal.borrowed)),
             )
             for proposal in found.proposals
         ]
@@ -427,6 +429,11 @@ def _as_given(stored: Sequence[Message], given: Sequence[Message]) -> list[Messa
     """The messages as they are kept, with the attachments that they came with, which no log keeps."""
     came_with = {(message.role, message.content): message.attachments for message in given if message.attachments}
     return [replace(message, attachments=came_with.get((message.role, message.content), ())) for message in stored]
+
+
+def _derived(memory_ids: Sequence[str]) -> dict[str, Any]:
+    """Metadata of a fact that has names from other memories, so that an erase of one of those reaches it."""
+    return {DERIVED_FROM: list(memory_ids)} if memory_ids else {}
 
 
 def _subject(scope: Scope) -> str:
