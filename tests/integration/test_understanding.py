@@ -169,6 +169,78 @@ def test_a_fact_that_is_known_is_reinforced():
     assert fact.reinforced == 1
 
 
+PORT = {
+    "t": "The API listens on port 8080 from 2026-05-01.",
+    "s": [1],
+    "k": "decision",
+    "c": 0.8,
+    "from": "2026-05-01",
+    "e": [["API", "service"]],
+    "r": [["API", "listens on", "port 8080"]],
+}
+
+
+def test_a_fact_in_the_words_of_its_statement_takes_the_place_of_that():
+    """It was said once, and is found once; with all that the model says of it, and what the caller said of the statement."""
+    store = Store([answer(PORT)])
+    _, [job] = store.say(PORT["t"], metadata={"team": "billing"})
+    [fact] = store.facts(latest_only=False)
+    assert store.texts(latest_only=False) == [PORT["t"]]
+    assert (fact.type, fact.confidence, fact.valid_from.isoformat()) == ("decision", 0.8, "2026-05-01T00:00:00+00:00")
+    assert [(one.source, one.relationship, one.target) for one in fact.relations] == [
+        ("API", "listens_on", "port 8080")
+    ]
+    assert fact.entity_refs[0].kind == "service"
+    assert fact.metadata["team"] == "billing"
+    assert fact.reinforced == 0
+    assert [entry["event"] for entry in job.results] == ["UPDATE"]
+    assert list(store.service.verify()) == []
+
+
+def test_an_undo_gives_the_statement_back_whose_place_a_fact_took():
+    store = Store([answer(PORT)])
+    result, [job] = store.say(PORT["t"])
+    store.service.undo(ANA, job.results[0]["operation_id"])
+    before, [now] = result.stored[0].memory, store.service.list(ANA)[0]
+    assert (now.kind, now.type, now.relations, now.valid_from) == ("statement", None, before.relations, None)
+    assert list(store.service.verify()) == []
+
+
+def test_a_fact_in_the_words_of_its_statement_closes_what_it_contradicts():
+    """And is found once."""
+    lisbon, porto = (
+        {"t": f"The office is in {city}.", "s": [1], "k": "profile", "c": 0.9} for city in ("Lisbon", "Porto")
+    )
+    store = Store([answer(lisbon), answer(porto | {"contradicts": ["m1"]})])
+    store.say(lisbon["t"])
+    _, [job] = store.say(porto["t"])
+    old, new = store.facts(latest_only=False)
+    assert store.texts() == [lisbon["t"], porto["t"]]
+    assert (old.state, old.superseded_by, new.supersedes) == ("superseded", new.id, (old.id,))
+    store.service.undo(ANA, job.results[0]["operation_id"])
+    assert [(one.text, one.kind, one.state) for one in store.service.list(ANA, newest_first=False)[0]] == [
+        (lisbon["t"], "fact", "active"),
+        (porto["t"], "statement", "active"),
+    ]
+
+
+def test_a_fact_in_the_words_of_a_statement_that_stood_elsewhere_is_a_repeat():
+    """Said twice, and the statement's place taken."""
+    store = Store([answer(), answer(HOME)])
+    store.say(HOME["t"])
+    store.say("As said, Ana lives in Berlin, near the river.")
+    [fact] = store.facts()
+    assert (fact.reinforced, fact.type) == (1, "profile")
+
+
+def test_what_is_immutable_stays_a_statement():
+    """A fact of the same words neither changes it nor counts as a repeat."""
+    store = Store([answer(PORT)])
+    store.say(PORT["t"], immutable=True)
+    [record] = store.service.list(ANA)[0]
+    assert (record.kind, record.type, record.reinforced) == ("statement", None, 0)
+
+
 def test_what_was_true_before_is_stored_as_closed():
     """Told later, true earlier: it closes nothing."""
     earlier = {"t": "Ana lived in Bonn since 2019-01-01.", "s": [1], "k": "profile", "c": 0.9, "from": "2019-01-01"}

@@ -131,15 +131,13 @@ class Materials:
         return max((record.created_at for record in made), default=episode.recorded_at)
 
     def _before(self, episode: Episode, part: Part) -> list[MemoryRecord]:
-        """What was made by rule of the episode's turns before a part, or of the same turn, where that is in pieces."""
+        """What was made of the episode's turns before a part, or of the same turn, where that is in pieces."""
         made = self._log.made_of_episode(episode.scope, episode.id)
         first = part.messages[0][0]
         return [
             record
             for record in made
-            if record.kind != "fact"
-            and record.state not in HIDDEN_STATES
-            and min(record.source_positions, default=first) <= first
+            if record.state not in HIDDEN_STATES and min(record.source_positions, default=first) <= first
         ]
 
     def _earlier(self, episode: Episode) -> list[MemoryRecord]:

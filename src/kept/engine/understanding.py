@@ -15,7 +15,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import chain
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, get_args
 
 from kept.domain.attachments import ATTACHED, attached, without_attachments
 from kept.domain.digest import digest
@@ -24,7 +24,7 @@ from kept.domain.memory import DERIVED_FROM, HIDDEN_STATES, Attachment, Draft, E
 from kept.domain.parts import Part, parts
 from kept.domain.scope import Scope
 from kept.domain.spending import SpendingListing, SpendingTotal
-from kept.engine.ingest import BOUND, AddRequest, AddResult
+from kept.engine.ingest import BOUND, AddRequest, AddResult, Event
 from kept.engine.material import REPEATED, Material, Materials
 from kept.engine.resolution import Resolution
 from kept.errors import ConfigurationError, KeptError, ModelError, SpendingLimitError, StoreError
@@ -200,9 +200,12 @@ class Understanding:
         """Whether what was read before cannot stand for the same words now: it failed, or its facts were deleted."""
         if earlier.status == "FAILED" or any(entry["event"] == "NONE" for entry in earlier.results):
             return True
-        facts = {entry["id"] for entry in earlier.results if entry["event"] in ("ADD", "REINFORCE")}
+        facts = {entry["id"]: entry["event"] for entry in earlier.results if entry["event"] in get_args(Event)}
         found = self._log.find_many(earlier.scope.project, facts)
-        return any(record.state in HIDDEN_STATES for record in found.values())
+        return any(
+            record.state in HIDDEN_STATES or (facts[record.id] == "UPDATE" and record.kind != "fact")
+            for record in found.values()
+        )
 
     # --- doing it ---
 
