@@ -264,6 +264,26 @@ def test_a_confidence_outside_its_range_is_none(value):
     assert only(fact("Postgres is used for the joins.", c=value), of=part(ASKED)).draft.confidence == UNCONFIRMED
 
 
+@pytest.mark.parametrize("context", [(), (EVE,)], ids=["of the speaker", "of whom an earlier turn names"])
+def test_a_fact_that_turns_its_turn_round_is_dropped(context):
+    """With a reason of its own; what says the same as the turn is taken."""
+    who, said = (
+        ("Eve", "She does not live in Bonn any more.") if context else ("Ann", "I do not live in Bonn any more.")
+    )
+    of = beside(*context, said=Message(role="user", name="Ann", content=said))
+    found = taken(fact(f"{who} lives in Bonn."), fact(f"{who} no longer lives in Bonn."), of=of)
+    assert [proposal.draft.text for proposal in found.proposals] == [f"{who} no longer lives in Bonn."]
+    assert found.dropped == {"denied in the text": 1}
+
+
+@pytest.mark.parametrize("value", [1.0, None])
+def test_what_somebody_only_supposes_is_a_guess(value):
+    """However sure the model is of it."""
+    of = part(Message(role="user", name="Ann", content="Maybe we will move to Oslo."))
+    assert only(fact("Ann will move to Oslo.", c=value), of=of).draft.confidence == UNCONFIRMED
+    assert only(fact("Ann may move to Oslo.", c=0.9), of=of).draft.confidence == 0.9
+
+
 # --- when it holds ---
 
 STAY = Message(role="user", name="Ann", content="I live in Berlin since 2024. I stay until May 2026, from yesterday.")

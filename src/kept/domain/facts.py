@@ -28,7 +28,8 @@ from kept.domain.memory import (
 from kept.domain.parts import Part
 from kept.domain.redaction import redact
 from kept.domain.relationships import canonical
-from kept.domain.support import Source, Sources, plain
+from kept.domain.stance import stance
+from kept.domain.support import ROLE_WORDS, Source, Sources, plain
 from kept.domain.temporal import parse_when
 from kept.domain.text import clean, normalise
 from kept.errors import InvalidInputError
@@ -63,6 +64,7 @@ Reason = Literal[
     "system turn",
     "unknown type",
     "not in the text",
+    "denied in the text",
     "duplicate",
     "bad confidence",
     "bad date",
@@ -239,7 +241,7 @@ class _Reading:
         if not seen and not sources.support(text):
             raise _DroppedError("not in the text")
         said, is_sure = self._said_by(cited, text)
-        is_sure = is_sure and (not seen or sources.support(text))
+        is_sure = is_sure and (not seen or sources.support(text)) and (seen or self._is_said(text, cited, sources))
         entities = self._entities(item.get("e"), text)
         valid_from, valid_to = self._validity(item, None if seen else sources)
         positions = tuple(sorted({turn.position for turn in cited}))
@@ -260,6 +262,15 @@ class _Reading:
             confidence=self._confidence(item.get("c"), most=1.0 if is_sure else UNCONFIRMED),
         )
         return replace(self._related(draft, item), borrowed=sources.borrowed(text))
+
+    def _is_said(self, text: str, cited: Sequence[_Turn], sources: Sources) -> bool:
+        """Whether turns say a fact, and not only that it may be so; _DroppedError where they say the opposite."""
+        speakers = (turn.message.name or "" for turn in cited)
+        uncounted = (*speakers, *ROLE_WORDS, *sources.borrowed(text))
+        found = stance(text, [turn.message.content for turn in cited], uncounted=uncounted)
+        if found == "denies":
+            raise _DroppedError("denied in the text")
+        return found == "says"
 
     def _sources(self, turns: Sequence[_Turn]) -> Sources:
         """What some turns say, beside what was shown with them: who `she` is."""

@@ -43,7 +43,7 @@ _MONTH: Final = timedelta(days=31)
 _LONG_YEAR: Final = timedelta(days=366)
 _NEAR: Final = {"day": _MONTH, "time": _MONTH, "week": _MONTH, "month": _LONG_YEAR, "year": 2 * _LONG_YEAR}
 """How far from the time of a message a relative date may lie that no rule can read: `vorgestern`, `el mes pasado`, `il y a deux ans`."""
-_ROLE_WORDS: Final = frozenset({"user", "assistant", "tool", "document"})
+ROLE_WORDS: Final = frozenset({"user", "assistant", "tool", "document"})
 """What somebody is called whose name is not known."""
 
 _NUMBER: Final = re.compile(r"\d+(?:[.,:]\d+)*")
@@ -197,7 +197,7 @@ class Sources:
 
     @cached_property
     def _words(self) -> set[str]:
-        return self._names.union(_words(self._joined), _ROLE_WORDS)
+        return self._names.union(_words(self._joined), ROLE_WORDS)
 
     @cached_property
     def _terms(self) -> set[str]:
@@ -299,7 +299,7 @@ class Sources:
 
     def _share(self, text: str, *, without: Iterable[str] = ()) -> float:
         """Share of a text's terms that are theirs, in [0, 1]; who says it is not counted, nor what is borrowed."""
-        uncounted = map(terms, (*self._names, *_ROLE_WORDS, *without))
+        uncounted = map(terms, (*self._names, *ROLE_WORDS, *without))
         own = set(terms(text)).difference(chain.from_iterable(uncounted))
         return sum(map(self._has_term, own)) / len(own) if own else 0.0
 
