@@ -413,6 +413,96 @@ def test_the_same_words_are_read_once():
     assert len(store.model.prompts) == 1
 
 
+ROLLING = [
+    "I live in Berlin.",
+    ("assistant", "Great!"),
+    "I like green tea.",
+    ("assistant", "Noted."),
+    "My dog is called Rex.",
+]
+
+
+@pytest.mark.parametrize("system", [False, True])
+def test_of_a_conversation_that_is_sent_again_with_each_turn_only_what_is_new_is_read(system):
+    """What was read before stands among the earlier turns, so that the new one is understood."""
+    store = Store(lambda _: answer())
+    start = [("system", "You are kind.")] if system else []
+    for end in range(1, len(ROLLING) + 1, 2):
+        store.say(*start, *ROLLING[:end], scope=Scope(user_id="ana"))
+    turns = [prompt.content.split("<turns>")[1].splitlines()[2:-1] for prompt in store.model.prompts]
+    assert turns == [
+        ["1 Ana: I live in Berlin."],
+        ["1 assistant: Great!", "2 Ana: I like green tea."],
+        ["1 assistant: Noted.", "2 Ana: My dog is called Rex."],
+    ]
+    earlier = store.model.prompts[-1].content.split("</earlier>")[0]
+    assert [text in earlier for text in ("I live in Berlin.", "Great!", "I like green tea.")] == [True] * 3
+
+
+def test_a_long_conversation_that_is_sent_again_is_read_from_where_it_goes_on():
+    """Parts in which nothing is new make no call."""
+    store = Store(lambda _: answer())
+    turns = [f"On day {day} I walked {day} miles along the river and wrote about it." for day in range(130)]
+    for end in (110, 120, 130):
+        _, jobs = store.say(*turns[:end])
+        assert {job.status for job in jobs} == {"SUCCEEDED"}
+    _, again = store.say(*turns)
+    assert [job.id for job in again] == [job.id for job in jobs]
+    asked = [prompt.content.split("<turns>")[1] for prompt in store.model.prompts]
+    assert [text.count("walked") for text in asked] == [103, 7, 10, 10]
+
+
+def test_a_turn_before_what_is_new_is_no_source_of_a_fact():
+    """Of a fact it was taken when it was read."""
+    store = Store([answer(), answer(HOME | {"s": [1]})])
+    store.say("I live in Berlin.")
+    store.say("I live in Berlin.", "I like green tea.")
+    assert store.facts() == []
+
+
+def test_a_conversation_that_is_asked_about_otherwise_is_read_again():
+    """With other wishes it gives other facts."""
+    store = Store(lambda _: answer())
+    store.say("I live in Berlin.", "I like green tea.")
+    store.say("I live in Berlin.", "I like green tea.", "My dog is called Rex.", wishes={"includes": "homes"})
+    assert "1 Ana: I live in Berlin." in store.model.prompts[1].content
+
+
+@pytest.mark.parametrize(
+    ("text", "scope"),
+    [
+        ("I live in  Berlin. ", ANA),
+        ("I live in Berlin.", Scope(user_id="ana", run_id="tuesday")),
+        ("I live in Berlin.", Scope(user_id="ana")),
+    ],
+    ids=["other blanks", "another session", "no session"],
+)
+def test_the_same_sentence_is_read_once_for_its_owner(text, scope):
+    store = Store([answer(HOME)])
+    store.say("I live in Berlin.")
+    _, [job] = store.say(text, scope=scope)
+    assert job.status == "SUCCEEDED"
+    assert len(store.model.prompts) == 1
+
+
+@pytest.mark.parametrize(
+    "scope",
+    [Scope(user_id="bob", run_id="monday"), Scope(user_id="ana", agent_id="a"), Scope(user_id="ana", app_id="b")],
+)
+def test_the_same_sentence_is_read_again_for_another_owner(scope):
+    store = Store(lambda _: answer())
+    store.say("I live in Berlin.")
+    store.say("I live in Berlin.", scope=scope)
+    assert len(store.model.prompts) == 2
+
+
+def test_a_sentence_that_means_what_was_said_before_it_is_read_in_each_session():
+    store = Store(lambda _: answer())
+    store.say("She lives in Bonn.")
+    store.say("She lives in Bonn.", scope=Scope(user_id="ana", run_id="tuesday"))
+    assert len(store.model.prompts) == 2
+
+
 def test_an_answer_that_was_paid_for_is_kept_until_its_facts_are_stored():
     """Whatever goes wrong after it: here the model that judges contradictions is down for a while."""
     judged = [ModelUnavailableError("down"), {"v": [{"f": 1, "m": 1, "is": "contradicts"}]}]

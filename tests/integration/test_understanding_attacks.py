@@ -198,11 +198,12 @@ def test_a_fact_of_what_was_only_said_again_is_erased_with_the_first_saying(open
 @pytest.mark.parametrize("hidden", [False, True], ids=["current", "deleted"])
 def test_the_first_saying_is_erased_with_a_fact_of_what_was_only_said_again(opened, hidden):
     """Also one that was deleted since; what else was said twice stays."""
-    answers = iter([{"f": []}, {"f": []}, {"f": [fact(f"Ana lives in {CANARY}."), fact("Ana likes green tea.", 2)]}])
+    facts = [fact(f"Ana lives in {CANARY}.", 2), fact("Ana likes green tea.", 3)]
+    answers = iter([{"f": []}, {"f": []}, {"f": facts}])
     store = opened(lambda _: next(answers))
     [first] = store.say(f"I live in {CANARY}.")
     store.say("I like green tea.")
-    store.say(f"I live in {CANARY}.", "I like green tea.")
+    store.say("Rowing keeps me fit.", f"I live in {CANARY}.", "I like green tea.")
     home = next(one for one in store.facts() if CANARY in one.text)
     if hidden:
         store.service.delete("default", [first.id])
@@ -214,10 +215,10 @@ def test_the_first_saying_is_erased_with_a_fact_of_what_was_only_said_again(open
 def test_the_first_saying_is_closed_with_a_fact_of_what_was_only_said_again(opened):
     """Else it would go on saying what no longer holds."""
     moved = fact("Ana lives in Lisbon.", contradicts=["m2"])
-    answers = iter([{"f": []}, {"f": [fact("Ana lives in Berlin.")]}, {"f": [moved]}])
+    answers = iter([{"f": []}, {"f": [fact("Ana lives in Berlin.", 2)]}, {"f": [moved]}])
     store = opened(lambda _: next(answers))
     store.say("I live in Berlin.")
-    store.say("I live in Berlin.", "I like green tea.")
+    store.say("I like green tea.", "I live in Berlin.")
     store.say("I live in Lisbon now.")
     states = {one.text: one.state for one in store.service.list(ANA)[0]}
     assert {states["I live in Berlin."], states["Ana lives in Berlin."]} == {"superseded"}

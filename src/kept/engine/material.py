@@ -11,7 +11,7 @@ from kept.domain.attachments import with_attachments
 from kept.domain.filters import And, Condition
 from kept.domain.jobs import Job
 from kept.domain.memory import HIDDEN_STATES, Episode, MemoryRecord, Message, are_echoes
-from kept.domain.parts import Part, parts
+from kept.domain.parts import Part, parts, unread
 from kept.domain.scope import Scope
 from kept.domain.support import Source, Sources
 from kept.engine.ingest import BOUND, reaches
@@ -33,6 +33,8 @@ NEAR_QUERY: Final = 2_000
 """Characters of a part by which they are found."""
 EARLIER: Final = 4
 """Earlier turns of a session that a part is shown, so that its pronouns can be resolved."""
+KNOWN: Final = "known"
+"""Of a payload: how many of the episode's messages, from its beginning, were read before."""
 REPEATED: Final = "repeated"
 """Of a payload: memories that the episode's messages only repeated, by position."""
 
@@ -95,20 +97,21 @@ class Materials:
         earlier = self._earlier(episode)
         whole = parts(episode.messages, earlier=list(map(_turn, earlier)))
         number = int(job.payload["part"])
+        part = unread(whole[number], int(job.payload.get(KNOWN, 0))) if number < len(whole) else Part(messages=())
         hidden = self._hidden(job, episode)
-        kept = [one for one in (whole[number].messages if number < len(whole) else ()) if one[0] not in hidden]
+        kept = [one for one in part.messages if one[0] not in hidden]
         if not kept:
             return None
         messages = with_attachments(kept, job)
         part = replace(
-            whole[number],
+            part,
             messages=[(place, one) for (place, _), one in zip(kept, messages, strict=True)],
-            context=_without([episode.messages[place] for place in hidden], whole[number].context),
+            context=_without([episode.messages[place] for place in hidden], part.context),
         )
         return Material(
             episode=episode,
             part=part,
-            earlier=[*earlier, *self._before(episode, part)],
+            earlier=[*earlier, *self._before(job, episode, part)],
             near=self._near(job, episode, part),
             wishes=self._wishes(job),
             reference=kept[-1][1].at or self._told(episode),
@@ -130,15 +133,15 @@ class Materials:
         made = self._log.made_of_episode(episode.scope, episode.id)
         return max((record.created_at for record in made), default=episode.recorded_at)
 
-    def _before(self, episode: Episode, part: Part) -> list[MemoryRecord]:
-        """What was made of the episode's turns before a part, or of the same turn, where that is in pieces."""
-        made = self._log.made_of_episode(episode.scope, episode.id)
+    def _before(self, job: Job, episode: Episode, part: Part) -> list[MemoryRecord]:
+        """What was made of the episode's turns before a part, or of the same turn, where that is in pieces; by them or by their like."""
         first = part.messages[0][0]
-        return [
-            record
-            for record in made
-            if record.state not in HIDDEN_STATES and min(record.source_positions, default=first) <= first
-        ]
+        repeated = job.payload.get(REPEATED, {}).items()
+        ids = [one for position, memory_ids in repeated if int(position) <= first for one in memory_ids]
+        made = self._log.made_of_episode(episode.scope, episode.id)
+        made = [record for record in made if min(record.source_positions, default=first) <= first]
+        found = (*self._log.find_many(episode.scope.project, ids).values(), *made)
+        return [record for record in found if record.state not in HIDDEN_STATES]
 
     def _earlier(self, episode: Episode) -> list[MemoryRecord]:
         """The last turns of the episode's session before it; others may have a session of the same name."""
