@@ -264,6 +264,38 @@ def test_a_confidence_outside_its_range_is_none(value):
     assert only(fact("Postgres is used for the joins.", c=value), of=part(ASKED)).draft.confidence == UNCONFIRMED
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "She lives in Bonn now.",
+        "They live in Bonn.",
+        "It works for Acme now.",
+        "She\u2019s in Bonn now.",
+        "That is Bonn now.",
+        "this is Acme",
+    ],
+)
+def test_a_fact_whose_subject_is_a_pronoun_is_dropped(text):
+    """Found alone, it says nothing of anybody."""
+    assert taken(fact(text), of=beside(EVE)).dropped == {"does not stand alone": 1}
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["It is forbidden to push to main.", "This project uses main.", "IT uses main for its project.", "Theo uses main."],
+)
+def test_a_fact_that_names_its_subject_is_taken(text):
+    said = "It's forbidden to push to main, says IT; Theo and this project use main."
+    assert only(fact(text), of=part(Message(role="user", name="Ann", content=said))).draft.text == text
+
+
+def test_days_that_a_fact_names_count_from_when_it_was_said():
+    """As those of a statement do."""
+    said = Message(role="user", name="Ann", content="I meet Tom next Friday.", at=REFERENCE - timedelta(days=7))
+    (day,) = only(fact("Ann meets Tom next Friday."), of=part(said)).draft.metadata["dates"]
+    assert (day["text"], day["from"], day["to"]) == ("next Friday", "2026-03-06", "2026-03-07")
+
+
 @pytest.mark.parametrize("context", [(), (EVE,)], ids=["of the speaker", "of whom an earlier turn names"])
 def test_a_fact_that_turns_its_turn_round_is_dropped(context):
     """With a reason of its own; what says the same as the turn is taken."""

@@ -30,7 +30,7 @@ from kept.domain.redaction import redact
 from kept.domain.relationships import canonical
 from kept.domain.stance import stance
 from kept.domain.support import ROLE_WORDS, Source, Sources, plain
-from kept.domain.temporal import parse_when
+from kept.domain.temporal import dated, parse_when
 from kept.domain.text import clean, normalise
 from kept.errors import InvalidInputError
 
@@ -52,6 +52,12 @@ UNKNOWN_KIND: Final = "entity"
 _IMPERSONAL: Final = frozenset({"assistant", "tool"})
 """Roles of machines. Their word counts when a person confirms it."""
 _KIND: Final = re.compile(r"[^\W\d_][^\W_]{1,29}(?: [^\W_]{1,29})?")
+_PRONOUN: Final = re.compile(
+    r"(?-i:[Hh]e|[Ss]he|[Tt]hey|[Ii]t(?!(?:'s| is| was| will be)(?: \w+){1,4} (?:to|that|if|when|who)\b| takes?\b))(?=[ '])"
+    r"|(?:this|that|these|those)(?= (?:is|are|was|were|will|would|has|had|have|can|could|should|must|may|might|does|did|do)\b|'s )",
+    re.IGNORECASE,
+)
+"""A subject that only other sentences name. `It is forbidden to …` and `This project …` name theirs; `IT` is a department."""
 _PARTIAL_DATE: Final = re.compile(r"(\d{4})(?:-(\d{2}))?")
 _DAY: Final = timedelta(days=1)
 
@@ -65,6 +71,7 @@ Reason = Literal[
     "unknown type",
     "not in the text",
     "denied in the text",
+    "does not stand alone",
     "duplicate",
     "bad confidence",
     "bad date",
@@ -236,6 +243,8 @@ class _Reading:
         if not isinstance(item, Mapping):
             raise _DroppedError("not a fact")
         text, type_, cited = _text(item.get("t")), _type(item.get("k")), self._cited(item.get("s"))
+        if _PRONOUN.match(text.replace("\u2019", "'")):
+            raise _DroppedError("does not stand alone")
         sources = self._sources(cited)
         seen = any(turn.is_seen for turn in cited)
         if not seen and not sources.support(text):
@@ -253,6 +262,7 @@ class _Reading:
             created_at=said.source.at,
             valid_from=valid_from,
             valid_to=valid_to,
+            metadata=dated(text, said.source.at),
             categories=self._chosen(item.get("g")),
             entity_refs=entities,
             relations=self._relations(item.get("r"), text),

@@ -425,7 +425,7 @@ class Understanding:
                 proposal.draft,
                 episode_id=material.episode.id,
                 created_at=proposal.draft.created_at or material.reference,
-                metadata=_derived(material.named_by(proposal.borrowed)),
+                metadata={**proposal.draft.metadata, **_derived(material.named_by(proposal.borrowed))},
             )
             for proposal in found.proposals
         ]
