@@ -206,6 +206,16 @@ def test_an_undo_gives_the_statement_back_whose_place_a_fact_took():
     assert list(store.service.verify()) == []
 
 
+def test_a_statement_that_was_given_back_is_read_anew_when_it_is_said_again():
+    """As any words are whose fact is gone."""
+    store = Store([answer(PORT), answer(PORT)])
+    _, [job] = store.say(PORT["t"])
+    store.service.undo(ANA, job.results[0]["operation_id"])
+    store.say(PORT["t"])
+    [fact] = store.facts()
+    assert (fact.type, fact.reinforced) == ("decision", 1)
+
+
 def test_a_fact_in_the_words_of_its_statement_closes_what_it_contradicts():
     """And is found once."""
     lisbon, porto = (

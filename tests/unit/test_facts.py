@@ -167,6 +167,22 @@ def test_nothing_but_a_name_is_taken_from_what_was_shown_besides(text):
     assert taken(fact(text), of=beside(EVE)).dropped == {"not in the text": 1}
 
 
+@pytest.mark.parametrize(
+    ("said", "text", "is_taken"),
+    [
+        ("I like tea.", "Eve likes tea.", False),
+        ("I like tea, and so does she.", "Eve likes tea.", True),
+        ("My sister likes tea.", "Ann's sister Eve likes tea.", True),
+        ("Yes, I like to visit.", "Ann likes to visit Rome.", True),
+        ("Ich mag den Tee von ihr.", "Ann mag den Tee von Eve.", True),
+    ],
+)
+def test_whoever_speaks_of_nobody_else_means_nobody_else(said, text, is_taken):
+    """What somebody says of themselves is not said of whom they named before."""
+    found = taken(fact(text), of=beside(EVE, said=Message(role="user", name="Ann", content=said)))
+    assert bool(found.proposals) == is_taken
+
+
 def test_a_fact_whose_names_are_shown_still_cites_a_turn():
     """What was only shown besides is no source."""
     assert taken(fact("Eve lives in Bonn.", turns=()), of=beside(EVE)).dropped == {"no source turn": 1}

@@ -80,6 +80,13 @@ _OPENERS: Final = _set(
 )
 """The same of more letters, in some more languages than English."""
 _FIRST_PERSON: Final = frozenset({"I", "I'm", "I've", "I'd", "I'll"})
+_OF_SELF: Final = re.compile(r"\b(?:i|we)\b", re.IGNORECASE)
+_REFERRING: Final = re.compile(
+    r"\b(?:he|him|his|she|hers?|they|them|theirs?|it|its|this|that|these|those|here|there|the|my|our|your|ones?|both|either|same|such|so|too"
+    r"|other|another|yes|yeah|yep|ok(?:ay)?|sure|right|exactly|agreed?|let's)\b|\b(?:do|did|does|will|would|can|have|has|am|is|are)\W*$",
+    re.IGNORECASE | re.MULTILINE,
+)
+"""Words that mean what was said before, and `I do`, which leaves it out."""
 _ADDRESS: Final = re.compile(r"@|://")
 """Of mail or a page: it says where, not who or what is meant."""
 _IDENTIFIER: Final = re.compile(r"\w[@/\\_]\w|\w\.[^\W\d]|[^\W\d]\d|\d[^\W\d]|[a-z][A-Z]|^[/~@.#]\w|::")
@@ -132,7 +139,7 @@ class Sources:
 
     def borrowed(self, text: str) -> tuple[str, ...]:
         """Names in a text that they do not have, but what was seen besides does; in the order of the text."""
-        if self._besides is None or not self._sources:
+        if self._besides is None or not self._sources or self._is_of_itself:
             return ()
         _, rest = self._parted(text)
         missing = (name for name in dict.fromkeys(_specifics(rest)) if not self.has_name(name))
@@ -227,6 +234,12 @@ class Sources:
     def _is_english(self) -> bool:
         words = _words(self._joined)
         return len(STOP_WORDS.intersection(words)) >= _ENGLISH_SHARE * len(set(words))
+
+    @cached_property
+    def _is_of_itself(self) -> bool:
+        """Whether they only speak of who says them: in `I like tea` nobody else is meant."""
+        joined = self._joined.replace("\u2019", "'")
+        return self._is_english and bool(_OF_SELF.search(joined)) and not _REFERRING.search(joined)
 
     @cached_property
     def _declines(self) -> bool:
