@@ -5,7 +5,7 @@
 True are the labels of the corpus (`understanding/*.jsonl`) beside the turn that says them, and the short answers of a set of conversations
 with questions beside the turns that prove them (LoCoMo's single-hop questions, and as dates its temporal ones). Foreign are the same beside other
 turns of their conversation; altered are those that pass, with one name replaced by that of another fact, or one number by the next.
-A label that names somebody whom only an earlier turn names does not pass with its one turn: a model has to cite both.
+A label that names somebody whom only an earlier turn names does not pass with its one turn, for no earlier ones stand beside it here.
 """
 
 from __future__ import annotations

@@ -170,6 +170,88 @@ def test_a_fact_that_is_known_is_reinforced():
     assert fact.reinforced == 1
 
 
+PORT = {
+    "t": "The API listens on port 8080 from 2026-05-01.",
+    "s": [1],
+    "k": "decision",
+    "c": 0.8,
+    "from": "2026-05-01",
+    "e": [["API", "service"]],
+    "r": [["API", "listens on", "port 8080"]],
+}
+
+
+def test_a_fact_in_the_words_of_its_statement_takes_the_place_of_that():
+    """It was said once, and is found once; with all that the model says of it, and what the caller said of the statement."""
+    store = Store([answer(PORT)])
+    _, [job] = store.say(PORT["t"], metadata={"team": "billing"})
+    [fact] = store.facts(latest_only=False)
+    assert store.texts(latest_only=False) == [PORT["t"]]
+    assert (fact.type, fact.confidence, fact.valid_from.isoformat()) == ("decision", 0.8, "2026-05-01T00:00:00+00:00")
+    assert [(one.source, one.relationship, one.target) for one in fact.relations] == [
+        ("API", "listens_on", "port 8080")
+    ]
+    assert fact.entity_refs[0].kind == "service"
+    assert fact.metadata["team"] == "billing"
+    assert fact.reinforced == 0
+    assert [entry["event"] for entry in job.results] == ["UPDATE"]
+    assert list(store.service.verify()) == []
+
+
+def test_an_undo_gives_the_statement_back_whose_place_a_fact_took():
+    store = Store([answer(PORT)])
+    result, [job] = store.say(PORT["t"])
+    store.service.undo(ANA, job.results[0]["operation_id"])
+    before, [now] = result.stored[0].memory, store.service.list(ANA)[0]
+    assert (now.kind, now.type, now.relations, now.valid_from) == ("statement", None, before.relations, None)
+    assert list(store.service.verify()) == []
+
+
+def test_a_statement_that_was_given_back_is_read_anew_when_it_is_said_again():
+    """As any words are whose fact is gone."""
+    store = Store([answer(PORT), answer(PORT)])
+    _, [job] = store.say(PORT["t"])
+    store.service.undo(ANA, job.results[0]["operation_id"])
+    store.say(PORT["t"])
+    [fact] = store.facts()
+    assert (fact.type, fact.reinforced) == ("decision", 1)
+
+
+def test_a_fact_in_the_words_of_its_statement_closes_what_it_contradicts():
+    """And is found once."""
+    lisbon, porto = (
+        {"t": f"The office is in {city}.", "s": [1], "k": "profile", "c": 0.9} for city in ("Lisbon", "Porto")
+    )
+    store = Store([answer(lisbon), answer(porto | {"contradicts": ["m1"]})])
+    store.say(lisbon["t"])
+    _, [job] = store.say(porto["t"])
+    old, new = store.facts(latest_only=False)
+    assert store.texts() == [lisbon["t"], porto["t"]]
+    assert (old.state, old.superseded_by, new.supersedes) == ("superseded", new.id, (old.id,))
+    store.service.undo(ANA, job.results[0]["operation_id"])
+    assert [(one.text, one.kind, one.state) for one in store.service.list(ANA, newest_first=False)[0]] == [
+        (lisbon["t"], "fact", "active"),
+        (porto["t"], "statement", "active"),
+    ]
+
+
+def test_a_fact_in_the_words_of_a_statement_that_stood_elsewhere_is_a_repeat():
+    """Said twice, and the statement's place taken."""
+    store = Store([answer(), answer(HOME)])
+    store.say(HOME["t"])
+    store.say("As said, Ana lives in Berlin, near the river.")
+    [fact] = store.facts()
+    assert (fact.reinforced, fact.type) == (1, "profile")
+
+
+def test_what_is_immutable_stays_a_statement():
+    """A fact of the same words neither changes it nor counts as a repeat."""
+    store = Store([answer(PORT)])
+    store.say(PORT["t"], immutable=True)
+    [record] = store.service.list(ANA)[0]
+    assert (record.kind, record.type, record.reinforced) == ("statement", None, 0)
+
+
 def test_what_was_true_before_is_stored_as_closed():
     """Told later, true earlier: it closes nothing."""
     earlier = {"t": "Ana lived in Bonn since 2019-01-01.", "s": [1], "k": "profile", "c": 0.9, "from": "2019-01-01"}
@@ -342,6 +424,96 @@ def test_the_same_words_are_read_once():
     assert len(store.model.prompts) == 1
 
 
+ROLLING = [
+    "I live in Berlin.",
+    ("assistant", "Great!"),
+    "I like green tea.",
+    ("assistant", "Noted."),
+    "My dog is called Rex.",
+]
+
+
+@pytest.mark.parametrize("system", [False, True])
+def test_of_a_conversation_that_is_sent_again_with_each_turn_only_what_is_new_is_read(system):
+    """What was read before stands among the earlier turns, so that the new one is understood."""
+    store = Store(lambda _: answer())
+    start = [("system", "You are kind.")] if system else []
+    for end in range(1, len(ROLLING) + 1, 2):
+        store.say(*start, *ROLLING[:end], scope=Scope(user_id="ana"))
+    turns = [prompt.content.split("<turns>")[1].splitlines()[2:-1] for prompt in store.model.prompts]
+    assert turns == [
+        ["1 Ana: I live in Berlin."],
+        ["1 assistant: Great!", "2 Ana: I like green tea."],
+        ["1 assistant: Noted.", "2 Ana: My dog is called Rex."],
+    ]
+    earlier = store.model.prompts[-1].content.split("</earlier>")[0]
+    assert [text in earlier for text in ("I live in Berlin.", "Great!", "I like green tea.")] == [True] * 3
+
+
+def test_a_long_conversation_that_is_sent_again_is_read_from_where_it_goes_on():
+    """Parts in which nothing is new make no call."""
+    store = Store(lambda _: answer())
+    turns = [f"On day {day} I walked {day} miles along the river and wrote about it." for day in range(130)]
+    for end in (110, 120, 130):
+        _, jobs = store.say(*turns[:end])
+        assert {job.status for job in jobs} == {"SUCCEEDED"}
+    _, again = store.say(*turns)
+    assert [job.id for job in again] == [job.id for job in jobs]
+    asked = [prompt.content.split("<turns>")[1] for prompt in store.model.prompts]
+    assert [text.count("walked") for text in asked] == [103, 7, 10, 10]
+
+
+def test_a_turn_before_what_is_new_is_no_source_of_a_fact():
+    """Of a fact it was taken when it was read."""
+    store = Store([answer(), answer(HOME | {"s": [1]})])
+    store.say("I live in Berlin.")
+    store.say("I live in Berlin.", "I like green tea.")
+    assert store.facts() == []
+
+
+def test_a_conversation_that_is_asked_about_otherwise_is_read_again():
+    """With other wishes it gives other facts."""
+    store = Store(lambda _: answer())
+    store.say("I live in Berlin.", "I like green tea.")
+    store.say("I live in Berlin.", "I like green tea.", "My dog is called Rex.", wishes={"includes": "homes"})
+    assert "1 Ana: I live in Berlin." in store.model.prompts[1].content
+
+
+@pytest.mark.parametrize(
+    ("text", "scope"),
+    [
+        ("I live in  Berlin. ", ANA),
+        ("I live in Berlin.", Scope(user_id="ana", run_id="tuesday")),
+        ("I live in Berlin.", Scope(user_id="ana")),
+    ],
+    ids=["other blanks", "another session", "no session"],
+)
+def test_the_same_sentence_is_read_once_for_its_owner(text, scope):
+    store = Store([answer(HOME)])
+    store.say("I live in Berlin.")
+    _, [job] = store.say(text, scope=scope)
+    assert job.status == "SUCCEEDED"
+    assert len(store.model.prompts) == 1
+
+
+@pytest.mark.parametrize(
+    "scope",
+    [Scope(user_id="bob", run_id="monday"), Scope(user_id="ana", agent_id="a"), Scope(user_id="ana", app_id="b")],
+)
+def test_the_same_sentence_is_read_again_for_another_owner(scope):
+    store = Store(lambda _: answer())
+    store.say("I live in Berlin.")
+    store.say("I live in Berlin.", scope=scope)
+    assert len(store.model.prompts) == 2
+
+
+def test_a_sentence_that_means_what_was_said_before_it_is_read_in_each_session():
+    store = Store(lambda _: answer())
+    store.say("She lives in Bonn.")
+    store.say("She lives in Bonn.", scope=Scope(user_id="ana", run_id="tuesday"))
+    assert len(store.model.prompts) == 2
+
+
 def test_an_answer_that_was_paid_for_is_kept_until_its_facts_are_stored():
     """Whatever goes wrong after it: here the model that judges contradictions is down for a while."""
     judged = [ModelUnavailableError("down"), {"v": [{"f": 1, "m": 1, "is": "contradicts"}]}]
@@ -457,6 +629,62 @@ def test_earlier_turns_of_the_session_come_along():
     store.say("My sister Mia visits Rome.")
     store.say("She arrives on Friday.")
     assert "Mia" in store.model.prompts[1].content
+
+
+EVE = {"t": "Eve, Ana's sister, lives in Bonn.", "s": [1], "k": "profile", "c": 0.9}
+
+
+@pytest.mark.parametrize("scope", [ANA, Scope(user_id="ana")], ids=["an earlier turn", "a memory nearby"])
+def test_a_turn_that_says_she_becomes_a_fact_about_whom_an_earlier_one_names(scope):
+    """As a client has it that adds one turn at a time."""
+    store = Store([answer(), answer(EVE)])
+    first, _ = store.say("My sister Eve finished her studies.", scope=scope)
+    store.say("She lives in Bonn now, near her sister.", scope=scope)
+    [fact] = store.facts()
+    assert fact.text == EVE["t"]
+    assert fact.derived_from == {first.stored[0].memory.id}
+
+
+def test_an_erase_of_what_named_somebody_reaches_the_fact_that_took_the_name_from_there():
+    store = Store([answer(), answer(EVE)])
+    first, _ = store.say("My sister Eve finished her studies.")
+    store.say("She lives in Bonn now, near her sister.")
+    store.service.erase("default", [first.stored[0].memory.id])
+    assert store.texts() == ["She lives in Bonn now, near her sister."]
+    assert "Eve" not in repr(vars(store.log))
+
+
+@pytest.mark.parametrize("take", ["delete", "erase"])
+def test_a_name_that_is_taken_away_while_the_model_reads_is_not_brought_back(take):
+    store = Store([answer()])
+    first, _ = store.say("My sister Eve finished her studies.")
+
+    def read(_prompt):
+        named = first.stored[0].memory.id
+        store.service.delete("default", [named]) if take == "delete" else store.service.erase("default", [named])
+        return answer(EVE)
+
+    store.model._answer = read
+    store.say("She lives in Bonn now, near her sister.")
+    assert store.facts() == []
+
+
+def test_a_name_of_an_earlier_part_of_a_long_text_is_known_in_the_next():
+    """In which it stands in the turns before."""
+    turns = [f"On day {day} I walked {day} miles along the river and wrote about it." for day in range(200)]
+    store = Store(lambda _: answer())
+    store.say(*turns)
+    first = len([line for line in store.model.prompts[0].content.splitlines() if "I walked" in line])
+    turns[first - 1] = "My sister Eve finished her studies."
+    turns[first] = (
+        "She lives in Bonn now, near her sister, " + "where there is a river too, " * 10
+    )  # more than fits the first
+    store = Store(lambda prompt: answer(EVE) if "\n1 Ana: She lives" in prompt.content else answer())
+    _, jobs = store.say(*turns)
+    [stored] = [entry for job in jobs for entry in job.results]
+    fact = store.service.get("default", stored["id"])
+    assert (fact.text, fact.position) == (EVE["t"], first)
+    assert [store.service.get("default", one).text for one in fact.derived_from] == [turns[first - 1]]
 
 
 def test_nobody_elses_memories_come_along():

@@ -58,9 +58,9 @@ class Store:
         self.service = self.platform.service
 
     def say(self, *texts, scope=ANA, read=True):
-        """Add what Ana says, `text` or `(role, text)`, and have it read."""
-        turns = [("user", text) if isinstance(text, str) else text for text in texts]
-        named = [{"role": role, "content": text} | ({"name": "Ana"} if role == "user" else {}) for role, text in turns]
+        """Add what Ana says, `text`, `(role, text)` or `(role, text, name)`, and have it read."""
+        turns = [("user", text, "Ana") if isinstance(text, str) else (*text, None)[:3] for text in texts]
+        named = [{"role": role, "content": text} | ({"name": name} if name else {}) for role, text, name in turns]
         result = self.service.add(scope, named)
         if read:
             self.read_due()
@@ -154,13 +154,25 @@ def test_nothing_but_a_persons_word_closes_what_a_person_said(opened, role):
     assert [one.state for one in store.facts() if "Berlin" in one.text] == ["active"]
 
 
+@pytest.mark.parametrize("role", ["assistant", "tool"])
+def test_a_machines_guess_closes_not_even_another_machines(opened, role):
+    """However sure the model says it is."""
+    answers = iter(
+        [{"f": [fact("The API runs on port 8080.")]}, {"f": [fact("The API runs on port 9090.", contradicts=["m1"])]}]
+    )
+    store = opened(lambda _: next(answers))
+    store.say((role, "The API runs on port 8080."))
+    store.say((role, "The API may run on port 9090."))
+    assert {one.state for one in store.service.list(ANA)[0]} == {"active"}
+
+
 def test_an_assistants_word_takes_no_persons_statement_along(opened):
-    """What an assistant made of both their words can be closed by another assistant's word, and its own statement with it."""
-    nearby, moved = "Ana lives in Berlin near Tegel.", "Ana lives in Hamburg, says the assistant."
-    answers = iter([{"f": [fact(nearby, 1, 2)]}, {"f": [fact(moved, contradicts=["m1"])]}])
+    """What an assistant made of both their words can be closed by an assistant's word that somebody confirmed; what she said stays."""
+    nearby, moved = "Ana lives in Berlin near Tegel.", "Ana lives in Hamburg, says Ravi."
+    answers = iter([{"f": [fact(nearby, 1, 2)]}, {"f": [fact(moved, 1, 2, contradicts=["m1"])]}])
     store = opened(lambda _: next(answers))
     store.say("I live in Berlin, near the airport.", ("assistant", "So you live near Tegel."))
-    store.say(("assistant", moved))
+    store.say(("assistant", moved, "Ravi"), ("user", "Agreed, please note that.", "Bob"))
     states = {one.text: one.state for one in store.service.list(ANA)[0]}
     assert states[nearby] == "superseded"
     assert states["I live in Berlin, near the airport."] == "active"
@@ -186,11 +198,12 @@ def test_a_fact_of_what_was_only_said_again_is_erased_with_the_first_saying(open
 @pytest.mark.parametrize("hidden", [False, True], ids=["current", "deleted"])
 def test_the_first_saying_is_erased_with_a_fact_of_what_was_only_said_again(opened, hidden):
     """Also one that was deleted since; what else was said twice stays."""
-    answers = iter([{"f": []}, {"f": []}, {"f": [fact(f"Ana lives in {CANARY}."), fact("Ana likes green tea.", 2)]}])
+    facts = [fact(f"Ana lives in {CANARY}.", 2), fact("Ana likes green tea.", 3)]
+    answers = iter([{"f": []}, {"f": []}, {"f": facts}])
     store = opened(lambda _: next(answers))
     [first] = store.say(f"I live in {CANARY}.")
     store.say("I like green tea.")
-    store.say(f"I live in {CANARY}.", "I like green tea.")
+    store.say("Rowing keeps me fit.", f"I live in {CANARY}.", "I like green tea.")
     home = next(one for one in store.facts() if CANARY in one.text)
     if hidden:
         store.service.delete("default", [first.id])
@@ -202,10 +215,10 @@ def test_the_first_saying_is_erased_with_a_fact_of_what_was_only_said_again(open
 def test_the_first_saying_is_closed_with_a_fact_of_what_was_only_said_again(opened):
     """Else it would go on saying what no longer holds."""
     moved = fact("Ana lives in Lisbon.", contradicts=["m2"])
-    answers = iter([{"f": []}, {"f": [fact("Ana lives in Berlin.")]}, {"f": [moved]}])
+    answers = iter([{"f": []}, {"f": [fact("Ana lives in Berlin.", 2)]}, {"f": [moved]}])
     store = opened(lambda _: next(answers))
     store.say("I live in Berlin.")
-    store.say("I live in Berlin.", "I like green tea.")
+    store.say("I like green tea.", "I live in Berlin.")
     store.say("I live in Lisbon now.")
     states = {one.text: one.state for one in store.service.list(ANA)[0]}
     assert {states["I live in Berlin."], states["Ana lives in Berlin."]} == {"superseded"}

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from kept.domain.stance import stance
+
 JUDGING = runpy.run_path(str(Path(__file__).parents[2] / "benchmarks" / "understanding.py"), run_name="understanding")
 CORPUS = JUDGING["conversations"]()
 TYPES = {"preference", "decision", "convention", "task", "event", "profile", "procedure"}
@@ -44,6 +46,15 @@ def test_it_is_as_large_as_promised():
     assert kinds["chat"] >= 30
     assert sum(len(conversation.messages) for conversation in CORPUS) >= 900
     assert len({conversation.id for conversation in CORPUS}) == len(CORPUS)
+
+
+def test_no_label_is_denied_by_its_message_or_only_supposed_in_it():
+    """Each says what its message says: whatever finds another stance in one would lose a fact that is right."""
+    for conversation in CORPUS:
+        for label in conversation.keep:
+            message = conversation.messages[label.turn]
+            uncounted = ["user", "assistant", message.get("name") or ""]
+            assert stance(label.text, [str(message["content"])], uncounted=uncounted) == "says", conversation.split
 
 
 def test_it_speaks_several_languages_and_part_of_it_is_held_out():

@@ -50,13 +50,13 @@ def fact(text="Ann likes tea.", turns=(1,), **fields):
     return {"t": text, "s": list(turns), "k": "preference", "c": 0.9} | fields
 
 
-def memory(number):
+def memory(number, text=None):
     return MemoryRecord(
         id=f"id-{number}",
         key=number,
         seq=number,
         scope=Scope(user_id="ann"),
-        text=f"Memory {number}.",
+        text=text or f"Memory {number}.",
         created_at=REFERENCE,
         updated_at=REFERENCE,
         recorded_at=REFERENCE,
@@ -131,6 +131,62 @@ def test_context_is_no_source():
     """It has no number; that a fact is in it does not help."""
     of = Part(messages=((1, Message(role="user", content="Right.")),), context=(ANN,))
     assert taken(fact(), of=of).dropped == {"not in the text": 1}
+
+
+SHE = Message(role="user", name="Ann", content="She lives in Bonn now and works for Acme.")
+EVE = Message(role="user", name="Ann", content="My sister Eve called 3 times from Rome, mail eve@acme.org.")
+
+
+def beside(*context, said=SHE):
+    """A part with one turn, and what was said before it."""
+    return Part(messages=((0, said),), context=context)
+
+
+@pytest.mark.parametrize("shown", ["an earlier turn", "a memory nearby"])
+def test_who_is_meant_may_be_named_by_what_was_shown_besides(shown):
+    """The turn says `she`; what it says of her it says itself."""
+    context, near = ((EVE,), ()) if shown == "an earlier turn" else ((), [memory(1, EVE.content)])
+    proposal = only(fact("Eve, Ann's sister, lives in Bonn and works for Acme."), of=beside(*context), near=near)
+    assert proposal.draft.positions == ()
+    assert proposal.borrowed == ("Eve",)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Mia lives in Bonn and works for Acme.",  # a name that was shown nowhere
+        "Eve lives in Bonn for 3 years.",  # a number
+        "Eve called 3 times.",
+        "Eve works for Acme since 2026-03-01.",
+        "Eve's address at work is eve@acme.org.",
+        "Eve called from Rome.",  # nothing that the turn says
+    ],
+)
+def test_nothing_but_a_name_is_taken_from_what_was_shown_besides(text):
+    """Nor is a fact of which the turn says nothing."""
+    assert taken(fact(text), of=beside(EVE)).dropped == {"not in the text": 1}
+
+
+@pytest.mark.parametrize(
+    ("said", "text", "is_taken"),
+    [
+        ("I like tea.", "Eve likes tea.", False),
+        ("I like tea, and so does she.", "Eve likes tea.", True),
+        ("My sister likes tea.", "Ann's sister Eve likes tea.", True),
+        ("Yes, I like to visit.", "Ann likes to visit Rome.", True),
+        ("Ich mag den Tee von ihr.", "Ann mag den Tee von Eve.", True),
+    ],
+)
+def test_whoever_speaks_of_nobody_else_means_nobody_else(said, text, is_taken):
+    """What somebody says of themselves is not said of whom they named before."""
+    found = taken(fact(text), of=beside(EVE, said=Message(role="user", name="Ann", content=said)))
+    assert bool(found.proposals) == is_taken
+
+
+def test_a_fact_whose_names_are_shown_still_cites_a_turn():
+    """What was only shown besides is no source."""
+    assert taken(fact("Eve lives in Bonn.", turns=()), of=beside(EVE)).dropped == {"no source turn": 1}
+    assert only(fact("Ann likes tea.")).borrowed == ()
 
 
 def test_a_fact_is_proposed_once():
@@ -222,6 +278,58 @@ def test_a_confidence_outside_its_range_is_none(value):
     assert found.proposals[0].draft.confidence is None
     assert found.dropped == {"bad confidence": 1}
     assert only(fact("Postgres is used for the joins.", c=value), of=part(ASKED)).draft.confidence == UNCONFIRMED
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "She lives in Bonn now.",
+        "They live in Bonn.",
+        "It works for Acme now.",
+        "She\u2019s in Bonn now.",
+        "That is Bonn now.",
+        "this is Acme",
+    ],
+)
+def test_a_fact_whose_subject_is_a_pronoun_is_dropped(text):
+    """Found alone, it says nothing of anybody."""
+    assert taken(fact(text), of=beside(EVE)).dropped == {"does not stand alone": 1}
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["It is forbidden to push to main.", "This project uses main.", "IT uses main for its project.", "Theo uses main."],
+)
+def test_a_fact_that_names_its_subject_is_taken(text):
+    said = "It's forbidden to push to main, says IT; Theo and this project use main."
+    assert only(fact(text), of=part(Message(role="user", name="Ann", content=said))).draft.text == text
+
+
+def test_days_that_a_fact_names_count_from_when_it_was_said():
+    """As those of a statement do."""
+    said = Message(role="user", name="Ann", content="I meet Tom next Friday.", at=REFERENCE - timedelta(days=7))
+    (day,) = only(fact("Ann meets Tom next Friday."), of=part(said)).draft.metadata["dates"]
+    assert (day["text"], day["from"], day["to"]) == ("next Friday", "2026-03-06", "2026-03-07")
+
+
+@pytest.mark.parametrize("context", [(), (EVE,)], ids=["of the speaker", "of whom an earlier turn names"])
+def test_a_fact_that_turns_its_turn_round_is_dropped(context):
+    """With a reason of its own; what says the same as the turn is taken."""
+    who, said = (
+        ("Eve", "She does not live in Bonn any more.") if context else ("Ann", "I do not live in Bonn any more.")
+    )
+    of = beside(*context, said=Message(role="user", name="Ann", content=said))
+    found = taken(fact(f"{who} lives in Bonn."), fact(f"{who} no longer lives in Bonn."), of=of)
+    assert [proposal.draft.text for proposal in found.proposals] == [f"{who} no longer lives in Bonn."]
+    assert found.dropped == {"denied in the text": 1}
+
+
+@pytest.mark.parametrize("value", [1.0, None])
+def test_what_somebody_only_supposes_is_a_guess(value):
+    """However sure the model is of it."""
+    of = part(Message(role="user", name="Ann", content="Maybe we will move to Oslo."))
+    assert only(fact("Ann will move to Oslo.", c=value), of=of).draft.confidence == UNCONFIRMED
+    assert only(fact("Ann may move to Oslo.", c=0.9), of=of).draft.confidence == 0.9
 
 
 # --- when it holds ---

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kept.domain.facts import UNCONFIRMED
 from kept.domain.memory import Draft, EntityRef
-from kept.domain.resolution import RELATED_SIMILARITY, SAME_SIMILARITY, SURE, Claim, decide
+from kept.domain.resolution import RELATED_SIMILARITY, SAME_SIMILARITY, Claim, decide
 from kept.testing.fakes import START, record
 
 LATER = START + timedelta(days=30)
@@ -72,7 +73,7 @@ def test_an_assistant_closes_nothing_that_a_person_said():
 
 
 def test_a_guess_closes_nothing():
-    assert decide(replace(NEW, confidence=SURE - 0.01), [claim("contradicts")], by="m").draft.supersedes == ()
+    assert decide(replace(NEW, confidence=UNCONFIRMED), [claim("contradicts")], by="m").draft.supersedes == ()
     assert decide(replace(NEW, confidence=None), [claim("contradicts")], by="m").draft.supersedes == (OLD.id,)
 
 
@@ -114,4 +115,4 @@ def test_nothing_that_a_model_claims_closes_what_is_immutable_or_came_later(
         assert not immutable
         assert days >= 0
         assert role == "user"
-        assert confidence >= SURE
+        assert confidence > UNCONFIRMED

@@ -79,7 +79,7 @@ def _counts(ended: Sequence[Job]) -> dict[str, int]:
     return {
         "parts": sum(not job.error for job in ended),
         "failed": sum(bool(job.error) for job in ended),
-        "added": events["ADD"],
+        "added": events["ADD"] + events["UPDATE"],  # the latter stand in the place of the statements of their words
         "reinforced": events["REINFORCE"],
         "superseded": events["SUPERSEDE"],
     }

@@ -11,7 +11,7 @@ from typing import Final, Literal
 from kept.domain.graph import stated
 from kept.domain.memory import MemoryRecord, Relation, first_person
 from kept.domain.relationships import is_single_valued, opposite
-from kept.domain.text import terms
+from kept.domain.stance import NEGATION, content
 
 Why = Literal["other value", "opposite", "other version", "denied", "other number"]
 """`other value`: of a relationship that has one. `opposite`: likes and dislikes. `other version`: the same name with another
@@ -23,14 +23,6 @@ _LEAST_SHARED: Final = 0.6
 """Share of their words that two statements have in common when one denies the other (the labelled pairs in the tests)."""
 _LEAST_SAME: Final = 0.75
 """When they differ in a number only: more, because sentences about different things have numbers too."""
-_NEGATION: Final = re.compile(
-    r"\b(?:not|no|never|cannot|without|no longer|any ?more|stopped|nicht|keine?[nmr]?|nie|pas|jamais|nunca)\b|n't\b",
-    re.IGNORECASE,
-)
-_PASSING: Final = frozenset(
-    {"longer", "anymor", "now", "still", "current", "stop", "more", "do", "doe", "did", "does", "ani"}
-)
-"""Stems that come and go with a negation and say nothing of what it is about."""
 _NUMBER: Final = re.compile(r"\d+(?:[.:,]\d+)*")
 _YEAR: Final = re.compile(r"(?:19|20)\d\d")
 _LASTING: Final = re.compile(
@@ -137,9 +129,9 @@ def _resolved(relations: Iterable[Relation], aliases: Mapping[str, str]) -> list
 def _by_words(one: MemoryRecord, other: MemoryRecord) -> Contradiction | None:
     if "?" in one.text[-2:] or "?" in other.text[-2:] or not _same_self(one, other):
         return None
-    if bool(_NEGATION.search(one.text)) != bool(_NEGATION.search(other.text)):
-        return Contradiction(why="denied") if _shared(_content(one), _content(other)) >= _LEAST_SHARED else None
-    if _other_number(one.text, other.text) and _shared(_content(one), _content(other)) >= _LEAST_SAME:
+    if bool(NEGATION.search(one.text)) != bool(NEGATION.search(other.text)):
+        return Contradiction(why="denied") if _shared(content(one.text), content(other.text)) >= _LEAST_SHARED else None
+    if _other_number(one.text, other.text) and _shared(content(one.text), content(other.text)) >= _LEAST_SAME:
         return Contradiction(why="other number")
     return None
 
@@ -150,12 +142,6 @@ def _same_self(one: MemoryRecord, other: MemoryRecord) -> bool:
         return True
     ones, others = (first_person(record.scope, record.role, record.speaker) for record in (one, other))
     return ones == others
-
-
-def _content(record: MemoryRecord) -> set[str]:
-    """Stems of what a statement is about: no numbers, and nothing that only denies."""
-    text = _NEGATION.sub(" ", record.text)
-    return {term for term in terms(text) if term not in _PASSING and not term[0].isdigit()}
 
 
 def _shared(one: set[str], other: set[str]) -> float:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal
 
@@ -28,8 +28,9 @@ from kept.domain.memory import (
 from kept.domain.parts import Part
 from kept.domain.redaction import redact
 from kept.domain.relationships import canonical
-from kept.domain.support import Source, Sources, plain
-from kept.domain.temporal import parse_when
+from kept.domain.stance import stance
+from kept.domain.support import ROLE_WORDS, Source, Sources, plain
+from kept.domain.temporal import dated, parse_when
 from kept.domain.text import clean, normalise
 from kept.errors import InvalidInputError
 
@@ -51,6 +52,12 @@ UNKNOWN_KIND: Final = "entity"
 _IMPERSONAL: Final = frozenset({"assistant", "tool"})
 """Roles of machines. Their word counts when a person confirms it."""
 _KIND: Final = re.compile(r"[^\W\d_][^\W_]{1,29}(?: [^\W_]{1,29})?")
+_PRONOUN: Final = re.compile(
+    r"(?-i:[Hh]e|[Ss]he|[Tt]hey|[Ii]t(?!(?:'s| is| was| will be)(?: \w+){1,4} (?:to|that|if|when|who)\b| takes?\b))(?=[ '])"
+    r"|(?:this|that|these|those)(?= (?:is|are|was|were|will|would|has|had|have|can|could|should|must|may|might|does|did|do)\b|'s )",
+    re.IGNORECASE,
+)
+"""A subject that only other sentences name. `It is forbidden to …` and `This project …` name theirs; `IT` is a department."""
 _PARTIAL_DATE: Final = re.compile(r"(\d{4})(?:-(\d{2}))?")
 _DAY: Final = timedelta(days=1)
 
@@ -63,6 +70,8 @@ Reason = Literal[
     "system turn",
     "unknown type",
     "not in the text",
+    "denied in the text",
+    "does not stand alone",
     "duplicate",
     "bad confidence",
     "bad date",
@@ -83,12 +92,14 @@ class Proposal:
         same_as: Id of a memory that says the same.
         refines: Id of a memory that it says more exactly.
         contradicts: Ids of memories that cannot be true together with it.
+        borrowed: Names in it that its turns do not say, but earlier turns or near memories.
     """
 
     draft: Draft
     same_as: str | None = None
     refines: str | None = None
     contradicts: tuple[str, ...] = ()
+    borrowed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -210,6 +221,12 @@ class _Reading:
     ) -> None:
         self.dropped: Counter[Reason] = Counter()
         self._near = {f"m{number}": record.id for number, record in enumerate(near, start=1)}
+        self._besides = Sources(
+            [
+                *(Source(text=turn.content, speaker=turn.name, at=turn.at or reference) for turn in part.context),
+                *(Source(text=record.text, speaker=record.speaker, at=record.created_at) for record in near),
+            ]
+        )
         self._categories = {plain(name): name for name in categories}
         self._turns = {
             number: _Turn(
@@ -226,12 +243,14 @@ class _Reading:
         if not isinstance(item, Mapping):
             raise _DroppedError("not a fact")
         text, type_, cited = _text(item.get("t")), _type(item.get("k")), self._cited(item.get("s"))
-        sources = Sources([turn.source for turn in cited])
+        if _PRONOUN.match(text.replace("\u2019", "'")):
+            raise _DroppedError("does not stand alone")
+        sources = self._sources(cited)
         seen = any(turn.is_seen for turn in cited)
         if not seen and not sources.support(text):
             raise _DroppedError("not in the text")
-        said, is_sure = _said_by(cited, text)
-        is_sure = is_sure and (not seen or sources.support(text))
+        said, is_sure = self._said_by(cited, text)
+        is_sure = is_sure and (not seen or sources.support(text)) and (seen or self._is_said(text, cited, sources))
         entities = self._entities(item.get("e"), text)
         valid_from, valid_to = self._validity(item, None if seen else sources)
         positions = tuple(sorted({turn.position for turn in cited}))
@@ -243,6 +262,7 @@ class _Reading:
             created_at=said.source.at,
             valid_from=valid_from,
             valid_to=valid_to,
+            metadata=dated(text, said.source.at),
             categories=self._chosen(item.get("g")),
             entity_refs=entities,
             relations=self._relations(item.get("r"), text),
@@ -251,7 +271,20 @@ class _Reading:
             type=type_,
             confidence=self._confidence(item.get("c"), most=1.0 if is_sure else UNCONFIRMED),
         )
-        return self._related(draft, item)
+        return replace(self._related(draft, item), borrowed=sources.borrowed(text))
+
+    def _is_said(self, text: str, cited: Sequence[_Turn], sources: Sources) -> bool:
+        """Whether turns say a fact, and not only that it may be so; _DroppedError where they say the opposite."""
+        speakers = (turn.message.name or "" for turn in cited)
+        uncounted = (*speakers, *ROLE_WORDS, *sources.borrowed(text))
+        found = stance(text, [turn.message.content for turn in cited], uncounted=uncounted)
+        if found == "denies":
+            raise _DroppedError("denied in the text")
+        return found == "says"
+
+    def _sources(self, turns: Sequence[_Turn]) -> Sources:
+        """What some turns say, beside what was shown with them: who `she` is."""
+        return Sources([turn.source for turn in turns], besides=self._besides)
 
     def _cited(self, value: object) -> list[_Turn]:
         """The turns that a fact comes from, as they were said; those that are none are left out."""
@@ -263,6 +296,23 @@ class _Reading:
             raise _DroppedError("system turn")
         self._drop("invented id", len(numbers) - len(found))
         return found
+
+    def _said_by(self, cited: Sequence[_Turn], text: str) -> tuple[_Turn, bool]:
+        """The turn whose speaker says a fact, and whether a person stands behind it.
+
+        A person does who says it, or who speaks after a machine did. The speaker is whoever is named in the fact and says it
+        alone; else the last who says it alone; else the last.
+        """
+        persons = [turn for turn in cited if turn.is_personal]
+        machines = [turn for turn in cited if not turn.is_personal]
+        is_sure = bool(persons) and (
+            not machines or persons[-1].position > machines[-1].position or self._sources(persons).support(text)
+        )
+        sayers = persons if is_sure else machines
+        named = [turn for turn in (*machines, *persons) if turn.message.name and _occurs(turn.message.name, text)]
+        likely = (*reversed(named), *reversed(sayers))
+        alone = (turn for turn in likely if self._sources([turn]).support(text))
+        return next(alone, ([turn for turn in named if turn in sayers] or sayers)[-1]), is_sure
 
     def _confidence(self, value: object, *, most: float) -> float | None:
         if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= 1:
@@ -344,26 +394,6 @@ class _Reading:
     def _drop(self, reason: Reason, times: int = 1) -> None:
         if times:
             self.dropped[reason] += times
-
-
-def _said_by(cited: Sequence[_Turn], text: str) -> tuple[_Turn, bool]:
-    """The turn whose speaker says a fact, and whether a person stands behind it.
-
-    A person does who says it, or who speaks after a machine did. The speaker is whoever is named in the fact and says it
-    alone; else the last who says it alone; else the last.
-    """
-    persons = [turn for turn in cited if turn.is_personal]
-    machines = [turn for turn in cited if not turn.is_personal]
-    is_sure = bool(persons) and (
-        not machines
-        or persons[-1].position > machines[-1].position
-        or Sources([turn.source for turn in persons]).support(text)
-    )
-    sayers = persons if is_sure else machines
-    named = [turn for turn in (*machines, *persons) if turn.message.name and _occurs(turn.message.name, text)]
-    likely = (*reversed(named), *reversed(sayers))
-    alone = (turn for turn in likely if Sources([turn.source]).support(text))
-    return next(alone, ([turn for turn in named if turn in sayers] or sayers)[-1]), is_sure
 
 
 def _is_relation(source: str, relationship: str, target: str, *, text: str) -> bool:

@@ -27,7 +27,8 @@ HIDDEN_STATES: Final[frozenset[State]] = frozenset({"deleted", "erased"})
 """Never found; a deleted one is still there by id."""
 
 DERIVED_FROM: Final = "derived_from"
-"""The key of the metadata under which a memory that was made of others names them, so that an erase of one reaches it."""
+"""The key of the metadata under which a memory that was made of others, or has a name from them, says which, so that an erase of one
+reaches it."""
 
 SOURCE_ROLES: Final = frozenset({"system"})
 """Kept in the episode, never made into memories: instructions to a model, not something anybody said."""
@@ -210,7 +211,7 @@ class MemoryRecord:
 
     @property
     def derived_from(self) -> frozenset[str]:
-        """Ids of the memories that it was made of by consolidation."""
+        """Ids of the memories that it was made of by consolidation, or has a name from."""
         named = self.metadata.get(DERIVED_FROM)
         return frozenset(one for one in named if isinstance(one, str)) if isinstance(named, list) else frozenset()
 

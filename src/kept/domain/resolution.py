@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final, Literal
 
+from kept.domain.facts import UNCONFIRMED
 from kept.domain.history import permits
 from kept.domain.memory import CURRENT, Draft, MemoryRecord
 
@@ -23,8 +24,6 @@ SAME_SIMILARITY: Final = 0.4
 `tests/integration/test_resolution.py` 17 of 18 paraphrases reach it, and one of 12 that say different things of one person."""
 RELATED_SIMILARITY: Final = 0.2
 """The same for a text that replaces another and shares nobody else with it: 13 of 14 of those pairs reach it."""
-SURE: Final = 0.5
-"""Least confidence of a fact that closes another; an assistant's own word is capped at it before (`domain.facts`)."""
 _SHORTEST_ENTITY: Final = 2
 """Characters: a single letter is shared by chance."""
 
@@ -119,7 +118,7 @@ def _may_not_close(draft: Draft, claim: Claim) -> str | None:
         return "immutable"
     if not is_as_good(draft, target):
         return "no person's word against a person's"
-    if draft.confidence is not None and draft.confidence < SURE:
+    if draft.confidence is not None and draft.confidence <= UNCONFIRMED:
         return "not sure enough"
     if claim.similarity < RELATED_SIMILARITY and not _share_entity(draft, target):
         return "about something else"

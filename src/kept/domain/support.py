@@ -3,13 +3,15 @@
 Other words are free, since a fact is a paraphrase. What can be looked up is not: numbers, dates, names, identifiers, addresses and
 quotations must be in the sources, or follow from the time at which these were said. So a language model cannot put in what it knows from
 elsewhere, what another text ordered it to write, or what it made up; and what was erased at its source does not live on in a fact.
+
+Names alone may also be had from what was seen besides the sources, since `she` says who is meant to whoever heard the sentence before.
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import cached_property
@@ -41,7 +43,7 @@ _MONTH: Final = timedelta(days=31)
 _LONG_YEAR: Final = timedelta(days=366)
 _NEAR: Final = {"day": _MONTH, "time": _MONTH, "week": _MONTH, "month": _LONG_YEAR, "year": 2 * _LONG_YEAR}
 """How far from the time of a message a relative date may lie that no rule can read: `vorgestern`, `el mes pasado`, `il y a deux ans`."""
-_ROLE_WORDS: Final = frozenset({"user", "assistant", "tool", "document"})
+ROLE_WORDS: Final = frozenset({"user", "assistant", "tool", "document"})
 """What somebody is called whose name is not known."""
 
 _NUMBER: Final = re.compile(r"\d+(?:[.,:]\d+)*")
@@ -78,6 +80,15 @@ _OPENERS: Final = _set(
 )
 """The same of more letters, in some more languages than English."""
 _FIRST_PERSON: Final = frozenset({"I", "I'm", "I've", "I'd", "I'll"})
+_OF_SELF: Final = re.compile(r"\b(?:i|we)\b", re.IGNORECASE)
+_REFERRING: Final = re.compile(
+    r"\b(?:he|him|his|she|hers?|they|them|theirs?|it|its|this|that|these|those|here|there|the|my|our|your|ones?|both|either|same|such|so|too"
+    r"|other|another|yes|yeah|yep|ok(?:ay)?|sure|right|exactly|agreed?|let's)\b|\b(?:do|did|does|will|would|can|have|has|am|is|are)\W*$",
+    re.IGNORECASE | re.MULTILINE,
+)
+"""Words that mean what was said before, and `I do`, which leaves it out."""
+_ADDRESS: Final = re.compile(r"@|://")
+"""Of mail or a page: it says where, not who or what is meant."""
 _IDENTIFIER: Final = re.compile(r"\w[@/\\_]\w|\w\.[^\W\d]|[^\W\d]\d|\d[^\W\d]|[a-z][A-Z]|^[/~@.#]\w|::")
 _DIGITS: Final = str.maketrans("\u3007\u4e00\u4e8c\u4e09\u56db\u4e94\u516d\u4e03\u516b\u4e5d", "0123456789")
 _COUNTS: Final = (
@@ -108,10 +119,16 @@ class Source:
 
 
 class Sources:
-    """All that one fact is said to come from."""
+    """All that one fact is said to come from.
 
-    def __init__(self, sources: Sequence[Source]) -> None:
+    Args:
+        sources: The words that say it.
+        besides: What whoever states the fact has seen with them: names may be had from there, and nothing else.
+    """
+
+    def __init__(self, sources: Sequence[Source], besides: Sources | None = None) -> None:
         self._sources = sources
+        self._besides = besides
 
     def support(self, text: str) -> bool:
         """Whether they say all of a text that can be looked up, and enough of its other words."""
@@ -119,6 +136,18 @@ class Sources:
             return False
         spans, rest = self._parted(text)
         return all(map(self._has_date, spans)) and self._support_undated(rest)
+
+    def borrowed(self, text: str) -> tuple[str, ...]:
+        """Names in a text that they do not have, but what was seen besides does; in the order of the text."""
+        if self._besides is None or not self._sources or self._is_of_itself:
+            return ()
+        _, rest = self._parted(text)
+        missing = (name for name in dict.fromkeys(_specifics(rest)) if not self.has_name(name))
+        return tuple(name for name in missing if not _ADDRESS.search(name) and self._besides.has_name(name))
+
+    def has_name(self, name: str) -> bool:
+        """Whether a name or identifier is theirs."""
+        return self._has_identifier(name) if _is_identifier(name) else self._has_word(name)
 
     def hold(self, value: str) -> bool:
         """Whether they say a value of a form, where their words, names or a date may stand alone; else as `support`."""
@@ -140,14 +169,12 @@ class Sources:
         return spans, rest
 
     def _support_undated(self, rest: str) -> bool:
+        borrowed = self.borrowed(rest)
         return (
             all(plain(quotation) in self._plain for quotation in _quotations(rest))
             and all(map(self._has_number, [*_numbers(rest), *_spelled(rest)]))
-            and all(
-                self._has_identifier(token) if _is_identifier(token) else self._has_word(token)
-                for token in _specifics(rest)
-            )
-            and self._share(rest) >= LEAST_SHARED
+            and all(name in borrowed or self.has_name(name) for name in _specifics(rest))
+            and self._share(rest, without=borrowed) >= LEAST_SHARED
         )
 
     def date_follows(self, day: date) -> bool:
@@ -177,7 +204,7 @@ class Sources:
 
     @cached_property
     def _words(self) -> set[str]:
-        return self._names.union(_words(self._joined), _ROLE_WORDS)
+        return self._names.union(_words(self._joined), ROLE_WORDS)
 
     @cached_property
     def _terms(self) -> set[str]:
@@ -207,6 +234,12 @@ class Sources:
     def _is_english(self) -> bool:
         words = _words(self._joined)
         return len(STOP_WORDS.intersection(words)) >= _ENGLISH_SHARE * len(set(words))
+
+    @cached_property
+    def _is_of_itself(self) -> bool:
+        """Whether they only speak of who says them: in `I like tea` nobody else is meant."""
+        joined = self._joined.replace("\u2019", "'")
+        return self._is_english and bool(_OF_SELF.search(joined)) and not _REFERRING.search(joined)
 
     @cached_property
     def _declines(self) -> bool:
@@ -277,9 +310,10 @@ class Sources:
     def _has_term(self, term: str) -> bool:
         return term in self._terms or (not self._is_english and any(_is_form(term, known) for known in self._terms))
 
-    def _share(self, text: str) -> float:
-        """Share of a text's terms that are theirs, in [0, 1]; who says it is not counted."""
-        own = set(terms(text)) - set(chain.from_iterable(map(terms, self._names | _ROLE_WORDS)))
+    def _share(self, text: str, *, without: Iterable[str] = ()) -> float:
+        """Share of a text's terms that are theirs, in [0, 1]; who says it is not counted, nor what is borrowed."""
+        uncounted = map(terms, (*self._names, *ROLE_WORDS, *without))
+        own = set(terms(text)).difference(chain.from_iterable(uncounted))
         return sum(map(self._has_term, own)) / len(own) if own else 0.0
 
 

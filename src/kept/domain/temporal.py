@@ -11,14 +11,23 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from kept.errors import InvalidInputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["DateSpan", "Granularity", "asks_when", "has_time_expression", "parse_day", "parse_when", "resolve_dates"]
+__all__ = [
+    "DateSpan",
+    "Granularity",
+    "asks_when",
+    "dated",
+    "has_time_expression",
+    "parse_day",
+    "parse_when",
+    "resolve_dates",
+]
 
 Granularity = Literal["day", "week", "month", "year", "time"]
 
@@ -585,6 +594,15 @@ def resolve_dates(text: str, reference: datetime) -> list[DateSpan]:
         if found and found[0] < found[1]:
             spans.append(DateSpan(start=found[0], end=found[1], text=text[start : match.end()], granularity=found[2]))
     return spans
+
+
+def dated(text: str, said_at: datetime) -> dict[str, Any]:
+    """Metadata of a text: under `dates` the days that it names, counted from when it was said; empty where it names none."""
+    dates = [
+        {"from": span.start.isoformat(), "to": span.end.isoformat(), "text": span.text, "granularity": span.granularity}
+        for span in resolve_dates(text, said_at)
+    ]
+    return {"dates": dates} if dates else {}
 
 
 def has_time_expression(text: str) -> bool:

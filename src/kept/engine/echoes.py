@@ -13,7 +13,7 @@ from kept.domain.memory import MemoryRecord, State
 from kept.domain.scope import Scope
 from kept.ports import Listing, LogReader
 
-__all__ = ["echoes"]
+__all__ = ["echoes", "places"]
 
 _NOT_ERASED: Final[tuple[State, ...]] = tuple(state for state in get_args(State) if state != "erased")
 
@@ -23,18 +23,18 @@ def echoes(log: LogReader, record: MemoryRecord) -> Iterator[MemoryRecord]:
 
     Other words of the same message are among them: compare the texts.
     """
-    places = _places(log, record)
+    said = places(log, record)
     found: dict[str, MemoryRecord] = {}
-    for episode_id in dict.fromkeys(episode_id for episode_id, _ in places):
+    for episode_id in dict.fromkeys(episode_id for episode_id, _ in said):
         for other in log.made_of_episode(record.scope, episode_id):
-            if any((episode_id, position) in places for position in other.source_positions):
+            if any((episode_id, position) in said for position in other.source_positions):
                 found[other.id] = other
-    if record.kind == "fact" and places:
-        found |= {other.id: other for other in _repeated(log, record) if not places.isdisjoint(_places(log, other))}
+    if record.kind == "fact" and said:
+        found |= {other.id: other for other in _repeated(log, record) if not said.isdisjoint(places(log, other))}
     yield from (other for other in found.values() if (other.kind == "fact") != (record.kind == "fact"))
 
 
-def _places(log: LogReader, record: MemoryRecord) -> set[tuple[str, int]]:
+def places(log: LogReader, record: MemoryRecord) -> set[tuple[str, int]]:
     """Where a memory was said, as episodes and positions: in its own messages, and in those that repeated it."""
     found: set[tuple[str, int]] = set()
     if record.episode_id is not None:

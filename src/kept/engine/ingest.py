@@ -18,6 +18,7 @@ from kept.domain.entities import entity_refs
 from kept.domain.history import Operation, Revision, apply, difference, permits, to_changes
 from kept.domain.memory import (
     CURRENT,
+    DERIVED_FROM,
     HIDDEN_STATES,
     SOURCE_ROLES,
     Draft,
@@ -30,6 +31,8 @@ from kept.domain.memory import (
     text_hash,
 )
 from kept.domain.scope import Scope
+from kept.domain.text import normalise
+from kept.engine.echoes import places
 from kept.engine.indexing import Indexer
 from kept.errors import ConflictError, InvalidInputError, KeptError, NotFoundError, StoreBusyError
 from kept.ports import Clock, Extractor, Ids, IndexEntry, Log, Progress, Transaction
@@ -41,6 +44,7 @@ BATCH_DRAFTS: Final = 2_000
 """Memories embedded at a time: vectors of a batch take some 4 MB, whatever the call's size."""
 
 
+Event = Literal["ADD", "REINFORCE", "UPDATE"]
 BOUND: Final = "bound"
 """Of a job's payload: what whoever adds is bound to (`AddRequest.bound`)."""
 
@@ -88,10 +92,10 @@ class AddRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stored:
-    """What became of one draft: a new memory, or an exact repeat that reinforced one."""
+    """What became of one draft: a new memory; an exact repeat that reinforced one; or a fact in the place of the statement of its words."""
 
     memory: MemoryRecord
-    event: Literal["ADD", "REINFORCE"]
+    event: Event
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -211,9 +215,9 @@ class Ingest:
         revisions = self._log.operation_revisions(project, operation.id)
         records = self._log.find_many(project, {revision.memory_id for revision in revisions})
         stored = tuple(
-            Stored(memory=records[revision.memory_id], event="ADD" if revision.op == "add" else "REINFORCE")
+            Stored(memory=records[revision.memory_id], event=event)
             for revision in revisions
-            if revision.op in {"add", "reinforce"}
+            if (event := _event(revision)) is not None
         )
         superseded = tuple(revision.memory_id for revision in revisions if revision.op == "supersede")
         return AddResult(
@@ -348,10 +352,15 @@ class _Writing:
                 continue
             key = draft.repeats or written
             repeated = self._now(known[key]) if key in known else None
+            if repeated is not None and self._may_take_the_place(draft, repeated):
+                known[written], closed = self._take_the_place(draft, repeated, entry)
+                superseded += closed
+                stored.append(Stored(memory=known[written], event="UPDATE"))
+                continue
             if repeated is not None and repeated.state == "active" and not draft.supersedes:
                 lasting = _later(repeated.expires_on, draft.expires_on)
                 known[key] = self._revise(
-                    repeated, "reinforce", draft, reinforced=repeated.reinforced + 1, expires_on=lasting
+                    repeated, "reinforce", draft, reinforced=self._times(draft, repeated), expires_on=lasting
                 )
                 stored.append(Stored(memory=known[key], event="REINFORCE"))
                 continue
@@ -371,18 +380,70 @@ class _Writing:
         found = self._transaction.find_many(scope.project, named)
         return {memory_id: record for memory_id, record in found.items() if reaches(scope, record.scope)}
 
+    def _may_take_the_place(self, draft: Draft, repeated: MemoryRecord) -> bool:
+        """Whether a draft is a fact that was read from a message, in the words of a statement: one text is not kept twice."""
+        return (
+            draft.episode_id is not None
+            and draft.kind == "fact" != repeated.kind
+            and repeated.state == CURRENT
+            and permits(repeated, "update")
+            and normalise(draft.text) == normalise(repeated.text)
+        )
+
+    def _take_the_place(
+        self, draft: Draft, statement: MemoryRecord, entry: IndexEntry
+    ) -> tuple[MemoryRecord, list[str]]:
+        """The statement as the fact that says the same and more of it; and the ids that this closed."""
+        draft = replace(draft, supersedes=tuple(one for one in draft.supersedes if one != statement.id))
+        fields: dict[str, Any] = {
+            "kind": "fact",
+            "type": draft.type,
+            "confidence": draft.confidence,
+            "valid_from": draft.valid_from or statement.valid_from,
+            "valid_to": draft.valid_to or statement.valid_to,
+            "expires_on": _later(statement.expires_on, draft.expires_on),
+            "metadata": {**statement.metadata, **draft.metadata},
+            "categories": draft.categories or statement.categories,
+            "relations": draft.relations or statement.relations,
+            "supersedes": tuple(dict.fromkeys((*statement.supersedes, *draft.supersedes))),
+            "reinforced": self._times(draft, statement),
+        }
+        if draft.episode_id == statement.episode_id:
+            fields |= {"position": draft.position, "positions": draft.positions}
+        if draft.superseded_by:
+            fields |= {"state": "superseded", "superseded_by": draft.superseded_by}
+        indexed = None
+        if (
+            draft.created_at == statement.created_at
+        ):  # else its entry would count days from another time than the memory has
+            fields, indexed = fields | {"entity_refs": draft.entity_refs or ()}, entry
+        fact = self._revise(statement, "update", draft, indexed, **fields)
+        closed = [self._supersede(old, fact, draft) for old in self._replaced(draft)]
+        self._link_successor(fact, draft)
+        return fact, closed
+
+    def _times(self, draft: Draft, repeated: MemoryRecord) -> int:
+        """How often a memory was said again, once a draft of the same words came: a fact of the very message says nothing again."""
+        if draft.episode_id is None:
+            return repeated.reinforced + 1
+        own = {(draft.episode_id, place) for place in (*draft.positions, draft.position)}
+        return repeated.reinforced + own.isdisjoint(places(self._transaction, repeated))
+
     def _has_lost_its_source(self, draft: Draft, episode_id: str) -> bool:
         """Whether what a fact was taken from was erased or deleted since it was read: the fact must not bring it back."""
         scope = self._request.scope
         episode = self._transaction.episode(scope.project, episode_id)
         if episode is None or episode.scope.user_id != scope.user_id:
             return True
-        places = {*draft.positions, *(() if draft.position is None else (draft.position,))}
+        lent = self._transaction.find_many(scope.project, draft.metadata.get(DERIVED_FROM, ()))
+        if any(record.state in HIDDEN_STATES for record in lent.values()):
+            return True
+        cited = {*draft.positions, *(() if draft.position is None else (draft.position,))}
         said = dict(enumerate(episode.messages))
-        if any(place not in said or not said[place].content for place in places):
+        if any(place not in said or not said[place].content for place in cited):
             return True
         made = self._transaction.made_of_episode(scope, episode_id)
-        siblings = [record for record in made if not places.isdisjoint(record.source_positions)]
+        siblings = [record for record in made if not cited.isdisjoint(record.source_positions)]
         return bool(siblings) and all(record.state in HIDDEN_STATES for record in siblings)
 
     def _add(self, draft: Draft, entry: IndexEntry) -> MemoryRecord:
@@ -457,13 +518,18 @@ class _Writing:
         return old.id
 
     def _revise(
-        self, record: MemoryRecord, op: Literal["reinforce", "supersede", "update"], draft: Draft, **fields: Any
+        self,
+        record: MemoryRecord,
+        op: Literal["reinforce", "supersede", "update"],
+        draft: Draft,
+        entry: IndexEntry | None = None,
+        **fields: Any,
     ) -> MemoryRecord:
         """Append a change; the draft's `position` is that of the message which repeated the memory."""
         revised = replace(record, updated_at=self._operation.recorded_at, **fields)
         episode_id = draft.episode_id or self._episode.id
         source = {} if draft.position is None else {"source": [episode_id, draft.position]}
-        return self._append(op, record, revised, difference(record, revised) | source | _why(draft), None)
+        return self._append(op, record, revised, difference(record, revised) | source | _why(draft), entry)
 
     def _append(
         self,
@@ -486,6 +552,13 @@ class _Writing:
         self._records.append(record)
         self._entries.append(entry)
         return record
+
+
+def _event(revision: Revision) -> Event | None:
+    """What a revision did with a draft; None where it only followed from what another did."""
+    if revision.op == "update":
+        return "UPDATE" if revision.changes.get("kind") == "fact" else None
+    return "ADD" if revision.op == "add" else "REINFORCE" if revision.op == "reinforce" else None
 
 
 def _episode_of(revision: Revision) -> str | None:

@@ -102,7 +102,7 @@ def _echoes(log: LogReader, record: MemoryRecord) -> list[str]:
 
 
 def _derived(log: LogReader, records: Sequence[MemoryRecord]) -> list[str]:
-    """Ids of what was made of any of these by consolidation: the words of an erased memory do not live on there."""
+    """Ids of what was made of any of these by consolidation, or has a name from one: the words of an erased memory do not live on there."""
     ids = {record.id for record in records}
     found: list[str] = []
     for owner in {Scope(project=record.project, user_id=record.user_id) for record in records}:

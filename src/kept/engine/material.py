@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
@@ -11,8 +11,9 @@ from kept.domain.attachments import with_attachments
 from kept.domain.filters import And, Condition
 from kept.domain.jobs import Job
 from kept.domain.memory import HIDDEN_STATES, Episode, MemoryRecord, Message, are_echoes
-from kept.domain.parts import Part, parts
+from kept.domain.parts import Part, parts, unread
 from kept.domain.scope import Scope
+from kept.domain.support import Source, Sources
 from kept.engine.ingest import BOUND, reaches
 from kept.engine.retrieve import SearchRequest
 from kept.errors import NotFoundError
@@ -32,6 +33,8 @@ NEAR_QUERY: Final = 2_000
 """Characters of a part by which they are found."""
 EARLIER: Final = 4
 """Earlier turns of a session that a part is shown, so that its pronouns can be resolved."""
+KNOWN: Final = "known"
+"""Of a payload: how many of the episode's messages, from its beginning, were read before."""
 REPEATED: Final = "repeated"
 """Of a payload: memories that the episode's messages only repeated, by position."""
 
@@ -41,6 +44,7 @@ class Material:
     """What one part of an episode is read with.
 
     Attributes:
+        earlier: Memories of what was said in the same conversation before the part, oldest first.
         near: Stored memories about the same things, nearest first.
         wishes: What the project, or the call in its place, asks for.
         reference: When turns without a time of their own were said.
@@ -51,6 +55,16 @@ class Material:
     near: Sequence[MemoryRecord]
     wishes: Wishes
     reference: datetime
+    earlier: Sequence[MemoryRecord] = ()
+
+    def named_by(self, names: Iterable[str]) -> list[str]:
+        """Ids of the memories that names were borrowed from: of each name the latest before the part, else the nearest.
+
+        A name that only words have of which no memory was made is from none.
+        """
+        shown = [(record.id, _words(record)) for record in (*reversed(self.earlier), *self.near)]
+        found = (next((one for one, words in shown if words.has_name(name)), None) for name in names)
+        return list(dict.fromkeys(one for one in found if one is not None))
 
 
 class Materials:
@@ -80,21 +94,24 @@ class Materials:
         episode = self._log.episode(job.scope.project, str(job.payload.get("episode_id", "")))
         if episode is None:
             raise NotFoundError("What was to be read was erased before it was.")
-        whole = parts(episode.messages, earlier=self._earlier(episode))
+        earlier = self._earlier(episode)
+        whole = parts(episode.messages, earlier=list(map(_turn, earlier)))
         number = int(job.payload["part"])
+        part = unread(whole[number], int(job.payload.get(KNOWN, 0))) if number < len(whole) else Part(messages=())
         hidden = self._hidden(job, episode)
-        kept = [one for one in (whole[number].messages if number < len(whole) else ()) if one[0] not in hidden]
+        kept = [one for one in part.messages if one[0] not in hidden]
         if not kept:
             return None
         messages = with_attachments(kept, job)
         part = replace(
-            whole[number],
+            part,
             messages=[(place, one) for (place, _), one in zip(kept, messages, strict=True)],
-            context=_without([episode.messages[place] for place in hidden], whole[number].context),
+            context=_without([episode.messages[place] for place in hidden], part.context),
         )
         return Material(
             episode=episode,
             part=part,
+            earlier=[*earlier, *self._before(job, episode, part)],
             near=self._near(job, episode, part),
             wishes=self._wishes(job),
             reference=kept[-1][1].at or self._told(episode),
@@ -116,14 +133,24 @@ class Materials:
         made = self._log.made_of_episode(episode.scope, episode.id)
         return max((record.created_at for record in made), default=episode.recorded_at)
 
-    def _earlier(self, episode: Episode) -> list[Message]:
+    def _before(self, job: Job, episode: Episode, part: Part) -> list[MemoryRecord]:
+        """What was made of the episode's turns before a part, or of the same turn, where that is in pieces; by them or by their like."""
+        first = part.messages[0][0]
+        repeated = job.payload.get(REPEATED, {}).items()
+        ids = [one for position, memory_ids in repeated if int(position) <= first for one in memory_ids]
+        made = self._log.made_of_episode(episode.scope, episode.id)
+        made = [record for record in made if min(record.source_positions, default=first) <= first]
+        found = (*self._log.find_many(episode.scope.project, ids).values(), *made)
+        return [record for record in found if record.state not in HIDDEN_STATES]
+
+    def _earlier(self, episode: Episode) -> list[MemoryRecord]:
         """The last turns of the episode's session before it; others may have a session of the same name."""
         if episode.scope.run_id is None:
             return []
         listing = Listing(scope=episode.scope)
         made = self._log.page(listing, limit=EARLIER + len(episode.messages))
         return [
-            Message(role=record.role or "user", content=record.text, name=_name(record), at=record.created_at)
+            record
             for record in reversed(made)
             if record.episode_id != episode.id
             and record.recorded_at <= episode.recorded_at
@@ -186,6 +213,14 @@ def _without_echoes(records: Sequence[MemoryRecord]) -> list[MemoryRecord]:
     """The memories, without statements of which a fact among them was made."""
     facts = [record for record in records if record.kind == "fact"]
     return [one for one in records if one.kind == "fact" or not any(are_echoes(one, fact) for fact in facts)]
+
+
+def _turn(record: MemoryRecord) -> Message:
+    return Message(role=record.role or "user", content=record.text, name=_name(record), at=record.created_at)
+
+
+def _words(record: MemoryRecord) -> Sources:
+    return Sources([Source(text=record.text, speaker=record.speaker, at=record.created_at)])
 
 
 def _name(record: MemoryRecord) -> str | None:

@@ -14,18 +14,19 @@ import uuid
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from itertools import chain
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from itertools import chain, takewhile
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, get_args
 
 from kept.domain.attachments import ATTACHED, attached, without_attachments
 from kept.domain.digest import digest
 from kept.domain.jobs import Job, JobKind, pause_before_retry, succeeded
-from kept.domain.memory import HIDDEN_STATES, Attachment, Draft, Episode, MemoryRecord, Message
-from kept.domain.parts import Part, parts
+from kept.domain.memory import DERIVED_FROM, HIDDEN_STATES, Attachment, Draft, Episode, MemoryRecord, Message
+from kept.domain.parts import Part, is_read, parts, stands_alone, unread
 from kept.domain.scope import Scope
 from kept.domain.spending import SpendingListing, SpendingTotal
-from kept.engine.ingest import BOUND, AddRequest, AddResult
-from kept.engine.material import REPEATED, Material, Materials
+from kept.domain.text import normalise
+from kept.engine.ingest import BOUND, AddRequest, AddResult, Event
+from kept.engine.material import KNOWN, REPEATED, Material, Materials
 from kept.engine.resolution import Resolution
 from kept.errors import ConfigurationError, KeptError, ModelError, SpendingLimitError, StoreError
 
@@ -53,8 +54,14 @@ MAX_ATTEMPTS: Final = 9
 """With pauses of 1 s, 4 s, 16 s, … up to an hour between them: a model that is down for an afternoon is waited for."""
 REFUSED_PAUSE: Final = timedelta(hours=1)
 """After credentials or a model's name were refused, or where only a higher limit makes room: a person has to do something first."""
+ALIKE: Final = 4
+"""Earlier episodes with which a new one is compared: a client that sends all that was said needs one, the others are for those that
+send it otherwise; set by hand."""
 _JOBS: Final = uuid.UUID("5c3a7e0c-6a1e-4e2c-9d57-0f5b1d0a8f41")
 """The namespace of its jobs' ids: any constant will do."""
+
+
+_Words = tuple[str, str | None, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,16 +137,68 @@ class Understanding:
     def acknowledge(self, request: AddRequest, result: AddResult) -> list[Job]:
         """Keep a job for each part of what an add brought; those that were kept before are answered.
 
-        The same words in the same scope are read once: a part that was read before gets the job that read it.
+        The same words of the same owner are read once: where all of them were read before, the jobs that did are answered.
         """
         if not request.infer or not request.messages or result.episode_id is None:
             return []
         episode = self._log.episode(request.scope.project, result.episode_id)
         if episode is None:
             return []
-        found = enumerate(parts(_as_given(episode.messages, request.messages)))
+        given = _as_given(episode.messages, request.messages)
         repeated = self._repeated(episode, result)
-        return [self._kept(request, episode, number, part, repeated) for number, part in found]
+        known = self._known(episode, given, repeated, _wishes(request)) if repeated else {}
+        first = next((place for place, one in enumerate(given) if is_read(one) and place not in known), len(given))
+        kept = [
+            self._kept(request, episode, number, unread(part, first), repeated, first if known else 0)
+            for number, part in enumerate(parts(given))
+        ]
+        fresh = [job for job in kept if job is not None]
+        return fresh or list({job.id: job for job in known.values()}.values())
+
+    def _known(
+        self,
+        episode: Episode,
+        given: Sequence[Message],
+        repeated: Mapping[str, Sequence[str]],
+        wishes: Mapping[str, Any],
+    ) -> dict[int, Job]:
+        """The jobs that have read the messages with which an episode begins, by position.
+
+        Clients send with each new message those before it. They are compared with the episodes in which the same was said before.
+        """
+        read = [self._read_of(episode, one, wishes) for one in self._alike(episode, repeated)]
+        said = [(place, one) for place, one in enumerate(given) if is_read(one)]
+        found: list[Job] = []
+        while longest := max((_run(said[len(found) :], before) for before in read), key=len, default=[]):
+            found += longest
+        if len(found) == 1 and not stands_alone(said[0][1]):
+            return {}
+        return {place: job for (place, _), job in zip(said, found, strict=False)}
+
+    def _alike(self, episode: Episode, repeated: Mapping[str, Sequence[str]]) -> list[str]:
+        """Ids of the episodes that said something of this one before: those of its last repetitions, and who last repeated the last."""
+        ids = [one for position in sorted(repeated, key=int, reverse=True) for one in repeated[position]]
+        records = self._log.find_many(episode.scope.project, ids)
+        found = [records[one].episode_id for one in ids if one in records]
+        again = self._log.revisions(episode.scope.project, memory_id=ids[0])
+        found += [str(revision.changes["source"][0]) for revision in again if revision.changes.get("source")][-2:]
+        return [one for one in dict.fromkeys(found) if one is not None and one != episode.id][:ALIKE]
+
+    def _read_of(self, episode: Episode, other_id: str, wishes: Mapping[str, Any]) -> list[tuple[_Words, Job]]:
+        """The messages of another episode that stand read, or wait for it, with the jobs that do; in order."""
+        other = self._log.episode(episode.scope.project, other_id)
+        if other is None or other.scope != episode.scope:
+            return []
+        found: dict[int, Job] = {}
+        for number, part in enumerate(parts(other.messages)):
+            job = self._jobs.find(episode.scope.project, _job_id(other.id, number))
+            if job is None or job.payload.get("episode_id") != other.id or self._is_gone(job):
+                continue
+            if job.payload.get("wishes", {}) == wishes:
+                places = (*range(int(job.payload.get(KNOWN, 0))), *(place for place, _ in part.messages))
+                found |= dict.fromkeys(places, job)
+        said = ((other.messages[place], job) for place, job in sorted(found.items()))
+        return [(_words(one), job) for one, job in said if is_read(one)]
 
     def _repeated(self, episode: Episode, result: AddResult) -> dict[str, list[str]]:
         """Ids of the memories that messages only repeated, by position: no statement of the episode's own stands for those."""
@@ -151,28 +210,40 @@ class Understanding:
         return found
 
     def _kept(
-        self, request: AddRequest, episode: Episode, number: int, part: Part, repeated: Mapping[str, Sequence[str]]
-    ) -> Job:
+        self,
+        request: AddRequest,
+        episode: Episode,
+        number: int,
+        part: Part,
+        repeated: Mapping[str, Sequence[str]],
+        known: int,
+    ) -> Job | None:
+        """The job that reads a part; None where nothing of it is new."""
+        if (asked_again := self._jobs.find(episode.scope.project, _job_id(episode.id, number))) is not None:
+            return asked_again
+        if not part.messages:
+            return None
         now = self._clock()
-        wishes = {name: value for name, value in request.wishes.items() if value is not None}
+        wishes = _wishes(request)
         waiting = attached(part.messages)
         payload = {
             "episode_id": episode.id,
             "part": number,
             "wishes": wishes,
             BOUND: {name: list(ids) for name, ids in request.bound.items()},
+            KNOWN: known,
             REPEATED: repeated,
             ATTACHED: waiting,
         }
         job = Job(
-            id=str(uuid.uuid5(_JOBS, f"{episode.id}/{number}")),
+            id=_job_id(episode.id, number),
             scope=episode.scope,
             kind="EXTRACT",
             payload={name: value for name, value in payload.items() if value or name == "part"},
             subject=_subject(episode.scope),
             actor=request.actor,
             connector=episode.connector,
-            idempotency_key=_digest(episode.scope, part, wishes, waiting),
+            idempotency_key=_digest(_read_for(request, part), part, wishes, waiting),
             created_at=now,
             updated_at=now,
             run_after=now,
@@ -180,8 +251,6 @@ class Understanding:
         if request.awaited:
             held = replace(job, status="RUNNING", attempts=1, started_at=now)
             job = replace(held, lease=self._lease, lease_until=now + self._held_for)
-        if (asked_again := self._jobs.find(job.scope.project, job.id)) is not None:
-            return asked_again
         return self._jobs.put(replace(job, idempotency_key=self._free_key(job.scope.project, str(job.idempotency_key))))
 
     def _free_key(self, project: str, key: str) -> str:
@@ -200,9 +269,12 @@ class Understanding:
         """Whether what was read before cannot stand for the same words now: it failed, or its facts were deleted."""
         if earlier.status == "FAILED" or any(entry["event"] == "NONE" for entry in earlier.results):
             return True
-        facts = {entry["id"] for entry in earlier.results if entry["event"] in ("ADD", "REINFORCE")}
+        facts = {entry["id"]: entry["event"] for entry in earlier.results if entry["event"] in get_args(Event)}
         found = self._log.find_many(earlier.scope.project, facts)
-        return any(record.state in HIDDEN_STATES for record in found.values())
+        return any(
+            record.state in HIDDEN_STATES or (facts[record.id] == "UPDATE" and record.kind != "fact")
+            for record in found.values()
+        )
 
     # --- doing it ---
 
@@ -322,7 +394,8 @@ class Understanding:
         """Ids of all whose words may stand in an answer that waits, so that an erase of any takes it."""
         made = self._log.made_of_episode(material.episode.scope, material.episode.id)
         repeated = chain.from_iterable(job.payload.get(REPEATED, {}).values())
-        return list(dict.fromkeys([*(record.id for record in (*made, *material.near)), *repeated]))
+        shown = (*made, *material.earlier, *material.near)
+        return list(dict.fromkeys([*(record.id for record in shown), *repeated]))
 
     def _taken(self, job: Job, material: Material) -> Read:
         """What the model proposes, checked against the words."""
@@ -352,6 +425,7 @@ class Understanding:
                 proposal.draft,
                 episode_id=material.episode.id,
                 created_at=proposal.draft.created_at or material.reference,
+                metadata={**proposal.draft.metadata, **_derived(material.named_by(proposal.borrowed))},
             )
             for proposal in found.proposals
         ]
@@ -429,15 +503,49 @@ def _as_given(stored: Sequence[Message], given: Sequence[Message]) -> list[Messa
     return [replace(message, attachments=came_with.get((message.role, message.content), ())) for message in stored]
 
 
+def _derived(memory_ids: Sequence[str]) -> dict[str, Any]:
+    """Metadata of a fact that has names from other memories, so that an erase of one of those reaches it."""
+    return {DERIVED_FROM: list(memory_ids)} if memory_ids else {}
+
+
 def _subject(scope: Scope) -> str:
     """Parts of one owner are read one after another, so that what came later finds what came before."""
     owner = json.dumps([scope.project, scope.user_id, *(() if scope.user_id else (scope.agent_id, scope.app_id))])
     return f"extract:{digest(owner)}"
 
 
+def _job_id(episode_id: str, number: int) -> str:
+    return str(uuid.uuid5(_JOBS, f"{episode_id}/{number}"))
+
+
+def _wishes(request: AddRequest) -> dict[str, Any]:
+    return {name: value for name, value in request.wishes.items() if value is not None}
+
+
+def _words(message: Message) -> _Words:
+    """What makes two messages the same: who speaks, and the words, whatever stands between them."""
+    return (message.role, message.name, normalise(message.content))
+
+
+def _run(said: Sequence[tuple[int, Message]], read: Sequence[tuple[_Words, Job]]) -> list[Job]:
+    """The jobs that have read the longest run of messages with which `said` begins."""
+    wanted = [_words(one) for _, one in takewhile(lambda pair: not pair[1].attachments, said)]
+    runs = (
+        list(takewhile(lambda pair: pair[0] == pair[1][0], zip(wanted, read[start:], strict=False)))
+        for start in range(len(read))
+    )
+    return [job for _, (_, job) in max(runs, key=len, default=[])]
+
+
+def _read_for(request: AddRequest, part: Part) -> Scope:
+    """Whom words are read for: what means the same in any session, is read for all of them, if whoever adds may see them."""
+    apart = "run_id" in request.bound or not all(stands_alone(message) for _, message in part.messages)
+    return request.scope if apart else replace(request.scope, run_id=None)
+
+
 def _digest(scope: Scope, part: Part, wishes: Mapping[str, Any], waiting: Mapping[str, Any]) -> str:
     """The same for the same words of the same speakers in the same scope, read with the same wishes."""
-    said = [[message.role, message.name, message.content] for _, message in part.messages]
+    said = [_words(message) for _, message in part.messages]
     return digest(json.dumps([scope.project, scope.ids, said, wishes, waiting], sort_keys=True))
 
 

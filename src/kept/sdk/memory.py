@@ -138,9 +138,10 @@ class Memory:
             excludes: What it should leave out.
 
         Returns:
-            `{"results": [{"id", "memory", "event": "ADD" | "REINFORCE", "related": […], "conflicts": [{"id", "memory",
-            "why", "newer"}]}], "superseded": […], "operation_id"}`. `why` is `other value`, `opposite`, `other version`,
-            `denied` or `other number`. With a language model the facts that it found follow the statements, and `extractions` says
+            `{"results": [{"id", "memory", "event": "ADD" | "REINFORCE" | "UPDATE", "related": […], "conflicts": [{"id",
+            "memory", "why", "newer"}]}], "superseded": […], "operation_id"}`. `why` is `other value`, `opposite`, `other version`,
+            `denied` or `other number`. With a language model the facts that it found follow the statements (`UPDATE`: in the place of
+            a statement of the same words that was stored before), and `extractions` says
             how its reading went: what fails is tried again later, and is no error of this call.
 
         Raises:

@@ -123,17 +123,22 @@ def added(
 ) -> dict[str, Any]:
     """What an add stored, each with the existing memories close to it and those that it likely contradicts.
 
-    Then the facts that a language model found in it.
+    Then the facts that a language model found in it, but for those that stand in the place of one of these.
     """
+    facts = {fact.id: fact for part in understood for fact in part.facts}
+    stored = {one.memory.id for one in result.stored}
     shape: dict[str, Any] = {
-        "results": [_stored(stored.memory, stored.event, related, conflicts or {}) for stored in result.stored],
+        "results": [
+            _stored(facts.get(one.memory.id, one.memory), one.event, related, conflicts or {}) for one in result.stored
+        ],
         "superseded": list(result.superseded),
         "skipped_messages": result.skipped_messages,
         "operation_id": result.operation_id,
     }
     for part in understood:
         events = {str(entry.get("id")): str(entry["event"]) for entry in part.job.results}
-        shape["results"] += [_stored(fact, events.get(fact.id, "ADD"), {}, {}) for fact in part.facts]
+        found = [fact for fact in part.facts if fact.id not in stored]
+        shape["results"] += [_stored(fact, events.get(fact.id, "ADD"), {}, {}) for fact in found]
         shape["superseded"] += [memory_id for memory_id, event in events.items() if event == "SUPERSEDE"]
     if understood:
         shape["extractions"] = [

@@ -9,7 +9,7 @@ from typing import Final
 from kept.domain.memory import SOURCE_ROLES, Draft, Message, speaker_of
 from kept.domain.small_talk import content_words, is_specific
 from kept.domain.statements import Statement, Voice, statements
-from kept.domain.temporal import resolve_dates
+from kept.domain.temporal import dated
 
 _MODELS: Final = frozenset({"assistant", "ai", "bot", "model", "chatbot"})
 """Names under which a language model speaks; an assistant with another name is taken for a person."""
@@ -60,16 +60,12 @@ def _leans(answer: Statement) -> bool:
 
 
 def _draft(statement: Statement, message: Message, position: int, said_at: datetime) -> Draft:
-    dates = [
-        {"from": span.start.isoformat(), "to": span.end.isoformat(), "text": span.text, "granularity": span.granularity}
-        for span in resolve_dates(statement.text, said_at)
-    ]
     return Draft(
         text=statement.text,
         kind="code" if statement.kind in {"code", "command"} else "statement",
         role=message.role,
         speaker=statement.speaker or speaker_of(message.role, message.name),
         created_at=message.at or said_at,
-        metadata={"dates": dates} if dates else {},
+        metadata=dated(statement.text, said_at),
         position=position,
     )
