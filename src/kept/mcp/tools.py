@@ -135,7 +135,7 @@ _SHORTER: Final[Mapping[str, Callable[[Any], Any]]] = {
     "created_at": lambda moment: str(moment)[:_DAY],
 }
 _BRIEF_EVENT: Final = ("id", "event_type", "status", "created_at", "completed_at", "error", "results")
-_BRIEF_STEP: Final = ("event", "old_memory", "new_memory", "updated_at", "actor_id", "connector", "operation_id")
+_BRIEF_STEP: Final = ("event", "old_memory", "new_memory", "updated_at", "actor_id", "connector", "operation_id", "why")
 
 
 def _brief(memory: Json, given: Mapping[str, Any]) -> Json:

@@ -215,6 +215,7 @@ _SHAPES: Final[Mapping[str, Schema]] = {
         actor_id=_or_null(_TEXT),
         seq=_NUMBER,
         operation_id=_TEXT,
+        why=_or_null(_ANY) | {"description": "Why a fact of a model or a proposal was stored so; null of other steps."},
     ),
     "Event": _object(
         "spending",

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from kept.domain.history import Operation
+from kept.domain.history import Operation, Revision
 from kept.domain.memory import MemoryRecord
 from kept.engine.context import Context
 from kept.engine.ingest import AddResult
@@ -188,7 +188,13 @@ def step(past: Step) -> dict[str, Any]:
         "state": after.state,
         "operation_id": revision.operation_id,
         "connector": past.operation.connector if past.operation else None,
+        "why": why(revision),
     }
+
+
+def why(revision: Revision) -> dict[str, Any] | None:
+    """Why it was decided so: by which model or proposal, on what grounds; None of what somebody simply asked for."""
+    return revision.changes.get("why")
 
 
 def operation(done: Operation) -> dict[str, Any]:

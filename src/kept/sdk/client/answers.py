@@ -208,6 +208,7 @@ class HistoryStep(TypedDict):
     state: NotRequired[str]
     operation_id: NotRequired[str | None]
     connector: NotRequired[str | None]
+    why: NotRequired[dict[str, Any] | None]
 
 
 class Entity(TypedDict):

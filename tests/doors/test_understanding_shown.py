@@ -1,0 +1,132 @@
+"""What a language model did with what was said, as each door tells it."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from kept import Memory, bootstrap
+from kept.cli.app import cli
+from kept.domain.access import Principal
+from kept.engine.access import ProjectAccess
+from kept.mcp.call import Call
+from kept.mcp.local import LocalBackend
+from kept.mcp.tools import EVERYDAY
+from kept.testing.models import ScriptedModel
+
+HOME = {"t": "Ana lives in Berlin.", "s": [1], "k": "profile", "c": 0.9}
+MOVED = {"t": "Ana lives in Hamburg.", "s": [1], "k": "profile", "c": 0.9, "contradicts": ["m1"]}
+
+
+def ana(text):
+    """A message of hers."""
+    return [{"role": "user", "name": "Ana", "content": text}]
+
+
+@pytest.fixture
+def script(monkeypatch):
+    """Gives the doors a language model that answers so, one reading after the other."""
+
+    def script(*answers, tasks=("extraction",)):
+        model = ScriptedModel([one if isinstance(one, Exception) else {"f": one} for one in answers])
+        monkeypatch.setattr(bootstrap, "build_models", lambda _: dict.fromkeys(tasks, model))
+        monkeypatch.setenv("KEPT_LLM", "openai:gpt-5-mini")  # who reads at all; what it says is the script's
+        return model
+
+    return script
+
+
+@pytest.fixture
+def run(store_path, monkeypatch):
+    """Runs a command line in the store of `Memory(store_path)`, as ana."""
+    monkeypatch.setenv("KEPT_DATABASE", str(store_path))
+    monkeypatch.setenv("KEPT_CONFIG", str(store_path.with_name("kept.toml")))
+    monkeypatch.setenv("KEPT_USER_ID", "ana")
+    return lambda *words, **more: CliRunner().invoke(cli, list(words), **more)
+
+
+@pytest.fixture
+def document(run):
+    """Runs a command line with --json: what it prints."""
+    return lambda *words: json.loads(run(*words, "--json").stdout)
+
+
+# --- why ---
+
+
+@pytest.fixture
+def moved(script, store_path):
+    """Ids of a fact that a model closed, and of the one that took its place."""
+    script([HOME], [MOVED])
+    with Memory(store_path) as memory:
+        old = memory.add(ana("I live in Berlin."), user_id="ana")["results"][-1]["id"]
+        return old, memory.add(ana("I live in Hamburg now."), user_id="ana")["results"][1]["id"]
+
+
+def test_the_history_tells_why_a_fact_closed_another(moved, store_path):
+    """Who proposed it, and on what grounds; ids, no text."""
+    old, new = moved
+    with Memory(store_path) as memory:
+        why = memory.history(new)[0]["why"]
+    assert why["by"] == "scripted:model"
+    assert ("contradicts", old) in {(one["verdict"], one["memory_id"]) for one in why["supersedes"]}
+
+
+def test_what_somebody_asked_for_has_no_why(store_path):
+    with Memory(store_path) as memory:
+        [step] = memory.history(memory.add("I live in Rome.", user_id="ana")["results"][0]["id"])
+    assert step["why"] is None
+
+
+def test_the_command_tells_why(moved, run, document):
+    old, new = moved
+    assert "why: " in run("history", new).stdout
+    assert old in run("history", new).stdout
+    assert document("history", new)["results"][0]["why"]["by"] == "scripted:model"
+
+
+@pytest.fixture
+def serve(script, make_api):
+    """Gives a server whose model follows a script: a project on it, and what has a text read there."""
+
+    def serve(*answers, **settings):
+        script(*answers)
+        api = make_api(llm="openai:gpt-5-mini", **settings)
+        tenant = api.make_project()
+
+        def say(text, **more):
+            said = {"messages": ana(text), "user_id": "ana", **more}
+            event_id = api.answer("POST", "/v3/memories/add/", tenant.key, json=said)["event_id"]
+            api.work()
+            api.app.state.worker.run_due("reading-0")
+            return api.get(f"/v1/event/{event_id}/", tenant.key)
+
+        return api, tenant, say
+
+    return serve
+
+
+def facts(api, tenant):
+    """Of the server, oldest first."""
+    found = api.get("/memories", tenant.key, user_id="ana")["results"]
+    return [one for one in reversed(found) if one["kind"] == "fact"]
+
+
+def call_tool(api, tenant, name, **arguments):
+    """What a tool answers on the server's project."""
+    tool = next(one for one in EVERYDAY if one.name == name)
+    access = ProjectAccess(api.platform, Principal(project=tenant.id))
+    return tool.run(LocalBackend(access), arguments, Call())
+
+
+def test_rest_and_mcp_tell_why(serve):
+    """All of REST's histories, and the tool."""
+    api, tenant, say = serve([HOME])
+    say("I live in Berlin.")
+    [fact] = facts(api, tenant)
+    for path in (f"/v1/memories/{fact['id']}/history/", f"/memories/{fact['id']}/history"):
+        assert api.get(path, tenant.key)[0]["why"]["by"] == "scripted:model"
+    [step] = call_tool(api, tenant, "get_memory_history", memory_id=fact["id"])["results"]
+    assert step["why"]["by"] == "scripted:model"
