@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import uuid
 from datetime import UTC, datetime
 from functools import cache, partial
@@ -244,12 +245,16 @@ def _keys(settings: Settings, provider: str, given: _Given) -> Iterator[tuple[Ca
         yield partial(str, KEYLESS), "none is sent"
     if provider == "anthropic" and settings.anthropic_token is not None:
         yield partial(str, settings.anthropic_token), "KEPT_ANTHROPIC_TOKEN"
-    if provider == "anthropic" and settings.claude_code_sign_in:
-        path = claude_code_sign_in_file()
-        yield partial(claude_code_token, path, _now), f"{SIGN_IN} ({path})"
+    sign_in = claude_code_sign_in_file()
+    signed_in = partial(claude_code_token, sign_in, _now), f"{SIGN_IN} ({sign_in})"
+    wanted = provider == "anthropic" and settings.claude_code_sign_in
+    if wanted and os.access(sign_in, os.F_OK):
+        yield signed_in
     for name in PROVIDERS[provider].keys:
         if name in settings.provider_variables:
             yield partial(str, settings.provider_variables[name]), name
+    if wanted:  # says where it would be, and is taken as soon as it is there
+        yield signed_in
     if provider in SELF_HOSTED:
         yield partial(str, KEYLESS), "none is needed"
     if PROVIDERS[provider].keys:
