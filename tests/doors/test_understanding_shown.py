@@ -11,6 +11,7 @@ from kept import Memory, bootstrap
 from kept.cli.app import cli
 from kept.domain.access import Principal
 from kept.engine.access import ProjectAccess
+from kept.errors import ConfigurationError, InvalidInputError
 from kept.mcp.call import Call
 from kept.mcp.local import LocalBackend
 from kept.mcp.tools import EVERYDAY
@@ -130,3 +131,86 @@ def test_rest_and_mcp_tell_why(serve):
         assert api.get(path, tenant.key)[0]["why"]["by"] == "scripted:model"
     [step] = call_tool(api, tenant, "get_memory_history", memory_id=fact["id"])["results"]
     assert step["why"]["by"] == "scripted:model"
+
+
+# --- what it keeps to ---
+
+LLM = {"provider": "openai", "config": {"model": "gpt-5-mini", "api_key": "sk-a"}}
+WISHES = {
+    "custom_instructions": "Keep what people eat.",
+    "agent_custom_instructions": "Take no advice.",
+    "includes": "food and drink",
+    "excludes": "prices",
+    "custom_categories": [{"diet": "what somebody does not eat"}],
+}
+SAID = ("Keep what people eat.", "Take no advice.", "food and drink", "prices", "diet")
+
+
+def test_a_configuration_may_say_what_a_model_keeps_to(script, store_path):
+    model = script([])
+    config = {"llm": LLM, "vector_store": {"provider": "sqlite", "config": {"path": str(store_path)}}, **WISHES}
+    with Memory.from_config(config) as memory:
+        memory.add(ana("I eat no fish."), user_id="ana")
+    [prompt] = model.prompts
+    assert [words for words in SAID if words not in prompt.instructions] == []
+
+
+def test_a_call_says_what_a_model_keeps_to_in_its_place(script, store_path, monkeypatch):
+    model = script([])
+    monkeypatch.setenv("KEPT_INCLUDES", "politics")
+    with Memory(store_path) as memory:
+        asked = {"prompt" if name == "custom_instructions" else name: wish for name, wish in WISHES.items()}
+        memory.add(ana("I eat no fish."), user_id="ana", **asked)
+    [prompt] = model.prompts
+    assert [words for words in SAID if words not in prompt.instructions] == []
+    assert "politics" not in prompt.instructions
+
+
+def test_the_command_says_what_a_model_keeps_to(script, run):
+    model = script([])
+    words = ["--custom-category", "diet=what somebody does not eat"]
+    for name in ("custom_instructions", "agent_custom_instructions", "includes", "excludes"):
+        words += [f"--{name.replace('_', '-')}", WISHES[name]]
+    assert run("add", "I eat no fish.", *words).exit_code == 0
+    [prompt] = model.prompts
+    assert [words for words in SAID if words not in prompt.instructions] == []
+
+
+def test_categories_that_cannot_be_used_are_refused_when_they_are_given(script, store_path):
+    """Not when they are read, when nobody waits for an answer."""
+    script()
+    with Memory(store_path) as memory:
+        with pytest.raises(InvalidInputError, match="description"):
+            memory.add("I eat no fish.", user_id="ana", custom_categories=["diet"])
+        assert memory.get_all(user_id="ana")["total"] == 0
+
+
+@pytest.mark.parametrize("name", WISHES)
+def test_wishes_without_a_model_are_refused_by_name(name):
+    """A setting that is silently ignored is a promise that is silently broken."""
+    with pytest.raises(ConfigurationError, match=f"'{name}'.*none is used"):
+        Memory.from_config({name: WISHES[name]})
+
+
+# --- categories ---
+
+
+def test_facts_are_sorted_on_this_machine_too(script, store_path):
+    """By the reader's word, as far as it is on the list; without one by rule."""
+    script([HOME | {"g": ["travel", "bogus"]}, {"t": "Ana likes rowing.", "s": [1], "k": "preference", "c": 0.9}])
+    with Memory(store_path) as memory:
+        memory.add(ana("I live in Berlin and I like rowing, a sport."), user_id="ana")
+        found = {one["memory"]: one.get("categories") for one in memory.get_all(user_id="ana")["results"]}
+    assert found["Ana lives in Berlin."] == ["travel"]
+    assert found["Ana likes rowing."]
+
+
+def test_a_model_of_their_own_sorts_facts_on_this_machine(script, store_path, monkeypatch):
+    """As `kept models` says that it does."""
+    script()
+    sorter = ScriptedModel([{"g": [{"n": 1, "g": ["travel"]}]}], name="scripted:sorter")
+    reader = ScriptedModel([{"f": [HOME]}])
+    monkeypatch.setattr(bootstrap, "build_models", lambda _: {"extraction": reader, "categories": sorter})
+    with Memory(store_path) as memory:
+        [*_, fact] = memory.add(ana("I live in Berlin."), user_id="ana")["results"]
+        assert memory.get(fact["id"])["categories"] == ["travel"]

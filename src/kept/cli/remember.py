@@ -64,6 +64,19 @@ RELATED = 3
     "--supersedes", multiple=True, type=TEXT, metavar="ID", help="A memory that the text replaces; it is closed."
 )
 @click.option("--immutable", is_flag=True, help="Refuse later changes.")
+@click.option("--custom-instructions", type=TEXT, metavar="TEXT", help="What a language model should keep to.")
+@click.option("--agent-custom-instructions", type=TEXT, metavar="TEXT", help="The same for what an assistant said.")
+@click.option("--includes", type=TEXT, metavar="TOPICS", help="What a language model should look for.")
+@click.option("--excludes", type=TEXT, metavar="TOPICS", help="What it should leave out.")
+@click.option(
+    "--custom-category",
+    "custom_categories",
+    multiple=True,
+    type=TEXT,
+    metavar="NAME=DESCRIPTION",
+    callback=key_values,
+    help="What it sorts facts under. May be repeated.",
+)
 @click.option("--idempotency-key", type=TEXT, metavar="KEY", help="A second call with the same key stores nothing.")
 @pass_invocation
 def add(invocation: Invocation, /, **given: Any) -> None:
@@ -72,6 +85,8 @@ def add(invocation: Invocation, /, **given: Any) -> None:
     Prints what was stored, what was known already, and which existing memories are close to each new one. TEXT may be
     several words; a single - reads the standard input.
     """
+    from kept.engine.pending import KEPT_OPTIONS
+
     with invocation.service() as service:
         scope = invocation.scope()
         result = service.add(
@@ -84,6 +99,7 @@ def add(invocation: Invocation, /, **given: Any) -> None:
             immutable=given["immutable"],
             idempotency_key=given["idempotency_key"],
             awaited=True,
+            wishes={name: given[name] for name in KEPT_OPTIONS},
             by=invocation.by,
             **_content(service, invocation, given),
         )

@@ -203,7 +203,7 @@ class Service:
             categories=intake.parse_categories(categories),
             immutable=immutable,
             idempotency_key=intake.parse_opaque_id(idempotency_key, "idempotency_key"),
-            wishes=intake.parse_metadata(wishes, "instructions"),
+            wishes=_wishes(wishes),
             awaited=awaited,
             actor=by.actor,
             connector=by.connector,
@@ -748,6 +748,18 @@ def _query(query: object) -> str:
     if not asked:
         raise InvalidInputError("The query is blank; say what to look for.")
     return asked
+
+
+def _wishes(wishes: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    """What a call asks of a language model that reads. Categories that cannot be used are refused now, not when it reads."""
+    from kept.domain.categories import parse_categories_setting
+
+    plain = intake.parse_metadata(
+        {name: value for name, value in (wishes or {}).items() if value is not None}, "instructions"
+    )
+    if own := plain.get("custom_categories"):
+        parse_categories_setting(own, described=True)
+    return plain
 
 
 def _new(result: AddResult) -> list[MemoryRecord]:

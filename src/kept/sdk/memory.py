@@ -109,8 +109,10 @@ class Memory:
         related: int = 3,
         memory_type: str | None = None,
         prompt: str | None = None,
+        agent_custom_instructions: str | None = None,
         includes: str | None = None,
         excludes: str | None = None,
+        custom_categories: Sequence[Any] | Mapping[str, str] | None = None,
     ) -> dict[str, Any]:
         """Remember messages or finished facts. When this returns, they are on disk and the next search finds them.
 
@@ -133,9 +135,12 @@ class Memory:
             related: How many existing memories close to each new one to return, and with them those that it likely
                 contradicts, so that the agent can settle it; 0 looks for neither.
             memory_type: `procedural_memory` stores the messages whole; for Mem0's callers.
-            prompt: What a language model that reads the messages should keep to, besides the project's instructions.
+            prompt: What a language model that reads the messages should keep to, in place of `custom_instructions` of the
+                configuration.
+            agent_custom_instructions: The same for what the assistant said.
             includes: What it should look for.
             excludes: What it should leave out.
+            custom_categories: What it sorts facts under: `{name: description}` objects.
 
         Returns:
             `{"results": [{"id", "memory", "event": "ADD" | "REINFORCE", "related": […], "conflicts": [{"id", "memory",
@@ -167,7 +172,13 @@ class Memory:
             immutable=immutable,
             idempotency_key=idempotency_key,
             awaited=True,
-            wishes={"custom_instructions": prompt, "includes": includes, "excludes": excludes},
+            wishes={
+                "custom_instructions": prompt,
+                "agent_custom_instructions": agent_custom_instructions,
+                "includes": includes,
+                "excludes": excludes,
+                "custom_categories": custom_categories,
+            },
             by=self._by,
         )
         wanted = related if len(result.stored) <= RELATED_UP_TO else 0
