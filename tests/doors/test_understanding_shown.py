@@ -214,3 +214,15 @@ def test_a_model_of_their_own_sorts_facts_on_this_machine(script, store_path, mo
     with Memory(store_path) as memory:
         [*_, fact] = memory.add(ana("I live in Berlin."), user_id="ana")["results"]
         assert memory.get(fact["id"])["categories"] == ["travel"]
+
+
+def test_a_project_of_a_server_says_what_its_model_keeps_to(serve):
+    """In the configuration's place; and says it when it is asked."""
+    api, tenant, say = serve([], includes="politics")
+    api.answer("PATCH", tenant.path, tenant.key, json=WISHES)
+    shown = api.get(tenant.path, tenant.key)
+    assert {name: shown[name] for name in WISHES} == WISHES
+    say("I eat no fish.")
+    [prompt] = bootstrap.build_models(None)["extraction"].prompts
+    assert [words for words in SAID if words not in prompt.instructions] == []
+    assert "politics" not in prompt.instructions
