@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import threading
+from datetime import timedelta
 
 import pytest
 from click.testing import CliRunner
@@ -10,14 +12,18 @@ from click.testing import CliRunner
 from kept import Memory, bootstrap
 from kept.cli.app import cli
 from kept.domain.access import Principal
+from kept.engine import understanding
 from kept.engine.access import ProjectAccess
-from kept.errors import ConfigurationError, InvalidInputError
+from kept.errors import ConfigurationError, InvalidInputError, ModelUnavailableError
 from kept.mcp.call import Call
 from kept.mcp.local import LocalBackend
 from kept.mcp.tools import EVERYDAY
+from kept.testing.fakes import FixedClock
 from kept.testing.models import ScriptedModel
 
 HOME = {"t": "Ana lives in Berlin.", "s": [1], "k": "profile", "c": 0.9}
+PARIS = {"t": "Ana lives in Paris.", "s": [1], "k": "profile", "c": 0.9}
+"""Nobody says it."""
 MOVED = {"t": "Ana lives in Hamburg.", "s": [1], "k": "profile", "c": 0.9, "contradicts": ["m1"]}
 
 
@@ -226,3 +232,133 @@ def test_a_project_of_a_server_says_what_its_model_keeps_to(serve):
     [prompt] = bootstrap.build_models(None)["extraction"].prompts
     assert [words for words in SAID if words not in prompt.instructions] == []
     assert "politics" not in prompt.instructions
+
+
+# --- what waits ---
+
+DOWN = ModelUnavailableError("The model is down.")
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """The time of everything that is opened."""
+    clock = FixedClock()
+    monkeypatch.setattr(bootstrap, "_now", clock)
+    return clock
+
+
+def test_what_a_model_was_down_for_is_read_after_a_later_add(script, store_path, clock):
+    """In the background: nobody waits for it but the end of the program."""
+    script(DOWN, [], [HOME])
+    with Memory(store_path) as memory:
+        [failed] = memory.add(ana("I live in Berlin."), user_id="ana")["extractions"]
+        assert failed["error"] == "The model is down."
+        clock.advance(timedelta(minutes=1))
+        memory.add(ana("I like tea."), user_id="ana")
+    with Memory(store_path) as memory:
+        assert "Ana lives in Berlin." in [one["memory"] for one in memory.get_all(user_id="ana")["results"]]
+
+
+@pytest.mark.usefixtures("clock")
+def test_what_is_not_due_starts_nothing(script, store_path):
+    """No thread, no call."""
+    model = script(DOWN, [])
+    with Memory(store_path) as memory:
+        memory.add(ana("I live in Berlin."), user_id="ana")
+        memory.add(ana("I like tea."), user_id="ana")
+    assert len(model.prompts) == 2
+
+
+def test_whoever_closes_gives_back_what_is_read_in_the_background(script, store_path, clock, monkeypatch):
+    """After a moment; it waits for whoever comes next, as if it had not been begun."""
+    script()
+    asked, told = threading.Event(), threading.Event()
+    answers = iter([DOWN, {"f": []}])
+
+    def slow(_):
+        if (answer := next(answers, None)) is None:
+            asked.set()
+            told.wait(10)
+            return {"f": []}
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(bootstrap, "build_models", lambda _: {"extraction": ScriptedModel(slow)})
+    monkeypatch.setattr(understanding, "END_S", 0.0)
+    memory = Memory(store_path)
+    memory.add(ana("I live in Berlin."), user_id="ana")
+    clock.advance(timedelta(minutes=1))
+    memory.add(ana("I like tea."), user_id="ana")
+    thread = memory.service.understanding._background
+    assert asked.wait(10)
+    memory.close()
+    told.set()
+    thread.join(10)
+    script([HOME])
+    with Memory(store_path) as memory:
+        assert memory.understand()["added"] == 1
+
+
+@pytest.mark.usefixtures("clock")
+def test_what_waits_is_read_when_that_is_asked_for(script, store_path):
+    """Without waiting for its next try; what is not taken is told with its reason."""
+    script(DOWN, [HOME, PARIS])
+    with Memory(store_path) as memory:
+        memory.add(ana("I live in Berlin."), user_id="ana")
+        done = memory.understand()
+        assert done.pop("spent")["tokens"] > 0
+        assert done == {
+            "parts": 1,
+            "failed": 0,
+            "added": 1,
+            "reinforced": 0,
+            "superseded": 0,
+            "dropped": {"not in the text": 1},
+            "refused": [],
+            "waiting": 0,
+            "errors": [],
+            "retried": 0,
+        }
+
+
+@pytest.mark.usefixtures("clock")
+def test_a_limited_number_of_parts_is_read(script, store_path):
+    script(DOWN, DOWN, [], [])
+    with Memory(store_path) as memory:
+        memory.add(ana("I live in Berlin."), user_id="ana")
+        memory.add(ana("I like tea."), user_id="ana")
+        assert (memory.understand(1)["waiting"], memory.understand(5)["waiting"]) == (1, 0)
+        with pytest.raises(InvalidInputError, match="parts"):
+            memory.understand(0)
+
+
+def test_without_a_model_nothing_can_be_read(store_path):
+    with Memory(store_path) as memory, pytest.raises(ConfigurationError, match="No language model is configured"):
+        memory.understand()
+
+
+@pytest.mark.usefixtures("clock")
+def test_the_command_says_what_waits_and_what_reads_it(script, run):
+    """It ends at once, so that nothing goes on by itself."""
+    script(DOWN, [HOME])
+    said = run("add", "I live in Berlin.")
+    assert "The model is down." in said.stderr
+    assert "1 part waiting for the language model; `kept understand` reads it" in said.stderr
+    assert "waiting" not in run("add", "I live in Berlin.", "--verbatim", "--user", "ben").stdout
+    assert "1 part read" in run("understand").stdout
+
+
+def test_the_answer_to_an_add_says_what_was_dropped_and_why(script, store_path):
+    script([HOME, PARIS])
+    with Memory(store_path) as memory:
+        [part] = memory.add(ana("I live in Berlin."), user_id="ana")["extractions"]
+    assert (part["dropped"], part["refused"]) == ({"not in the text": 1}, [])
+
+
+def test_the_commands_say_what_was_dropped_and_why(script, run):
+    """As they read it."""
+    script([HOME, PARIS], DOWN, [PARIS, PARIS])
+    assert "Dropped: 1 not in the text." in run("add", "I live in Berlin.", "--speaker", "Ana").stdout
+    run("add", "I like tea.", "--speaker", "Ana")
+    assert "Dropped: 2 not in the text." in run("understand").stdout

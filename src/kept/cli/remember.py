@@ -13,6 +13,7 @@ from kept.cli import render
 from kept.cli.invocation import Invocation, pass_invocation
 from kept.cli.options import TEXT, command, key_values, text_of
 from kept.cli.safe_text import one_line
+from kept.cli.understand import not_taken
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -108,12 +109,16 @@ def add(invocation: Invocation, /, **given: Any) -> None:
             _show_stored(result, related, conflicts)  # before the model, which may take a minute, is asked
         with render.progress("reading") if result.extractions else nullcontext():
             understood = service.understand(scope, result)
+        waiting = service.understanding.waiting().waiting if service.understanding else 0
     if invocation.as_json:
         from kept.sdk import shapes
 
         render.emit(shapes.added(result, related, understood, conflicts))
         return
     _show_done(result, understood, hints=bool(conflicts))
+    if waiting:
+        it = "it" if waiting == 1 else "them"
+        render.note(f"{render.counted(waiting, 'part')} waiting for the language model; `kept understand` reads {it}.")
 
 
 def _content(service: Service, invocation: Invocation, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -178,5 +183,7 @@ def _show_understood(part: Understood) -> None:
     for entry in part.job.results:
         if entry["event"] == "SUPERSEDE":
             render.say(f"closed {render.short(str(entry['id']))}")
+    for line in not_taken([part.job]):
+        render.say(line)
     if part.job.error:
         render.note(f"Not read by the language model yet: {one_line(part.job.error)}")

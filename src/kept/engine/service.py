@@ -29,7 +29,7 @@ from kept.engine.residents import DEFAULT_BUDGET_BYTES, Residents
 from kept.engine.retrieve import Hit, Retrieve, SearchRequest
 from kept.engine.timeline import TIMELINE_THRESHOLD, Occurrence, timeline
 from kept.engine.transfer import FORMS, ImportReport, Transfer
-from kept.engine.understanding import Reading, Understanding, Understood
+from kept.engine.understanding import CaughtUp, Reading, Understanding, Understood
 from kept.errors import (
     ConfigurationError,
     InvalidInputError,
@@ -284,6 +284,27 @@ class Service:
             scope.require_writable()  # memories of an export bring their own ids
         add = self.add_request if understand else None
         return self._transfer.bring(scope, sessions, infer=infer, by=by or By(), progress=progress, add=add)
+
+    def catch_up(self, parts: int | None = None, progress: Progress | None = None) -> CaughtUp:
+        """Have a language model read what waits for it, now: see `Understanding.catch_up`.
+
+        Raises:
+            ConfigurationError: None is configured for extraction.
+        """
+        return self.reader.catch_up(parts, progress)
+
+    @property
+    def reader(self) -> Understanding:
+        """What has a language model read.
+
+        Raises:
+            ConfigurationError: None is configured for extraction.
+        """
+        if self.understanding is None:
+            raise ConfigurationError(
+                "No language model is configured; set llm, such as KEPT_LLM=openai:gpt-5-mini (see `kept models`)."
+            )
+        return self.understanding
 
     def read_in_background(self) -> None:
         """Have a language model, where there is one, read what waits, in a thread that ends when nothing does."""
@@ -661,6 +682,9 @@ class Service:
 
     def close(self) -> None:
         """Give back files and memory. Closing twice is harmless."""
+        if self.understanding is not None:
+            with suppress(StoreError):
+                self.understanding.end()
         self._residents.forget()
         with suppress(StoreError):
             self._log.scrub()  # closed before, or still being read: the next erase cleans up

@@ -183,7 +183,24 @@ class Memory:
         )
         wanted = related if len(result.stored) <= RELATED_UP_TO else 0
         close, conflicts = self._service.beside(result, limit=wanted) if wanted else ({}, {})
-        return shapes.added(result, close, self._service.understand(scope, result), conflicts)
+        understood = self._service.understand(scope, result)
+        self._service.read_in_background()  # what an earlier add left waiting
+        return shapes.added(result, close, understood, conflicts)
+
+    def understand(self, parts: int | None = None) -> dict[str, Any]:
+        """Have the language model read what waits for it, now: where it was down, or a limit of spending was reached.
+
+        Args:
+            parts: At most so many parts of conversations. Default: all.
+
+        Returns:
+            `{"parts", "failed", "added", "reinforced", "superseded", "dropped", "refused", "waiting", "errors", "retried",
+            "spent"}`; what failed waits again, and is no error of this call.
+
+        Raises:
+            ConfigurationError: No language model is configured for extraction.
+        """
+        return shapes.caught_up(self._service.catch_up(parts))
 
     # --- recall ---
 

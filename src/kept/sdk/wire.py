@@ -150,12 +150,8 @@ def results(job: Job, memories: Mapping[str, MemoryRecord]) -> list[dict[str, An
 
 def reading(job: Job) -> dict[str, Any]:
     """What is known of a language model's reading: the events in which an add is read; what one did not take, and why."""
-    found = {kind: [one for one in job.results if one.get("event") == kind] for kind in _ABOUT_READING}
-    return {
-        "extractions": [{"event_id": one["event_id"]} for one in found["EXTRACT"]],
-        "dropped": {reason: count for one in found["DROPPED"] for reason, count in one["reasons"].items()},
-        "refused": [one["reason"] for one in (*found["REFUSED"], *found["NONE"])],
-    }
+    later = [{"event_id": one["event_id"]} for one in job.results if one.get("event") == "EXTRACT"]
+    return {"extractions": later, **shapes.not_taken([job])}
 
 
 def _result(result: Mapping[str, Any], record: MemoryRecord | None) -> dict[str, Any]:
