@@ -362,3 +362,17 @@ def test_the_commands_say_what_was_dropped_and_why(script, run):
     assert "Dropped: 1 not in the text." in run("add", "I live in Berlin.", "--speaker", "Ana").stdout
     run("add", "I like tea.", "--speaker", "Ana")
     assert "Dropped: 2 not in the text." in run("understand").stdout
+
+
+def test_an_event_shows_what_it_cost_and_what_was_dropped(script, run, document):
+    """To people and to programs, as REST does."""
+    script([HOME, PARIS])
+    run("add", "I live in Berlin.", "--speaker", "Ana")
+    [event] = document("events", "list", "--type", "EXTRACT")["results"]
+    assert event["spending"]["calls"] == 1
+    assert document("events", "show", event["id"]) == event
+    said = run("events", "show", event["id"]).stdout
+    assert "Dropped: 1 not in the text." in said
+    assert f"{event['spending']['input_tokens'] + event['spending']['output_tokens']:,} tokens" in said
+    assert "DROPPED" not in said
+    assert "Ana lives in Berlin." in said

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from kept.domain.jobs import Job
+    from kept.domain.spending import SpendingTotal
     from kept.engine.understanding import CaughtUp
 
 
@@ -44,7 +45,6 @@ def understand(ctx: click.Context, invocation: Invocation, /, parts: int | None)
 
 
 def _show(done: CaughtUp) -> None:
-    from kept.domain.spending import as_dollars
     from kept.sdk import shapes
 
     if done.retried:
@@ -61,10 +61,17 @@ def _show(done: CaughtUp) -> None:
         )
         for line in not_taken(done.ended):
             render.say(line)
-        unpriced = " and what has no known price" if done.spent.unpriced else ""
-        render.say(f"It took {done.spent.usage.tokens:,} tokens and cost {as_dollars(done.spent.micros)}{unpriced}.")
+        render.say(f"It took {cost(done.spent)}.")
     if waiting := done.left.waiting:
         render.note(f"{render.counted(waiting, 'part')} still waiting; `kept events list --type EXTRACT` says why.")
+
+
+def cost(spent: SpendingTotal) -> str:
+    """Tokens and money, in words."""
+    from kept.domain.spending import as_dollars
+
+    unpriced = " and what has no known price" if spent.unpriced else ""
+    return f"{spent.usage.tokens:,} tokens and cost {as_dollars(spent.micros)}{unpriced}"
 
 
 def not_taken(jobs: Sequence[Job]) -> Iterator[str]:
