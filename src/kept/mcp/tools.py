@@ -146,7 +146,9 @@ def _brief(memory: Json, given: Mapping[str, Any]) -> Json:
     shape = {name: value for name, value in memory.items() if name in wanted and value is not None}
     shape |= {name: short(shape[name]) for name, short in _SHORTER.items() if name in shape}
     state = memory.get("state") or memory.get("lifecycle_state")
-    return shape if state in {None, "active"} else shape | {"state": state}
+    if state not in {None, "active"}:
+        shape |= {"state": state} | ({"replaced_by": memory["replaced_by"]} if memory.get("replaced_by") else {})
+    return shape
 
 
 def _written(done: Mapping[str, Any]) -> Json:

@@ -110,6 +110,7 @@ _BRIEF: Final[Schema] = {
     "updated_at": _time("When it was changed last."),
     "expiration_date": _or_null(_TEXT) | {"description": "Last day on which it is found."},
     "state": _TEXT | {"description": "`active`, `superseded`, `invalidated` or `deleted`."},
+    "replaced_by": _or_null(_TEXT) | {"description": "The memory that took its place."},
 }
 _ENTITY: Final[Schema] = {
     "name": _TEXT,

@@ -48,7 +48,6 @@ def memory(record: MemoryRecord) -> dict[str, Any]:
     return brief(record) | {
         "structured_attributes": _calendar(record.created_at),
         "lifecycle_state": record.state,
-        "replaced_by": record.superseded_by,
         "supersedes": list(record.supersedes),
         "synthesized": False,
         "immutable": record.immutable,
@@ -85,6 +84,7 @@ def brief(record: MemoryRecord) -> dict[str, Any]:
         "updated_at": created if record.updated_at is record.created_at else iso(record.updated_at),
         "expiration_date": record.expires_on.isoformat() if record.expires_on else None,
         "state": record.state,
+        "replaced_by": record.superseded_by,
     }
 
 
