@@ -376,3 +376,55 @@ def test_an_event_shows_what_it_cost_and_what_was_dropped(script, run, document)
     assert f"{event['spending']['input_tokens'] + event['spending']['output_tokens']:,} tokens" in said
     assert "DROPPED" not in said
     assert "Ana lives in Berlin." in said
+
+
+# --- likely conflicts ---
+
+
+@pytest.fixture
+def acknowledged(make_api):
+    """A server without a model, a project on it, and what has a text acknowledged and stored there: its event."""
+    api = make_api()
+    tenant = api.make_project()
+
+    def say(text, *, key=None, **more):
+        said = {"messages": ana(text), "user_id": "ana", **more}
+        event_id = api.answer("POST", "/v3/memories/add/", key or tenant.key, json=said)["event_id"]
+        api.work()
+        api.platform.service.project_graph()
+        return api.get(f"/v1/event/{event_id}/", key or tenant.key)
+
+    return api, tenant, say
+
+
+def conflicts(event):
+    return [[one["memory"] for one in result.get("conflicts", [])] for result in event["results"]]
+
+
+def test_the_event_of_an_add_names_likely_conflicts(acknowledged):
+    """As the direct answer does, in REST and the tool."""
+    api, tenant, say = acknowledged
+    assert conflicts(say("I live in Lisbon.")) == [[]]
+    event = say("I live in Porto now.")
+    assert conflicts(event) == [["I live in Lisbon."]]
+    [conflict] = event["results"][0]["conflicts"]
+    assert set(conflict) >= {"id", "memory", "why", "newer"}
+    assert conflicts(call_tool(api, tenant, "get_event_status", event_id=event["id"])) == [["I live in Lisbon."]]
+
+
+def test_a_conflict_that_was_settled_is_not_named_any_more(acknowledged):
+    api, tenant, say = acknowledged
+    say("I live in Lisbon.")
+    event = say("I live in Porto now.")
+    api.answer("POST", f"/v1/memories/{event['results'][0]['conflicts'][0]['id']}/invalidate/", tenant.key)
+    assert conflicts(api.get(f"/v1/event/{event['id']}/", tenant.key)) == [[]]
+
+
+def test_a_bound_key_is_told_of_no_conflict_with_what_it_may_not_see(acknowledged):
+    """The owner is."""
+    api, tenant, say = acknowledged
+    say("I live in Lisbon.", run_id="monday")
+    bound = tenant.make_key(bound={"run_id": ["tuesday"]})
+    event = say("I live in Porto now.", run_id="tuesday", key=bound)
+    assert conflicts(event) == [[]]
+    assert conflicts(api.get(f"/v1/event/{event['id']}/", tenant.key)) == [["I live in Lisbon."]]

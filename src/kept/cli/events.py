@@ -74,10 +74,11 @@ def show(invocation: Invocation, /, event_id: str) -> None:
     with invocation.access() as access:
         job = access.event(event_id)
         memories, spent = access.memories_of([job]), spent_on(access, [job])
+        conflicts = access.conflicts_after(job, memories)
     if invocation.as_json:
         from kept.sdk import wire
 
-        render.emit(wire.event(job, memories, spent))
+        render.emit(wire.event(job, memories, spent, conflicts))
         return
     rows = [("event", job.id), ("type", job.kind), ("status", job.status), ("asked by", job.actor or "")]
     rows += [(name.removesuffix("_id"), value) for name, value in job.scope.ids.items()]
@@ -90,6 +91,9 @@ def show(invocation: Invocation, /, event_id: str) -> None:
             record = memories.get(str(result["id"]))
             shown = one_line(record.text) if record else ""
             render.say(f"  {result.get('event')}  {render.short(str(result['id']))}  {shown}".rstrip())
+            for conflict in conflicts.get(str(result["id"]), ()):
+                row = render.memory_rows([conflict.memory], columns=None)[0]
+                render.say(f"       likely contradicts ({conflict.why}): {row}")
         elif "event_id" in result:
             render.say(f"  {result.get('event')}  {result['event_id']}")
         elif "count" in result:

@@ -246,7 +246,16 @@ class Service:
 
     def conflicts(self, result: AddResult) -> dict[str, list[Conflict]]:
         """Existing memories that those which an add stored likely contradict, by the new one's id: for the agent to settle."""
-        return self.beside(result, limit=0)[1]
+        return self.conflicts_of(_new(result))
+
+    def conflicts_of(self, records: Sequence[MemoryRecord]) -> dict[str, list[Conflict]]:
+        """What each of these memories of one owner, which one add stored, likely contradicts, as things are now."""
+        from kept.engine.conflicts import MOST_NEW, NEAR, Conflicts
+
+        if not records or len(records) > MOST_NEW:
+            return {}
+        near = self._retrieve.related(records, limit=NEAR)
+        return Conflicts(self._log, self._projection, self._clock).of(records, near)
 
     def beside(self, result: AddResult, *, limit: int = 3) -> tuple[dict[str, list[Hit]], dict[str, list[Conflict]]]:
         """What is `related` to what an add stored and what `conflicts` with it, looked for together."""

@@ -368,7 +368,7 @@ def _event_in_short(event: Json, given: Mapping[str, Any], *, results: bool) -> 
     if given.get("details"):
         return event
     shape = {name: event[name] for name in _BRIEF_EVENT if event.get(name) is not None}
-    kept = [_options(one, ("id", "memory", "event")) for one in shape.pop("results", ())]
+    kept = [_options(one, ("id", "memory", "event", "conflicts")) for one in shape.pop("results", ())]
     return shape | ({"results": kept} if results else {})
 
 

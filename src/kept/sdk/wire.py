@@ -127,16 +127,13 @@ def stored(
     conflicts: Mapping[str, Sequence[Conflict]] | None = None,
 ) -> dict[str, Any]:
     """The answer to an add that was done at once; `conflicts` beside each new memory that has some."""
-    likely = {
-        new: {"conflicts": [shapes.conflict(one) for one in found]} for new, found in (conflicts or {}).items() if found
-    }
     superseded = list(result.superseded) if result else []
     operation = result.operation_id if result else None
     return {
         "message": "Memories stored",
         "status": job.status,
         "event_id": job.id,
-        "results": [one | likely.get(str(one.get("id")), {}) for one in results(job, memories)],
+        "results": _beside_conflicts(results(job, memories), conflicts or {}),
         "superseded": superseded,
         "operation_id": operation,
     }
@@ -146,6 +143,14 @@ def results(job: Job, memories: Mapping[str, MemoryRecord]) -> list[dict[str, An
     """What came of a job. Texts are read from the memories as they are now, so that an erase reaches them."""
     told = (result for result in job.results if result.get("event") not in _ABOUT_READING)
     return [_result(result, memories.get(str(result.get("id")))) for result in told]
+
+
+def _beside_conflicts(
+    found: Iterable[dict[str, Any]], conflicts: Mapping[str, Sequence[Conflict]]
+) -> list[dict[str, Any]]:
+    """Results, each new memory with those that it likely contradicts where there are some."""
+    likely = {new: {"conflicts": [shapes.conflict(one) for one in own]} for new, own in conflicts.items() if own}
+    return [one | likely.get(str(one.get("id")), {}) for one in found]
 
 
 def reading(job: Job) -> dict[str, Any]:
@@ -179,8 +184,9 @@ def event(
     job: Job,
     memories: Mapping[str, MemoryRecord] | None = None,
     spent_on: Mapping[str, SpendingTotal] | None = None,
+    conflicts: Mapping[str, Sequence[Conflict]] | None = None,
 ) -> dict[str, Any]:
-    """An event; with its memories, and what language models cost for it (`engine.spending.spent_on`), whole."""
+    """An event; with its memories, what language models cost for it (`engine.spending.spent_on`) and likely conflicts, whole."""
     shape: dict[str, Any] = {
         "id": job.id,
         "event_type": job.kind,
@@ -201,7 +207,7 @@ def event(
         shape["spending"] = spent(spent_on[job.id])
     return (
         shape
-        | {"results": results(job, memories or {})}
+        | {"results": _beside_conflicts(results(job, memories or {}), conflicts or {})}
         | {name: value for name, value in reading(job).items() if value}
     )
 
