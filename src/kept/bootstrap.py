@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import uuid
 from datetime import UTC, datetime
 from functools import cache, partial
@@ -39,16 +40,12 @@ def build(settings: Settings) -> Service:
     """
     embedder = build_embedder(settings)
     log = open_log(settings.database, busy_timeout_s=settings.busy_timeout_s)
-    return _service(settings, log, embedder, cache(lambda: _reading(settings, log)))
+    return _service(settings, log, embedder, cache(lambda: _reading(settings, log, embedder)))
 
 
-def has_reader(settings: Settings) -> bool:
-    """Whether a language model is to read what is added; one for summaries alone reads nothing."""
-    return bool(settings.llm or settings.llm_extraction)
-
-
-def _reading(settings: Settings, log: Log) -> Reading:
+def _reading(settings: Settings, log: Log, embedder: Embedder) -> Reading:
     """What a language model needs to read for a store on its own."""
+    from kept.engine.categories import Categories
     from kept.engine.understanding import Reading
 
     if settings.database == _MEMORY:
@@ -68,7 +65,8 @@ def _reading(settings: Settings, log: Log) -> Reading:
     return Reading(
         jobs=jobs,
         models=_models(settings, ledger, registry),
-        settings_of=_settings_of(registry),
+        settings_of=_settings_of(registry, settings),
+        categories=Categories(embedder, registry, settings.custom_categories),
         patience_s=settings.llm_timeout_s,
     )
 
@@ -99,19 +97,19 @@ def build_platform(settings: Settings) -> Platform:
     log = SqliteLog(path, busy_timeout_s=settings.busy_timeout_s)
     registry, jobs, audit = open_control(log.pool, path)
     embedder = build_embedder(settings)
-    categories = Categories(embedder, registry)
+    categories = Categories(embedder, registry, settings.custom_categories)
     models = _models(settings, open_ledger(log.pool, path), registry)
     reading = Reading(
         jobs=jobs,
         models=models,
-        settings_of=_settings_of(registry),
+        settings_of=_settings_of(registry, settings),
         categories=categories,
         patience_s=settings.llm_timeout_s,
     )
     service, trail = _service(settings, log, embedder, lambda: reading), AuditTrail(audit)
     decay = Decay(
         open_touches(log.pool, path),
-        settings_of=_settings_of(registry),
+        settings_of=_settings_of(registry, settings),
         trail=trail,
         version=service.version,
         clock=_now,
@@ -139,17 +137,18 @@ def _models(settings: Settings, ledger: Ledger, registry: Registry) -> Models:
         clock=_now,
         ids=_new_id,
         limits=settings.spending_limits,
-        settings_of=_settings_of(registry),
+        settings_of=_settings_of(registry, settings),
     )
 
 
-def _settings_of(registry: Registry) -> Callable[[str], Mapping[str, Any]]:
-    """Gives a project's settings."""
+def _settings_of(registry: Registry, settings: Settings) -> Callable[[str], Mapping[str, Any]]:
+    """Gives a project's settings: where it says nothing, what the configuration wishes of those who read."""
     from kept.engine.categories import PROJECT
 
     def settings_of(project: str) -> Mapping[str, Any]:
         entry = registry.find(PROJECT, project)
-        return entry.data if entry is not None else {}
+        told = entry.data if entry is not None else {}
+        return settings.wishes | {name: value for name, value in told.items() if value is not None}
 
     return settings_of
 
@@ -244,12 +243,16 @@ def _keys(settings: Settings, provider: str, given: _Given) -> Iterator[tuple[Ca
         yield partial(str, KEYLESS), "none is sent"
     if provider == "anthropic" and settings.anthropic_token is not None:
         yield partial(str, settings.anthropic_token), "KEPT_ANTHROPIC_TOKEN"
-    if provider == "anthropic" and settings.claude_code_sign_in:
-        path = claude_code_sign_in_file()
-        yield partial(claude_code_token, path, _now), f"{SIGN_IN} ({path})"
+    sign_in = claude_code_sign_in_file()
+    signed_in = partial(claude_code_token, sign_in, _now), f"{SIGN_IN} ({sign_in})"
+    wanted = provider == "anthropic" and settings.claude_code_sign_in
+    if wanted and os.access(sign_in, os.F_OK):
+        yield signed_in
     for name in PROVIDERS[provider].keys:
         if name in settings.provider_variables:
             yield partial(str, settings.provider_variables[name]), name
+    if wanted:  # says where it would be, and is taken as soon as it is there
+        yield signed_in
     if provider in SELF_HOSTED:
         yield partial(str, KEYLESS), "none is needed"
     if PROVIDERS[provider].keys:
@@ -301,7 +304,7 @@ def _service(settings: Settings, log: Log, embedder: Embedder, desk: Callable[[]
         ids=_new_id,
         cache_bytes=settings.cache_bytes,
         prefer_user=settings.prefer_user,
-        reading=desk() if has_reader(settings) else None,
+        reading=desk() if settings.reads else None,
         graph=_graph(settings, log),
         desk=desk,
     )

@@ -8,6 +8,7 @@ read again.
 from __future__ import annotations
 
 import getpass
+import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
@@ -54,6 +55,8 @@ Temperature = float
 """Of a language model, from 0 (the likeliest words) to 2."""
 Tokens = int | None
 """Of language models, read and written together; None for any number."""
+Categories = tuple[dict[str, str], ...]
+"""`{name: description}` objects."""
 Days = int | None
 """None for never."""
 Dollars = float | None
@@ -180,6 +183,11 @@ class Settings:
         llm_categories: Another one for sorting memories into categories.
         llm_summary: Another one for summaries.
         llm_consolidation: Another one for proposing merges and generalisations.
+        custom_instructions: What a language model that reads should take and how to put it, where a call or a project says nothing else.
+        agent_custom_instructions: The same for what the assistant said.
+        includes: Topics that it should keep to.
+        excludes: Topics that it should leave out.
+        custom_categories: What facts are sorted under, in place of Mem0's fifteen.
         llm_base_url: Address of a compatible server, for models of the provider that `llm` names.
         llm_api_key: The key for models of that provider, in place of the provider's own variable.
         llm_timeout_s: How long an answer may take, in seconds.
@@ -244,6 +252,11 @@ class Settings:
     llm_categories: str | None = None
     llm_summary: str | None = None
     llm_consolidation: str | None = None
+    custom_instructions: str | None = None
+    agent_custom_instructions: str | None = None
+    includes: str | None = None
+    excludes: str | None = None
+    custom_categories: Categories = ()
     llm_base_url: Address | None = None
     llm_api_key: str | None = field(default=None, repr=False)
     llm_timeout_s: float = 60.0
@@ -297,6 +310,22 @@ class Settings:
     def max_body_bytes(self) -> int:
         """Longest body of a request."""
         return self.max_body_mb * _BYTES_PER_MB
+
+    @property
+    def reads(self) -> bool:
+        """Whether a language model is to read what is added; one for summaries alone reads nothing."""
+        return bool(self.llm or self.llm_extraction)
+
+    @property
+    def wishes(self) -> dict[str, str]:
+        """What a language model that reads is asked to keep to, by the names that a project has for it."""
+        named = {
+            "custom_instructions": self.custom_instructions,
+            "agent_custom_instructions": self.agent_custom_instructions,
+            "includes": self.includes,
+            "excludes": self.excludes,
+        }
+        return {name: wish for name, wish in named.items() if wish is not None}
 
     @property
     def spending_limits(self) -> tuple[SpendingLimit, ...]:
@@ -549,6 +578,16 @@ def _texts(value: object) -> tuple[str, ...]:
     return tuple(_text(part) for part in parts if part != "")
 
 
+def _categories(value: object) -> Categories:
+    """Categories as a project's; in a variable they are JSON, or names parted by commas."""
+    from kept.domain.categories import parse_categories_setting
+
+    given: object = value
+    if isinstance(value, str):
+        given = json.loads(value) if value.lstrip().startswith(("{", "[")) else _texts(value)
+    return tuple({one.name: one.description} for one in parse_categories_setting(given))
+
+
 def _networks(value: object) -> tuple[str, ...]:
     """Addresses and networks as texts. Whoever reads them takes what is none for a name, which no proxy has."""
     from ipaddress import ip_network
@@ -589,6 +628,7 @@ _PARSERS: Final = {
     "Dollars": _dollars,
     "Days": _days,
     "tuple[str, ...]": _texts,
+    "Categories": _categories,
     "Networks": _networks,
     "Address | None": _address,
     "NativeMemory": _native_memory,
@@ -605,6 +645,7 @@ _KINDS: Final = {
     "Dollars": "a number from 0, or none for no limit",
     "Days": "a whole number above 0, or none for never",
     "tuple[str, ...]": "a list of texts",
+    "Categories": "a list of {name: description} objects or of names",
     "Networks": "a list of addresses and networks, such as 172.17.0.0/16",
     "Address | None": "an address such as https://memory.example.org",
     "NativeMemory": "off, mirror or redirect",

@@ -478,7 +478,8 @@ def test_a_model_can_hand_over_finished_facts_and_say_what_they_replace(plain):
     new = plain.call("add_memory", facts=[{"text": "Falcon uses Valkey", "supersedes": [old]}])
     assert new["superseded"] == [old]
     assert [one["memory"] for one in new["results"]] == ["Falcon uses Valkey"]
-    assert plain.call("search_memories", query="what does Falcon use?")["results"][-1]["state"] == "superseded"
+    past = plain.call("search_memories", query="what does Falcon use?")["results"][-1]
+    assert (past["state"], past["replaced_by"]) == ("superseded", new["results"][0]["id"])
 
 
 def test_a_context_is_a_block_under_its_budget(client):

@@ -294,6 +294,9 @@ def test_linked_memories_go_along_where_they_are_asked_to(api, tenant):
     newer = {"facts": [{"text": "Lives in Bergen", "supersedes": [old["id"]]}], "user_id": "a"}
     new = api.answer("POST", "/v3/memories/add/", tenant.key, json=newer)["results"][0]
     assert api.get(f"/v1/memories/{old['id']}/", tenant.key)["replaced_by"] == new["id"]
+    asked = {"query": "who lives in Oslo?", "filters": {"user_id": "a"}}
+    hits = api.answer("POST", "/v3/memories/search/", tenant.key, json=asked)["results"]
+    assert {hit["id"]: hit["replaced_by"] for hit in hits} == {old["id"]: new["id"], new["id"]: None}
     deleted = api.answer("DELETE", f"/v1/memories/{new['id']}/?delete_linked=true", tenant.key)
     assert deleted["cascade_count"] == 1
     assert tenant.texts() == []

@@ -409,6 +409,28 @@ def test_a_model_that_is_down_or_may_not_be_asked_is_said_and_the_rest_is_propos
     assert "most" in broke.proposals.make(ALICE, by=ANA).note
 
 
+def test_a_run_is_a_job_so_that_a_limit_of_jobs_bounds_it(asking):
+    """Each its own."""
+    desk = asking(ModelAnswerError("Half."), ModelAnswerError("Half."))
+    desk.say(*RUNS)
+    desk.make()
+    desk.make()
+    jobs = desk.ledger.totals(SpendingListing(), "job")
+    assert [total.calls for total in jobs.values()] == [1, 1]
+    assert "" not in jobs
+    broke = asking(HABIT, limits=[SpendingLimit(name="one run", per="job", tokens=1)])
+    broke.say(*RUNS)
+    assert "one run" in broke.proposals.make(ALICE, by=ANA).note
+
+
+def test_no_digest_of_what_a_run_was_shown_is_kept(asking):
+    """No job is kept through which an erase would find it."""
+    desk = asking(HABIT)
+    desk.say(*RUNS)
+    desk.make()
+    assert [call.digest for call in desk.ledger.page(SpendingListing(), limit=9)] == [None]
+
+
 def test_an_answer_that_is_of_no_use_is_asked_for_again(asking):
     desk = asking(ModelAnswerError("Half."), HABIT)
     desk.say(*RUNS)

@@ -194,6 +194,23 @@ def test_anthropic_is_reached_by_token_then_sign_in_then_key(access, sign_in):
     assert access("anthropic", environ).key() == "sk-ant-api"
 
 
+def test_a_sign_in_that_is_not_there_leaves_the_key_its_turn(access, sign_in):
+    """Switched on or not: the first that is there counts. Without a key it is the sign-in that is missed."""
+    path = sign_in()
+    path.unlink()
+    assert access("anthropic", {"ANTHROPIC_API_KEY": "sk-ant-api"}, claude_code_sign_in=True).key() == "sk-ant-api"
+    with pytest.raises(ConfigurationError, match="sign-in is not at"):
+        access("anthropic", claude_code_sign_in=True).key()
+
+
+def test_a_sign_in_that_has_expired_is_not_passed_over_in_silence(access, sign_in):
+    """It is there; whom the calls are charged to does not change by itself."""
+    sign_in(hours=-1)
+    found = access("anthropic", {"ANTHROPIC_API_KEY": "sk-ant-api"}, claude_code_sign_in=True)
+    with pytest.raises(ConfigurationError, match="expired"):
+        found.key()
+
+
 def test_a_sign_in_is_used_only_where_that_is_switched_on(access, sign_in):
     """Its terms are the user's to accept."""
     sign_in()

@@ -10,6 +10,7 @@ from kept.cli import render
 from kept.cli.invocation import Invocation, pass_invocation
 from kept.cli.options import TEXT, command, group
 from kept.cli.safe_text import one_line, padded
+from kept.cli.understand import cost, not_taken
 from kept.domain.jobs import EVENT_KINDS, STATUSES
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ def list_(
 ) -> None:
     """List a project's events, newest first; with --user those about this user."""
     from kept.domain.temporal import parse_when
+    from kept.engine.spending import spent_on
 
     with invocation.access() as access:
         found, total = access.events(
@@ -48,10 +50,11 @@ def list_(
             limit=limit,
         )
         memories = access.memories_of(found) if invocation.as_json else {}
+        spent = spent_on(access, found) if invocation.as_json else {}
     if invocation.as_json:
         from kept.sdk import wire
 
-        render.emit({"count": total, "results": [wire.event(job, memories) for job in found]})
+        render.emit({"count": total, "results": [wire.event(job, memories, spent) for job in found]})
         return
     for job in found:
         render.say(_row(job))
@@ -65,24 +68,38 @@ def list_(
 @click.argument("event_id", metavar="ID", type=TEXT)
 @pass_invocation
 def show(invocation: Invocation, /, event_id: str) -> None:
-    """Show an event: what was asked for, and what came of it."""
+    """Show an event: what was asked for, what came of it, and what a language model cost for it."""
+    from kept.engine.spending import spent_on
+
     with invocation.access() as access:
         job = access.event(event_id)
-        memories = access.memories_of([job])
+        memories, spent = access.memories_of([job]), spent_on(access, [job])
+        conflicts = access.conflicts_after(job, memories)
     if invocation.as_json:
         from kept.sdk import wire
 
-        render.emit(wire.event(job, memories))
+        render.emit(wire.event(job, memories, spent, conflicts))
         return
     rows = [("event", job.id), ("type", job.kind), ("status", job.status), ("asked by", job.actor or "")]
     rows += [(name.removesuffix("_id"), value) for name, value in job.scope.ids.items()]
     rows += [("asked", render.moment(job.created_at)), ("begun", render.moment(job.started_at))]
     rows += [("done", render.moment(job.completed_at)), ("attempts", str(job.attempts)), ("error", job.error or "")]
+    rows += [("cost", cost(one)) for one in spent.values()]
     render.say("\n".join(render.fields(rows)))
     for result in job.results:
-        record = memories.get(str(result.get("id")))
-        shown = one_line(record.text) if record else ""
-        render.say(f"  {result.get('event')}  {render.short(str(result.get('id', '')))}  {shown}".rstrip())
+        if "id" in result:
+            record = memories.get(str(result["id"]))
+            shown = one_line(record.text) if record else ""
+            render.say(f"  {result.get('event')}  {render.short(str(result['id']))}  {shown}".rstrip())
+            for conflict in conflicts.get(str(result["id"]), ()):
+                row = render.memory_rows([conflict.memory], columns=None)[0]
+                render.say(f"       likely contradicts ({conflict.why}): {row}")
+        elif "event_id" in result:
+            render.say(f"  {result.get('event')}  {result['event_id']}")
+        elif "count" in result:
+            render.say(f"  {result.get('event')}  {result['count']:,} in all")
+    for line in not_taken([job]):
+        render.say(f"  {line}")
 
 
 def _row(job: Job) -> str:

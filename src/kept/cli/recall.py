@@ -226,6 +226,8 @@ def history(invocation: Invocation, /, memory_id: str) -> None:
         render.say(click.style(head, bold=True) + (f"  by {one_line(who)}" if who else ""))
         for name, change in _differences(step):
             render.say(f"        {name}: {change}")
+        if (why := shapes.why(step.revision)) is not None:
+            render.say(f"        why: {_value(why)}")
 
 
 _UNTOLD = frozenset({"updated_at", "hash", "entities"})

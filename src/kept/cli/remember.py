@@ -13,6 +13,7 @@ from kept.cli import render
 from kept.cli.invocation import Invocation, pass_invocation
 from kept.cli.options import TEXT, command, key_values, text_of
 from kept.cli.safe_text import one_line
+from kept.cli.understand import not_taken
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -64,6 +65,19 @@ RELATED = 3
     "--supersedes", multiple=True, type=TEXT, metavar="ID", help="A memory that the text replaces; it is closed."
 )
 @click.option("--immutable", is_flag=True, help="Refuse later changes.")
+@click.option("--custom-instructions", type=TEXT, metavar="TEXT", help="What a language model should keep to.")
+@click.option("--agent-custom-instructions", type=TEXT, metavar="TEXT", help="The same for what an assistant said.")
+@click.option("--includes", type=TEXT, metavar="TOPICS", help="What a language model should look for.")
+@click.option("--excludes", type=TEXT, metavar="TOPICS", help="What it should leave out.")
+@click.option(
+    "--custom-category",
+    "custom_categories",
+    multiple=True,
+    type=TEXT,
+    metavar="NAME=DESCRIPTION",
+    callback=key_values,
+    help="What it sorts facts under. May be repeated.",
+)
 @click.option("--idempotency-key", type=TEXT, metavar="KEY", help="A second call with the same key stores nothing.")
 @pass_invocation
 def add(invocation: Invocation, /, **given: Any) -> None:
@@ -72,6 +86,8 @@ def add(invocation: Invocation, /, **given: Any) -> None:
     Prints what was stored, what was known already, and which existing memories are close to each new one. TEXT may be
     several words; a single - reads the standard input.
     """
+    from kept.engine.pending import KEPT_OPTIONS
+
     with invocation.service() as service:
         scope = invocation.scope()
         result = service.add(
@@ -84,6 +100,7 @@ def add(invocation: Invocation, /, **given: Any) -> None:
             immutable=given["immutable"],
             idempotency_key=given["idempotency_key"],
             awaited=True,
+            wishes={name: given[name] for name in KEPT_OPTIONS},
             by=invocation.by,
             **_content(service, invocation, given),
         )
@@ -92,12 +109,16 @@ def add(invocation: Invocation, /, **given: Any) -> None:
             _show_stored(result, related, conflicts)  # before the model, which may take a minute, is asked
         with render.progress("reading") if result.extractions else nullcontext():
             understood = service.understand(scope, result)
+        waiting = service.understanding.waiting().waiting if service.understanding else 0
     if invocation.as_json:
         from kept.sdk import shapes
 
         render.emit(shapes.added(result, related, understood, conflicts))
         return
     _show_done(result, understood, hints=bool(conflicts))
+    if waiting:
+        it = "it" if waiting == 1 else "them"
+        render.note(f"{render.counted(waiting, 'part')} waiting for the language model; `kept understand` reads {it}.")
 
 
 def _content(service: Service, invocation: Invocation, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -162,5 +183,7 @@ def _show_understood(part: Understood) -> None:
     for entry in part.job.results:
         if entry["event"] == "SUPERSEDE":
             render.say(f"closed {render.short(str(entry['id']))}")
+    for line in not_taken([part.job]):
+        render.say(line)
     if part.job.error:
         render.note(f"Not read by the language model yet: {one_line(part.job.error)}")

@@ -16,7 +16,6 @@ from kept.cli.failures import ERROR, STORE
 from kept.cli.invocation import Invocation, pass_invocation
 from kept.cli.options import command, filter_option
 from kept.cli.safe_text import one_line, printable
-from kept.cli.understand import reader_of
 from kept.errors import KeptError, StoreError
 
 if TYPE_CHECKING:
@@ -96,7 +95,7 @@ def import_(
     files, missing, left_out = _files(paths)
     with nullcontext() if dry_run else invocation.service() as service:
         if understand and service is not None:
-            reader_of(service)  # what is stored now is not put before a model that is configured later
+            _ = service.reader  # what is stored now is not put before a model that is configured later
         how = {"infer": not verbatim, "understand": understand}
         outcomes = _import_all(invocation, service, files, form=form, how=how)
     outcomes = [*missing, *outcomes]

@@ -20,7 +20,7 @@ from kept.domain.categories import parse_categories_setting
 from kept.domain.filters import And, Filter, parse_filter, positive_entities, separate_ids, to_dict
 from kept.domain.history import Operation
 from kept.domain.jobs import DELETIONS, DONE, EVENT_KINDS, Job, JobKind, JobStatus, succeeded
-from kept.domain.memory import MemoryRecord, Message
+from kept.domain.memory import CURRENT, MemoryRecord, Message
 from kept.domain.scope import ANY, ENTITY_IDS, MAX_ID_LENGTH, Scope
 from kept.engine.context import DEFAULT_BUDGET_TOKENS, Context
 from kept.engine.decay import pool
@@ -149,7 +149,22 @@ class ProjectAccess:
 
     def conflicts(self, result: AddResult) -> dict[str, list[Conflict]]:
         """Memories that those which an add stored likely contradict, as of `Service.conflicts`, that are the principal's to see."""
-        found = self._service.conflicts(result)
+        return self._seen_conflicts(self._service.conflicts(result))
+
+    def conflicts_after(self, job: Job, memories: Mapping[str, MemoryRecord]) -> dict[str, list[Conflict]]:
+        """The same of what an add stored that was acknowledged before, as things are now.
+
+        Args:
+            job: The add's; nothing of another, or before it is done.
+            memories: What it speaks of (`memories_of`).
+        """
+        if job.kind != "ADD":
+            return {}
+        added = (memories.get(str(result.get("id"))) for result in job.results if result.get("event") == "ADD")
+        current = [record for record in added if record is not None and record.state == CURRENT]
+        return self._seen_conflicts(self._service.conflicts_of(current))
+
+    def _seen_conflicts(self, found: Mapping[str, Sequence[Conflict]]) -> dict[str, list[Conflict]]:
         seen = {new: [one for one in conflicts if self._is_seen(one.memory)] for new, conflicts in found.items()}
         return {new: conflicts for new, conflicts in seen.items() if conflicts}
 

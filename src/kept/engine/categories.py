@@ -44,19 +44,21 @@ class Categories:
     Args:
         embedder: The index's.
         registry: Holds the projects' own lists.
+        own: The list of projects without one, as it was written; Mem0's fifteen where that is empty.
     """
 
-    def __init__(self, embedder: Embedder, registry: Registry) -> None:
+    def __init__(self, embedder: Embedder, registry: Registry, own: Sequence[object] = ()) -> None:
         self._embedder = embedder
+        self._defaults = parse_categories_setting(own) if own else DEFAULTS
         self._registry = registry
         self._lists: OrderedDict[tuple[tuple[str, str], ...], _Known] = OrderedDict()
         self._mutex = threading.Lock()
 
     def of_project(self, project: str) -> tuple[Category, ...]:
-        """A project's categories: its own, or Mem0's fifteen."""
+        """A project's categories: its own, or those of projects without any."""
         entry = self._registry.find(PROJECT, project)
         own = entry.data.get("custom_categories") if entry else None
-        return parse_categories_setting(own) if own else DEFAULTS
+        return parse_categories_setting(own) if own else self._defaults
 
     def known(self, project: str, own: object = None) -> tuple[Category, ...]:
         """A call's own categories, or else the project's.

@@ -95,6 +95,7 @@ class Consolidation:
         *,
         earlier: Sequence[Proposed] = (),
         limit: int,
+        job_id: str,
         ask: bool = True,
     ) -> Found:
         """What could be changed under a scope and was not proposed before.
@@ -104,6 +105,7 @@ class Consolidation:
             condition: Which of them.
             earlier: What was proposed before, whatever became of it.
             limit: How many at most.
+            job_id: Under which job it counts what it costs, all of it together.
             ask: Whether a language model is asked, if there is one.
         """
         known, fresh = list(earlier), list[Proposed]()
@@ -124,7 +126,7 @@ class Consolidation:
             take(forgettable(records, self._clock()))
             if note is None:
                 try:
-                    take(self._generalised(clusters(records, near), known, asked))
+                    take(self._generalised(clusters(records, near), known, asked, job_id))
                 except (ConfigurationError, ModelError) as error:
                     note = str(error)
         return Found(
@@ -174,7 +176,7 @@ class Consolidation:
     # --- what several show ---
 
     def _generalised(
-        self, groups: Sequence[list[MemoryRecord]], known: Sequence[Proposed], asked: Iterator[int]
+        self, groups: Sequence[list[MemoryRecord]], known: Sequence[Proposed], asked: Iterator[int], job_id: str
     ) -> Iterator[Proposed]:
         """What the model says of groups that it was not asked about before; without a text where that is nothing.
 
@@ -190,7 +192,9 @@ class Consolidation:
             if next(asked, None) is None:
                 return
             try:
-                answer = self._models.ask("consolidation", _prompt(group), project=group[0].project)
+                answer = self._models.ask(
+                    "consolidation", _prompt(group), project=group[0].project, job_id=job_id, known_again=False
+                )
             except ModelAnswerError:
                 continue  # of no use for these; others may fare better, and next time these
             yield _read(answer.value, group) or about

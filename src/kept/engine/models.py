@@ -101,7 +101,9 @@ class Models:
         """The model of a task, to see what it can read. It is asked here, not itself."""
         return self._models.get(task)
 
-    def ask(self, task: ModelTask, prompt: Prompt, *, project: str, job_id: str | None = None) -> ModelAnswer:
+    def ask(
+        self, task: ModelTask, prompt: Prompt, *, project: str, job_id: str | None = None, known_again: bool = True
+    ) -> ModelAnswer:
         """One answer, once there is room for what it may cost. What it did cost is recorded, also when it failed.
 
         What never reached a provider is no call, and none is recorded. Where a provider refuses what is attached, it is asked once
@@ -112,6 +114,7 @@ class Models:
             prompt: What it is asked.
             project: Whom it is for.
             job_id: For which job.
+            known_again: Whether `answered` may find it; not of a job that is kept nowhere, through which no erase would.
 
         Raises:
             SpendingLimitError: A limit is reached; nothing was asked.
@@ -134,6 +137,8 @@ class Models:
         """One answer to one request."""
         model = self._model(task)
         call = self._call(task, model, prompt, project=project, job_id=job_id)
+        if not known_again:
+            call = replace(call, digest=None)
         self._reserve(call, self.limits(project))
         try:
             answer = model.ask(prompt)

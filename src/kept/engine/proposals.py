@@ -149,7 +149,12 @@ class Proposals:
             dry_run: Whether nothing is kept; no language model is asked then, since its answer would be lost.
         """
         found = self._consolidation.find(
-            scope, condition, earlier=list(self._earlier(scope)), limit=limit, ask=not dry_run
+            scope,
+            condition,
+            earlier=list(self._earlier(scope)),
+            limit=limit,
+            job_id=self._ids(),
+            ask=not dry_run,
         )
         records = self._records(scope.project, (*found.proposed, *found.fruitless))
         jobs = [self._job(one, records, by) for one in found.proposed]

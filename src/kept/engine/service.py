@@ -29,7 +29,7 @@ from kept.engine.residents import DEFAULT_BUDGET_BYTES, Residents
 from kept.engine.retrieve import Hit, Retrieve, SearchRequest
 from kept.engine.timeline import TIMELINE_THRESHOLD, Occurrence, timeline
 from kept.engine.transfer import FORMS, ImportReport, Transfer
-from kept.engine.understanding import Reading, Understanding, Understood
+from kept.engine.understanding import CaughtUp, Reading, Understanding, Understood
 from kept.errors import (
     ConfigurationError,
     InvalidInputError,
@@ -203,7 +203,7 @@ class Service:
             categories=intake.parse_categories(categories),
             immutable=immutable,
             idempotency_key=intake.parse_opaque_id(idempotency_key, "idempotency_key"),
-            wishes=intake.parse_metadata(wishes, "instructions"),
+            wishes=_wishes(wishes),
             awaited=awaited,
             actor=by.actor,
             connector=by.connector,
@@ -246,7 +246,16 @@ class Service:
 
     def conflicts(self, result: AddResult) -> dict[str, list[Conflict]]:
         """Existing memories that those which an add stored likely contradict, by the new one's id: for the agent to settle."""
-        return self.beside(result, limit=0)[1]
+        return self.conflicts_of(_new(result))
+
+    def conflicts_of(self, records: Sequence[MemoryRecord]) -> dict[str, list[Conflict]]:
+        """What each of these memories of one owner, which one add stored, likely contradicts, as things are now."""
+        from kept.engine.conflicts import MOST_NEW, NEAR, Conflicts
+
+        if not records or len(records) > MOST_NEW:
+            return {}
+        near = self._retrieve.related(records, limit=NEAR)
+        return Conflicts(self._log, self._projection, self._clock).of(records, near)
 
     def beside(self, result: AddResult, *, limit: int = 3) -> tuple[dict[str, list[Hit]], dict[str, list[Conflict]]]:
         """What is `related` to what an add stored and what `conflicts` with it, looked for together."""
@@ -284,6 +293,27 @@ class Service:
             scope.require_writable()  # memories of an export bring their own ids
         add = self.add_request if understand else None
         return self._transfer.bring(scope, sessions, infer=infer, by=by or By(), progress=progress, add=add)
+
+    def catch_up(self, parts: int | None = None, progress: Progress | None = None) -> CaughtUp:
+        """Have a language model read what waits for it, now: see `Understanding.catch_up`.
+
+        Raises:
+            ConfigurationError: None is configured for extraction.
+        """
+        return self.reader.catch_up(parts, progress)
+
+    @property
+    def reader(self) -> Understanding:
+        """What has a language model read.
+
+        Raises:
+            ConfigurationError: None is configured for extraction.
+        """
+        if self.understanding is None:
+            raise ConfigurationError(
+                "No language model is configured; set llm, such as KEPT_LLM=openai:gpt-5-mini (see `kept models`)."
+            )
+        return self.understanding
 
     def read_in_background(self) -> None:
         """Have a language model, where there is one, read what waits, in a thread that ends when nothing does."""
@@ -661,6 +691,9 @@ class Service:
 
     def close(self) -> None:
         """Give back files and memory. Closing twice is harmless."""
+        if self.understanding is not None:
+            with suppress(StoreError):
+                self.understanding.end()
         self._residents.forget()
         with suppress(StoreError):
             self._log.scrub()  # closed before, or still being read: the next erase cleans up
@@ -748,6 +781,18 @@ def _query(query: object) -> str:
     if not asked:
         raise InvalidInputError("The query is blank; say what to look for.")
     return asked
+
+
+def _wishes(wishes: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    """What a call asks of a language model that reads. Categories that cannot be used are refused now, not when it reads."""
+    from kept.domain.categories import parse_categories_setting
+
+    plain = intake.parse_metadata(
+        {name: value for name, value in (wishes or {}).items() if value is not None}, "instructions"
+    )
+    if own := plain.get("custom_categories"):
+        parse_categories_setting(own, described=True)
+    return plain
 
 
 def _new(result: AddResult) -> list[MemoryRecord]:

@@ -515,6 +515,8 @@ SETTINGS: Final[Mapping[str, tuple[Callable[[str, object], Any], Any]]] = {
     "description": (_text, None),
     "custom_instructions": (_text, None),
     "agent_custom_instructions": (_text, None),
+    "includes": (_text, None),
+    "excludes": (_text, None),
     "custom_categories": (_categories, None),
     "multilingual": (_flag, False),
     "decay": (_flag, False),

@@ -28,7 +28,7 @@ from kept.domain.text import normalise
 from kept.engine.ingest import BOUND, AddRequest, AddResult, Event
 from kept.engine.material import KNOWN, REPEATED, Material, Materials
 from kept.engine.resolution import Resolution
-from kept.errors import ConfigurationError, KeptError, ModelError, SpendingLimitError, StoreError
+from kept.errors import ConfigurationError, InvalidInputError, KeptError, ModelError, SpendingLimitError, StoreError
 
 if TYPE_CHECKING:
     from kept.domain.categories import Category
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from kept.engine.ingest import Ingest
     from kept.engine.models import Models, ProjectSettings
     from kept.engine.retrieve import Retrieve
-    from kept.ports import Backlog, Clock, Jobs, Log
+    from kept.ports import Backlog, Clock, Jobs, Log, Progress
 
 logger = logging.getLogger("kept.understanding")
 
@@ -57,6 +57,9 @@ REFUSED_PAUSE: Final = timedelta(hours=1)
 ALIKE: Final = 4
 """Earlier episodes with which a new one is compared: a client that sends all that was said needs one, the others are for those that
 send it otherwise; set by hand."""
+END_S: Final = 2.0
+"""How long the end of a process waits for what is being read in the background: most answers are there by then, and those who end a
+program for good wait hardly longer."""
 _JOBS: Final = uuid.UUID("5c3a7e0c-6a1e-4e2c-9d57-0f5b1d0a8f41")
 """The namespace of its jobs' ids: any constant will do."""
 
@@ -96,6 +99,22 @@ class Understood(NamedTuple):
     facts: Sequence[MemoryRecord]
 
 
+class CaughtUp(NamedTuple):
+    """What came of reading what waited.
+
+    Attributes:
+        ended: The jobs as they ended.
+        retried: How many parts had failed for good and were tried again.
+        left: What waits now.
+        spent: What the store's models cost meanwhile.
+    """
+
+    ended: Sequence[Job]
+    retried: int
+    left: Backlog
+    spent: SpendingTotal
+
+
 class Understanding:
     """Reads what was said, part by part. Safe for threads and processes.
 
@@ -131,6 +150,7 @@ class Understanding:
         self._mutex = threading.Lock()
         self._held: dict[str, Job] = {}
         self._background: threading.Thread | None = None
+        self._ending = threading.Event()
 
     # --- what waits ---
 
@@ -292,6 +312,26 @@ class Understanding:
                 del self._held[job.id]
         return ended
 
+    def catch_up(self, parts: int | None = None, progress: Progress | None = None) -> CaughtUp:
+        """Read what waits, now, in the caller's thread; also what would be tried again later, or had failed for good.
+
+        Args:
+            parts: At most so many parts of conversations.
+            progress: Told how many are read, and of how many.
+
+        Raises:
+            InvalidInputError: `parts` is no whole number above 0.
+        """
+        if parts is not None and (isinstance(parts, bool) or not isinstance(parts, int) or parts < 1):
+            raise InvalidInputError(f"parts is {str(parts)[:40]!r}; it must be a whole number above 0.")
+        begun, retried = self._clock(), self.hasten()
+        ended: list[Job] = []
+        while (parts is None or len(ended) < parts) and (done := self.run_due()):
+            ended += done
+            if progress:
+                progress(len(ended), len(ended) + self.waiting().waiting)
+        return CaughtUp(ended, retried, self.waiting(), self.spent(since=begun))
+
     def hasten(self) -> int:
         """Make due what waits for another try, and what had none left: a person asks, who may have set right what it failed for.
 
@@ -328,15 +368,29 @@ class Understanding:
         return sum(self._models.spent(SpendingListing(after=since), "model").values(), SpendingTotal())
 
     def begin(self) -> None:
-        """Do what is due in a thread of its own that ends when nothing is; nothing when there is such a thread."""
+        """Do what is due in a thread of its own that ends when nothing is; no second one."""
+        now = self._clock()
+        since = self._jobs.backlog(EXTRACT, now).oldest
+        if self._ending.is_set() or since is None or since > now:
+            return
         with self._mutex:
             if self._background is None or not self._background.is_alive():
                 self._background = threading.Thread(target=self._drain, name="kept-understanding", daemon=True)
                 self._background.start()
 
+    def end(self) -> None:
+        """Begin nothing more in the background; what is in hand there is waited for, and after a moment left to whoever comes next."""
+        self._ending.set()
+        thread = self._background
+        if thread is None or not thread.is_alive():
+            return
+        thread.join(END_S)
+        if thread.is_alive():
+            self.give_back()
+
     def _drain(self) -> None:
         try:
-            while self.run_due():
+            while not self._ending.is_set() and self.run_due():
                 continue
         except StoreError as error:  # closed, or busy: what waits is done by whoever comes next
             logger.warning("understanding stopped", extra={"kept": {"error": error.code}})

@@ -130,7 +130,8 @@ class LocalBackend:
     def event(self, event_id: str) -> Json:
         """An event, with what came of it."""
         job = self.access.event(event_id)
-        return wire.event(job, self.access.memories_of([job]))
+        memories = self.access.memories_of([job])
+        return wire.event(job, memories, conflicts=self.access.conflicts_after(job, memories))
 
     def context(self, query: str, ids: Ids, filters: Mapping[str, Any] | None, options: Mapping[str, Any]) -> Json:
         """A block of memories for a prompt."""

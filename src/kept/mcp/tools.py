@@ -135,7 +135,7 @@ _SHORTER: Final[Mapping[str, Callable[[Any], Any]]] = {
     "created_at": lambda moment: str(moment)[:_DAY],
 }
 _BRIEF_EVENT: Final = ("id", "event_type", "status", "created_at", "completed_at", "error", "results")
-_BRIEF_STEP: Final = ("event", "old_memory", "new_memory", "updated_at", "actor_id", "connector", "operation_id")
+_BRIEF_STEP: Final = ("event", "old_memory", "new_memory", "updated_at", "actor_id", "connector", "operation_id", "why")
 
 
 def _brief(memory: Json, given: Mapping[str, Any]) -> Json:
@@ -146,7 +146,9 @@ def _brief(memory: Json, given: Mapping[str, Any]) -> Json:
     shape = {name: value for name, value in memory.items() if name in wanted and value is not None}
     shape |= {name: short(shape[name]) for name, short in _SHORTER.items() if name in shape}
     state = memory.get("state") or memory.get("lifecycle_state")
-    return shape if state in {None, "active"} else shape | {"state": state}
+    if state not in {None, "active"}:
+        shape |= {"state": state} | ({"replaced_by": memory["replaced_by"]} if memory.get("replaced_by") else {})
+    return shape
 
 
 def _written(done: Mapping[str, Any]) -> Json:
@@ -366,7 +368,7 @@ def _event_in_short(event: Json, given: Mapping[str, Any], *, results: bool) -> 
     if given.get("details"):
         return event
     shape = {name: event[name] for name in _BRIEF_EVENT if event.get(name) is not None}
-    kept = [_options(one, ("id", "memory", "event")) for one in shape.pop("results", ())]
+    kept = [_options(one, ("id", "memory", "event", "conflicts")) for one in shape.pop("results", ())]
     return shape | ({"results": kept} if results else {})
 
 

@@ -110,6 +110,7 @@ _BRIEF: Final[Schema] = {
     "updated_at": _time("When it was changed last."),
     "expiration_date": _or_null(_TEXT) | {"description": "Last day on which it is found."},
     "state": _TEXT | {"description": "`active`, `superseded`, `invalidated` or `deleted`."},
+    "replaced_by": _or_null(_TEXT) | {"description": "The memory that took its place."},
 }
 _ENTITY: Final[Schema] = {
     "name": _TEXT,
@@ -215,6 +216,7 @@ _SHAPES: Final[Mapping[str, Schema]] = {
         actor_id=_or_null(_TEXT),
         seq=_NUMBER,
         operation_id=_TEXT,
+        why=_or_null(_ANY) | {"description": "Why a fact of a model or a proposal was stored so; null of other steps."},
     ),
     "Event": _object(
         "spending",

@@ -18,9 +18,10 @@ router = APIRouter(tags=["events"], default_response_class=Json)
 
 @router.get("/v1/event/{event_id}/", summary="Read an event")
 def get(access: Access, event_id: Name) -> Json:
-    """Whether it is done, and the memories that came of it as they are now."""
+    """Whether it is done, and the memories that came of it as they are now; of an add with what they likely contradict."""
     job = access.event(require_uuid(event_id, "event_id"))
-    return Json(wire.event(job, access.memories_of([job]), spent_on(access, [job])))
+    memories = access.memories_of([job])
+    return Json(wire.event(job, memories, spent_on(access, [job]), access.conflicts_after(job, memories)))
 
 
 @router.get("/v1/events/", summary="List events")

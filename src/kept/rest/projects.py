@@ -32,6 +32,8 @@ class ProjectBody(Body):
     description: Any = None
     custom_instructions: Any = Field(default=None, description="For whoever extracts memories: a text, or its lines.")
     agent_custom_instructions: Any = Field(default=None, description="The same, for memories of agents.")
+    includes: Any = Field(default=None, description="What a language model that reads should look for.")
+    excludes: Any = Field(default=None, description="What it should leave out.")
     custom_categories: Any = Field(
         default=None, description="`[{name: description}]` or names; an empty list goes back to the defaults."
     )

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from kept.engine.pending import KEPT_OPTIONS
 from kept.errors import ConfigurationError
 from kept.settings import DATABASE_FILE, Settings
 
@@ -41,11 +42,11 @@ _BASE_URL: Final = "_base_url"
 """Ends Mem0's names of addresses, such as `openai_base_url`."""
 _WITHOUT_EFFECT: Final = frozenset({"max_tokens", "top_p", "top_k"})
 """Of a language model: Kept bounds each answer by what it asks, and wants the likeliest words."""
-_KNOWN: Final = "vector_store, llm, embedder, history_db_path, version, project"
+_KNOWN: Final = f"vector_store, llm, embedder, history_db_path, version, project, {', '.join(KEPT_OPTIONS)}"
 _INSTEAD: Final = {
     "reranker": "no reranker is built in; leave it out.",
     "graph_store": "entities and relations are kept in the store itself; leave it out.",
-    "custom_instructions": "they instruct an LLM, and none is used; leave it out.",
+    **dict.fromkeys(KEPT_OPTIONS, "they instruct an LLM, and none is used; leave it out."),
 }
 
 
@@ -74,12 +75,19 @@ def settings_from_mem0(config: Mapping[str, Any]) -> Settings:
             known |= _embedder(value)
         elif key == "history_db_path":
             known["database"] = known.get("database") or str(Path(str(value)).with_name(DATABASE_FILE))
-        elif key == "project":
-            known["project"] = value
+        elif key == "project" or key in KEPT_OPTIONS:
+            known[key] = value
         else:
-            advice = _INSTEAD.get(key, f"there are {_KNOWN}.")
-            raise ConfigurationError(f"from_config: Kept has nothing for {key!r}: {advice}")
-    return Settings.load(**known)
+            raise _nothing_for(key)
+    settings = Settings.load(**known)
+    if not settings.reads and (wish := next((name for name in KEPT_OPTIONS if name in known), None)):
+        raise _nothing_for(wish)
+    return settings
+
+
+def _nothing_for(key: str) -> ConfigurationError:
+    advice = _INSTEAD.get(key, f"there are {_KNOWN}.")
+    return ConfigurationError(f"from_config: Kept has nothing for {key!r}: {advice}")
 
 
 def _store(section: object) -> str | None:

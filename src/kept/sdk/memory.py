@@ -109,8 +109,10 @@ class Memory:
         related: int = 3,
         memory_type: str | None = None,
         prompt: str | None = None,
+        agent_custom_instructions: str | None = None,
         includes: str | None = None,
         excludes: str | None = None,
+        custom_categories: Sequence[Any] | Mapping[str, str] | None = None,
     ) -> dict[str, Any]:
         """Remember messages or finished facts. When this returns, they are on disk and the next search finds them.
 
@@ -133,9 +135,12 @@ class Memory:
             related: How many existing memories close to each new one to return, and with them those that it likely
                 contradicts, so that the agent can settle it; 0 looks for neither.
             memory_type: `procedural_memory` stores the messages whole; for Mem0's callers.
-            prompt: What a language model that reads the messages should keep to, besides the project's instructions.
+            prompt: What a language model that reads the messages should keep to, in place of `custom_instructions` of the
+                configuration.
+            agent_custom_instructions: The same for what the assistant said.
             includes: What it should look for.
             excludes: What it should leave out.
+            custom_categories: What it sorts facts under: `{name: description}` objects.
 
         Returns:
             `{"results": [{"id", "memory", "event": "ADD" | "REINFORCE" | "UPDATE", "related": […], "conflicts": [{"id",
@@ -168,12 +173,35 @@ class Memory:
             immutable=immutable,
             idempotency_key=idempotency_key,
             awaited=True,
-            wishes={"custom_instructions": prompt, "includes": includes, "excludes": excludes},
+            wishes={
+                "custom_instructions": prompt,
+                "agent_custom_instructions": agent_custom_instructions,
+                "includes": includes,
+                "excludes": excludes,
+                "custom_categories": custom_categories,
+            },
             by=self._by,
         )
         wanted = related if len(result.stored) <= RELATED_UP_TO else 0
         close, conflicts = self._service.beside(result, limit=wanted) if wanted else ({}, {})
-        return shapes.added(result, close, self._service.understand(scope, result), conflicts)
+        understood = self._service.understand(scope, result)
+        self._service.read_in_background()  # what an earlier add left waiting
+        return shapes.added(result, close, understood, conflicts)
+
+    def understand(self, parts: int | None = None) -> dict[str, Any]:
+        """Have the language model read what waits for it, now: where it was down, or a limit of spending was reached.
+
+        Args:
+            parts: At most so many parts of conversations. Default: all.
+
+        Returns:
+            `{"parts", "failed", "added", "reinforced", "superseded", "dropped", "refused", "waiting", "errors", "retried",
+            "spent"}`; what failed waits again, and is no error of this call.
+
+        Raises:
+            ConfigurationError: No language model is configured for extraction.
+        """
+        return shapes.caught_up(self._service.catch_up(parts))
 
     # --- recall ---
 

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from kept.domain.history import Operation
+from kept.domain.history import Operation, Revision
 from kept.domain.memory import MemoryRecord
 from kept.engine.context import Context
 from kept.engine.ingest import AddResult
 from kept.engine.maintain import Change, Erasure, Step
 from kept.engine.retrieve import Hit
 from kept.engine.timeline import Occurrence
-from kept.engine.understanding import Understood
+from kept.engine.understanding import CaughtUp, Understood
 from kept.ports import EntitySummary, Statistics
 
 if TYPE_CHECKING:
+    from kept.domain.jobs import Job
     from kept.engine.conflicts import Conflict
     from kept.engine.proposals import Proposal
     from kept.engine.transfer import ImportReport
@@ -142,9 +144,48 @@ def added(
         shape["superseded"] += [memory_id for memory_id, event in events.items() if event == "SUPERSEDE"]
     if understood:
         shape["extractions"] = [
-            {"event_id": part.job.id, "status": part.job.status, "error": part.job.error} for part in understood
+            {"event_id": part.job.id, "status": part.job.status, "error": part.job.error, **not_taken([part.job])}
+            for part in understood
         ]
     return shape
+
+
+def caught_up(done: CaughtUp) -> dict[str, Any]:
+    """What came of reading what waited. Dollars are unknown as soon as one call has no known price."""
+    from kept.domain.spending import to_dollars
+
+    spent = done.spent
+    return {
+        **counts(done.ended),
+        **not_taken(done.ended),
+        "waiting": done.left.waiting,
+        "errors": [{"event_id": job.id, "status": job.status, "error": job.error} for job in done.ended if job.error],
+        "retried": done.retried,
+        "spent": {"tokens": spent.usage.tokens, "usd": None if spent.unpriced else to_dollars(spent.micros)},
+    }
+
+
+def counts(ended: Sequence[Job]) -> dict[str, int]:
+    """How many parts were read, and what came of them."""
+    events = Counter(str(entry["event"]) for job in ended for entry in job.results)
+    return {
+        "parts": sum(not job.error for job in ended),
+        "failed": sum(bool(job.error) for job in ended),
+        "added": events["ADD"] + events["UPDATE"],  # the latter stand in the place of the statements of their words
+        "reinforced": events["REINFORCE"],
+        "superseded": events["SUPERSEDE"],
+    }
+
+
+def not_taken(jobs: Iterable[Job]) -> dict[str, Any]:
+    """What readings did not take: how much was dropped for which reason, and why whole facts or parts were not stored."""
+    dropped, refused = Counter[str](), list[str]()
+    for entry in (entry for job in jobs for entry in job.results):
+        if entry["event"] == "DROPPED":
+            dropped.update(entry["reasons"])
+        elif entry["event"] in ("REFUSED", "NONE"):
+            refused.append(str(entry["reason"]))
+    return {"dropped": dict(dropped), "refused": refused}
 
 
 def conflict(found: Conflict) -> dict[str, Any]:
@@ -193,7 +234,13 @@ def step(past: Step) -> dict[str, Any]:
         "state": after.state,
         "operation_id": revision.operation_id,
         "connector": past.operation.connector if past.operation else None,
+        "why": why(revision),
     }
+
+
+def why(revision: Revision) -> dict[str, Any] | None:
+    """Why it was decided so: by which model or proposal, on what grounds; None of what somebody simply asked for."""
+    return revision.changes.get("why")
 
 
 def operation(done: Operation) -> dict[str, Any]:

@@ -48,7 +48,6 @@ def memory(record: MemoryRecord) -> dict[str, Any]:
     return brief(record) | {
         "structured_attributes": _calendar(record.created_at),
         "lifecycle_state": record.state,
-        "replaced_by": record.superseded_by,
         "supersedes": list(record.supersedes),
         "synthesized": False,
         "immutable": record.immutable,
@@ -85,6 +84,7 @@ def brief(record: MemoryRecord) -> dict[str, Any]:
         "updated_at": created if record.updated_at is record.created_at else iso(record.updated_at),
         "expiration_date": record.expires_on.isoformat() if record.expires_on else None,
         "state": record.state,
+        "replaced_by": record.superseded_by,
     }
 
 
@@ -127,16 +127,13 @@ def stored(
     conflicts: Mapping[str, Sequence[Conflict]] | None = None,
 ) -> dict[str, Any]:
     """The answer to an add that was done at once; `conflicts` beside each new memory that has some."""
-    likely = {
-        new: {"conflicts": [shapes.conflict(one) for one in found]} for new, found in (conflicts or {}).items() if found
-    }
     superseded = list(result.superseded) if result else []
     operation = result.operation_id if result else None
     return {
         "message": "Memories stored",
         "status": job.status,
         "event_id": job.id,
-        "results": [one | likely.get(str(one.get("id")), {}) for one in results(job, memories)],
+        "results": _beside_conflicts(results(job, memories), conflicts or {}),
         "superseded": superseded,
         "operation_id": operation,
     }
@@ -148,14 +145,18 @@ def results(job: Job, memories: Mapping[str, MemoryRecord]) -> list[dict[str, An
     return [_result(result, memories.get(str(result.get("id")))) for result in told]
 
 
+def _beside_conflicts(
+    found: Iterable[dict[str, Any]], conflicts: Mapping[str, Sequence[Conflict]]
+) -> list[dict[str, Any]]:
+    """Results, each new memory with those that it likely contradicts where there are some."""
+    likely = {new: {"conflicts": [shapes.conflict(one) for one in own]} for new, own in conflicts.items() if own}
+    return [one | likely.get(str(one.get("id")), {}) for one in found]
+
+
 def reading(job: Job) -> dict[str, Any]:
     """What is known of a language model's reading: the events in which an add is read; what one did not take, and why."""
-    found = {kind: [one for one in job.results if one.get("event") == kind] for kind in _ABOUT_READING}
-    return {
-        "extractions": [{"event_id": one["event_id"]} for one in found["EXTRACT"]],
-        "dropped": {reason: count for one in found["DROPPED"] for reason, count in one["reasons"].items()},
-        "refused": [one["reason"] for one in (*found["REFUSED"], *found["NONE"])],
-    }
+    later = [{"event_id": one["event_id"]} for one in job.results if one.get("event") == "EXTRACT"]
+    return {"extractions": later, **shapes.not_taken([job])}
 
 
 def _result(result: Mapping[str, Any], record: MemoryRecord | None) -> dict[str, Any]:
@@ -183,8 +184,9 @@ def event(
     job: Job,
     memories: Mapping[str, MemoryRecord] | None = None,
     spent_on: Mapping[str, SpendingTotal] | None = None,
+    conflicts: Mapping[str, Sequence[Conflict]] | None = None,
 ) -> dict[str, Any]:
-    """An event; with its memories, and what language models cost for it (`engine.spending.spent_on`), whole."""
+    """An event; with its memories, what language models cost for it (`engine.spending.spent_on`) and likely conflicts, whole."""
     shape: dict[str, Any] = {
         "id": job.id,
         "event_type": job.kind,
@@ -205,7 +207,7 @@ def event(
         shape["spending"] = spent(spent_on[job.id])
     return (
         shape
-        | {"results": results(job, memories or {})}
+        | {"results": _beside_conflicts(results(job, memories or {}), conflicts or {})}
         | {name: value for name, value in reading(job).items() if value}
     )
 

@@ -208,6 +208,7 @@ class HistoryStep(TypedDict):
     state: NotRequired[str]
     operation_id: NotRequired[str | None]
     connector: NotRequired[str | None]
+    why: NotRequired[dict[str, Any] | None]
 
 
 class Entity(TypedDict):
@@ -287,6 +288,8 @@ class ProjectAnswer(TypedDict):
     custom_categories: NotRequired[list[Any] | None]
     custom_instructions: NotRequired[str | None]
     agent_custom_instructions: NotRequired[str | None]
+    includes: NotRequired[str | None]
+    excludes: NotRequired[str | None]
     multilingual: NotRequired[bool]
     decay: NotRequired[bool]
     user_role: NotRequired[str]

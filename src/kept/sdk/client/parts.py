@@ -109,6 +109,8 @@ class Project(Speaker[R]):
         multilingual: bool | None = None,
         decay: bool | None = None,
         agent_custom_instructions: str | None = None,
+        includes: str | None = None,
+        excludes: str | None = None,
     ) -> Script[answers.Message]:
         """Change what is given.
 
@@ -118,6 +120,8 @@ class Project(Speaker[R]):
             multilingual: Whether memories keep the language of what was said.
             decay: Whether memories that nobody asks for rank lower in time.
             agent_custom_instructions: As `custom_instructions`, for memories of agents.
+            includes: What a language model that reads should look for.
+            excludes: What it should leave out.
         """
         changes = given(
             None,
@@ -126,6 +130,8 @@ class Project(Speaker[R]):
             multilingual=multilingual,
             decay=decay,
             agent_custom_instructions=agent_custom_instructions,
+            includes=includes,
+            excludes=excludes,
         )
         return (yield from self.change(changes))
 
