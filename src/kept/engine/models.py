@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from typing import Any, Final
 
 from kept.domain.attachments import UNSHOWN
@@ -122,18 +123,20 @@ class Models:
             ModelAnswerError: As `LanguageModel.ask`.
             ConfigurationError: As `LanguageModel.ask`, or the task has no model.
         """
+        request = partial(self._asked, task, project=project, job_id=job_id, known_again=known_again)
         try:
-            answer = self._asked(task, prompt, project=project, job_id=job_id)
+            answer = request(prompt)
         except AttachmentsRefusedError as error:
             logger.info("attachments refused", extra={"kept": {"task": task, "job": job_id, "code": error.code}})
-            unseen = replace(prompt, attachments=())
-            answer = self._asked(task, unseen, project=project, job_id=job_id)
+            answer = request(replace(prompt, attachments=()))
             answer = replace(answer, unshown=range(len(prompt.attachments)))
         if not answer.unshown:
             return answer
         return replace(answer, value={**answer.value, UNSHOWN: list(answer.unshown)})
 
-    def _asked(self, task: ModelTask, prompt: Prompt, *, project: str, job_id: str | None) -> ModelAnswer:
+    def _asked(
+        self, task: ModelTask, prompt: Prompt, *, project: str, job_id: str | None, known_again: bool
+    ) -> ModelAnswer:
         """One answer to one request."""
         model = self._model(task)
         call = self._call(task, model, prompt, project=project, job_id=job_id)
