@@ -400,8 +400,16 @@ def test_when_one_ends_by_itself_all_end(family):
     """So that whoever supervises the server starts it again, whole."""
     (other,) = others_of(family)
     os.kill(other, signal.SIGKILL)
-    family.process.wait(15)
+    assert family.process.wait(15) == 1
     assert "ended by itself" in family.log.read_text()
+
+
+@LINUX
+def test_a_signal_to_all_of_them_is_an_end_that_was_asked_for_whomever_it_reaches_first(family):
+    (other,) = others_of(family)
+    os.kill(other, signal.SIGTERM)
+    assert family.process.wait(15) == 0
+    assert "ended by itself" not in family.log.read_text()
 
 
 def sockets_of(process: int) -> int:
