@@ -46,6 +46,8 @@ DELETIONS: Final[frozenset[JobKind]] = frozenset({"DELETE", "DELETE_ALL", "DELET
 
 _KEYED_BY_TEXT: Final[frozenset[JobKind]] = frozenset({"EXTRACT", "SUMMARY"})
 """Their idempotency key is a digest of the text, which an erase takes too."""
+PASSED_OVER: Final = "PASSED_OVER"
+"""A result of a deletion that is no memory: how many immutable ones it left."""
 ERASED: Final = "Its content was erased before it was done."
 """The error of a job that cannot be done any more."""
 

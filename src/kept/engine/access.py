@@ -26,7 +26,7 @@ from kept.engine.context import DEFAULT_BUDGET_TOKENS, Context
 from kept.engine.decay import pool
 from kept.engine.ingest import BOUND, AddRequest, AddResult, scoped_key
 from kept.engine.maintain import By, Change, Erasure, Step
-from kept.engine.pending import STORED_OPTIONS, done, of_job, to_payload
+from kept.engine.pending import STORED_OPTIONS, WHOLE, done, of_job, to_payload
 from kept.engine.platform import Platform
 from kept.engine.retrieve import Hit, TakesLongerError
 from kept.engine.service import Filters
@@ -317,6 +317,8 @@ class ProjectAccess:
     ) -> Job:
         """Acknowledge that all memories of a scope are to be hidden; what is added from now on stays.
 
+        Immutable ones are passed over, unless the whole project is meant.
+
         Raises:
             ScopeError: Nobody is named. `*` for each of the four ids means the whole project.
         """
@@ -329,10 +331,10 @@ class ProjectAccess:
             else:
                 require_named(scope, condition)
             note.target |= scope.ids
-            return self.acknowledge("DELETE_ALL", scope, condition)
+            return self.acknowledge("DELETE_ALL", scope, condition, {WHOLE: True} if whole and not extra else None)
 
     def delete_entity(self, entity_type: str, name: str) -> Job:
-        """Acknowledge that an entity is to go, with all its memories. One that is gone already is no error."""
+        """Acknowledge that an entity is to go, with all its memories, immutable ones too. One that is gone already is no error."""
         with self.noted("entity.delete", "WRITER") as note:
             scope = self.principal.reading(Scope.of(**{entity_id_name(entity_type): name}))
             if ANY in scope.ids.values():

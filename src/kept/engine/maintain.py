@@ -65,10 +65,12 @@ class Change:
     Attributes:
         operation_id: For `undo`; None when nothing had to change.
         memories: Each changed memory as it is now.
+        passed_over: How many more were meant and stay as they are, because they are immutable.
     """
 
     operation_id: str | None
     memories: tuple[MemoryRecord, ...] = ()
+    passed_over: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -266,11 +268,21 @@ class Maintain:
             records += self._linked(project, records)
         return self._revise(project, "delete", "delete", records, lambda _: {"state": "deleted"}, by)
 
-    def delete_all(self, listing: Listing, by: By, progress: Progress | None = None) -> Change:
-        """Hide all that a listing holds, immutable ones excepted, in one operation that one undo takes back."""
+    def delete_all(
+        self, listing: Listing, by: By, progress: Progress | None = None, *, immutable_too: bool = False
+    ) -> Change:
+        """Hide all that a listing holds, in one operation that one undo takes back.
+
+        Args:
+            listing: Which.
+            by: Who asks.
+            progress: Told how many there are.
+            immutable_too: Whether immutable ones go with the others; else they are passed over.
+        """
         if progress:
             progress(0, self._log.count(listing))
-        return self._revise_all(listing, "delete", "delete", {"state": "deleted"}, by)
+        deleted = {"state": "deleted"}
+        return self._revise_all(listing, "delete", "delete", deleted, by, immutable_too=immutable_too)
 
     def retain(self, listing: Listing, days: int, by: By) -> Change:
         """Expire what was said more than `days` days ago: hidden from search and lists, still there by id.
@@ -651,6 +663,7 @@ class Maintain:
         by: By,
         *,
         before: datetime | None = None,
+        immutable_too: bool = False,
     ) -> Change:
         """Set the fields of each memory that a listing holds, was said `before`, and permits it; never those of a text.
 
@@ -658,15 +671,14 @@ class Maintain:
         """
         operation = self._operation(listing.scope.project, kind, by)
         with self._log.write() as transaction:
-            records = [
-                record
-                for record in transaction.scan(listing)
-                if permits(record, op) and (before is None or record.created_at < before)
-            ]
-            planned = _planned(records, lambda _: fields)
-            if planned:
-                return self._append(transaction, operation, [op] * len(planned), planned, [None] * len(planned))
-        return Change(operation_id=None, memories=tuple(records))
+            meant = [one for one in transaction.scan(listing) if before is None or one.created_at < before]
+            records = [record for record in meant if immutable_too or permits(record, op)]
+            passed_over = len(meant) - len(records)
+            if planned := _planned(records, lambda _: fields):
+                entries = [None] * len(planned)
+                done = self._append(transaction, operation, [op] * len(planned), planned, entries)
+                return replace(done, passed_over=passed_over)
+        return Change(operation_id=None, memories=tuple(records), passed_over=passed_over)
 
     def _append(
         self,

@@ -595,9 +595,19 @@ class Service:
         filters: Filters = None,
         by: By | None = None,
         progress: Progress | None = None,
+        immutable_too: bool = False,
     ) -> Change:
-        """Hide all memories of a scope in one operation; never of a whole project by omission."""
-        return self._maintain.delete_all(self._listing(scope, filters, show_expired=True), by or By(), progress)
+        """Hide all memories of a scope in one operation; never of a whole project by omission.
+
+        Args:
+            scope: Whose.
+            filters: Which of them.
+            by: Who asks.
+            progress: Told how many there are.
+            immutable_too: Whether the owner is meant whole: an entity or the project goes, and everything with it.
+        """
+        listing = self._listing(scope, filters, show_expired=True)
+        return self._maintain.delete_all(listing, by or By(), progress, immutable_too=immutable_too)
 
     def undo(self, scope: Scope, operation_id: str | None = None, *, by: By | None = None) -> tuple[Operation, Change]:
         """Take back an operation: the given one, or the last in the scope."""

@@ -20,6 +20,7 @@ from kept.engine.access import ENTITY, ProjectAccess
 from kept.engine.categories import PROJECT
 from kept.engine.intake import parse_metadata, parse_text
 from kept.engine.keys import MEMBER, ApiKey, Keys, member_id, parse_name
+from kept.engine.pending import WHOLE
 from kept.engine.platform import Platform
 from kept.engine.profiles import RUN
 from kept.engine.profiles import SETTINGS as PROFILE_SETTINGS
@@ -212,7 +213,7 @@ class Tenancy:
             if inside.project == DEFAULT_PROJECT:
                 raise ConflictError("The default project stays; delete its memories instead.")
             self._keys.revoke_all(inside.project)
-            job = inside.acknowledge("DELETE_ALL", Scope.everything(inside.project))
+            job = inside.acknowledge("DELETE_ALL", Scope.everything(inside.project), payload={WHOLE: True})
             for kind in OWNED_KINDS:
                 for entry in self._registry.entries(kind, inside.project):
                     self._registry.remove(kind, entry.id)

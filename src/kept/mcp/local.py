@@ -200,12 +200,15 @@ class LocalBackend:
         if now.status != "SUCCEEDED":
             return {"message": "Deletion in progress.", "event_id": now.id, "status": now.status}
         operations = [result["operation_id"] for result in now.results if "operation_id" in result]
+        deleted = [result for result in now.results if result.get("event") == "DELETE"]
+        passed_over = wire.passed_over_by(now)
         return {
             "message": "Memories deleted.",
             "event_id": now.id,
             "status": now.status,
-            "deleted": next((result["count"] for result in now.results if "count" in result), len(now.results)),
+            "deleted": next((result["count"] for result in deleted if "count" in result), len(deleted)),
             "operation_id": operations[0] if operations else None,
+            **({"passed_over": passed_over} if passed_over else {}),
         }
 
 

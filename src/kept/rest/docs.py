@@ -218,6 +218,7 @@ _SHAPES: Final[Mapping[str, Schema]] = {
     ),
     "Event": _object(
         "spending",
+        "passed_over",
         "extractions",
         "dropped",
         "refused",
@@ -231,6 +232,7 @@ _SHAPES: Final[Mapping[str, Schema]] = {
         created_at=_time("When it was asked for."),
         completed_at=_or_null(_time("When it was done.")),
         spending=_ref("Spent") | {"description": "What language models cost for it, if one was asked."},
+        passed_over=_NUMBER | {"description": "Of a deletion: how many immutable memories stayed."},
         extractions={
             "type": "array",
             "description": "Of an addition: the events in which a language model reads it.",
@@ -336,7 +338,9 @@ _ADDED: Final = _object(
     operation_id=_or_null(_TEXT),
 )
 _DESCRIBED: Final = _object(id=_NUMBER, name=_or_null(_TEXT), metadata=_ANY)
-_DONE: Final = _object("event_id", "status", message=_TEXT, event_id=_TEXT, status=_TEXT)
+_DONE: Final = _object(
+    "event_id", "status", "passed_over", message=_TEXT, event_id=_TEXT, status=_TEXT, passed_over=_NUMBER
+)
 _HITS: Final = _object(results=_list("Hit"))
 
 _ANSWERS: Final[Mapping[str, Schema]] = {

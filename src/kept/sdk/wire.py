@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from kept.domain.jobs import Job
+from kept.domain.jobs import PASSED_OVER, Job
 from kept.domain.memory import MemoryRecord, Message
 from kept.domain.scope import DEFAULT_PROJECT, ENTITY_IDS
 from kept.domain.spending import to_dollars
@@ -38,7 +38,8 @@ if TYPE_CHECKING:
 _WEEKEND: Final = 6
 """ISO weekday of Saturday."""
 _ABOUT_READING: Final = ("EXTRACT", "DROPPED", "REFUSED", "NONE")
-"""Results that are no memories."""
+_NO_MEMORIES: Final = (*_ABOUT_READING, PASSED_OVER)
+"""Kinds of results that are no memories."""
 _EVENTS: Final = {"ADD": "ADD", "REINFORCE": "NOOP"}
 """Mem0's word for what changed no text is `NOOP`."""
 
@@ -144,7 +145,7 @@ def stored(
 
 def results(job: Job, memories: Mapping[str, MemoryRecord]) -> list[dict[str, Any]]:
     """What came of a job. Texts are read from the memories as they are now, so that an erase reaches them."""
-    told = (result for result in job.results if result.get("event") not in _ABOUT_READING)
+    told = (result for result in job.results if result.get("event") not in _NO_MEMORIES)
     return [_result(result, memories.get(str(result.get("id")))) for result in told]
 
 
@@ -156,6 +157,11 @@ def reading(job: Job) -> dict[str, Any]:
         "dropped": {reason: count for one in found["DROPPED"] for reason, count in one["reasons"].items()},
         "refused": [one["reason"] for one in (*found["REFUSED"], *found["NONE"])],
     }
+
+
+def passed_over_by(job: Job) -> int:
+    """How many immutable memories a deletion left."""
+    return sum(one["immutable"] for one in job.results if one.get("event") == PASSED_OVER)
 
 
 def _result(result: Mapping[str, Any], record: MemoryRecord | None) -> dict[str, Any]:
@@ -203,6 +209,8 @@ def event(
     }
     if spent_on and job.id in spent_on:
         shape["spending"] = spent(spent_on[job.id])
+    if passed_over := passed_over_by(job):
+        shape["passed_over"] = passed_over
     return (
         shape
         | {"results": results(job, memories or {})}

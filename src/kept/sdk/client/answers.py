@@ -139,6 +139,7 @@ class Event(TypedDict):
     actor: NotRequired[str | None]
     attempts: NotRequired[int]
     spending: NotRequired[Spent]
+    passed_over: NotRequired[int]
     extractions: NotRequired[list[Extraction]]
     dropped: NotRequired[dict[str, int]]
     refused: NotRequired[list[str]]
