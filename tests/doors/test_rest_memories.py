@@ -189,6 +189,16 @@ def test_where_a_project_wants_it_what_nobody_asked_for_ranks_lower(api, tenant)
     assert found() == as_ever
 
 
+@pytest.mark.parametrize("version", ["v1", "v2", "v3"])
+def test_a_wish_for_reranking_is_passed_over_where_there_is_no_reranker(api, tenant, version):
+    """Mem0's platform always has one, and its clients ask for it."""
+    tenant.say("I like tea")
+    who = {"user_id": "alice"} if version == "v1" else {"filters": {"user_id": "alice"}}
+    plain = api.answer("POST", f"/{version}/memories/search/", tenant.key, json={"query": "tea", **who})
+    asked = {"query": "tea", "rerank": True, **who}
+    assert api.answer("POST", f"/{version}/memories/search/", tenant.key, json=asked) == plain
+
+
 @pytest.mark.parametrize("path", ["/v3/memories/", "/v3/memories/search/"])
 def test_v3_takes_ids_inside_filters_only(api, tenant, path):
     """Beside them one might be overlooked; the message says where it belongs."""

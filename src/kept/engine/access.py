@@ -164,10 +164,14 @@ class ProjectAccess:
         extra: Sequence[Filter] = (),
         **options: Any,
     ) -> list[Hit]:
-        """The memories that matter for a query; options as of `Service.search`."""
+        """The memories that matter for a query; options as of `Service.search`.
+
+        `rerank` is a wish: Mem0's clients send it, as its platform always has a reranker, and here there may be none.
+        """
         with self.noted("memory.search") as note:
             scope, condition = self.within(ids or {}, filters, extra)
             note.target |= scope.ids
+            options["rerank"] = bool(options.get("rerank")) and self._service.reranks
             hits = self._best(scope, query, condition, **options)
             note.count = len(hits)
             return hits

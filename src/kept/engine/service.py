@@ -478,6 +478,11 @@ class Service:
         """Equal as long as nothing was committed to the store, by whomever."""
         return self._log.version()
 
+    @property
+    def reranks(self) -> bool:
+        """Whether a search may ask for reranking."""
+        return self._retrieve.reranks
+
     def head(self) -> int:
         """The last position of the log."""
         return self._log.head()

@@ -13,7 +13,7 @@ from kept.engine.access import ProjectAccess
 from kept.engine.context import HEADER
 from kept.engine.maintain import Change
 from kept.engine.summary import summary
-from kept.errors import ConfigurationError, NotFoundError
+from kept.errors import NotFoundError
 from kept.mcp import graph
 from kept.mcp.backend import WAIT_S, Ids, Json
 from kept.mcp.call import Call
@@ -59,12 +59,7 @@ class LocalBackend:
         """Hits, best first."""
         extra, asked = _beside(options)
         explain = bool(asked.get("explain"))
-        try:
-            hits = self.access.search(query, ids=ids, filters=filters, extra=extra, **asked)
-        except ConfigurationError:
-            if not asked.pop("rerank", False):
-                raise
-            hits = self.access.search(query, ids=ids, filters=filters, extra=extra, **asked)  # it has no reranker
+        hits = self.access.search(query, ids=ids, filters=filters, extra=extra, **asked)
         return [wire.hit(hit, explain=explain) for hit in hits]
 
     def page(
