@@ -360,6 +360,24 @@ def test_a_key_that_cannot_be_made_is_not(api, tenant, role, fields, status):
     assert count() == before
 
 
+@pytest.mark.parametrize(
+    ("place", "body"),
+    [("/v1/keys/", {"name": "x"}), ("/v1/mcp-links/", {"name": "x"}), ("/v1/retention/", {"days": 30})],
+)
+def test_a_project_that_a_body_names_is_the_one_that_is_meant(api, tenant, place, body):
+    """By an administrator; whoever else names another than the own is refused."""
+
+    def made(key, project):
+        return api.ask("POST", place, key=key, json={**body, "project_id": project})
+
+    other = api.make_project()
+    assert made(tenant.key, tenant.id).status_code == 201
+    theirs = made(api.admin, tenant.id).json()["id"]
+    assert theirs in {one["id"] for one in api.get(place, tenant.key)["results"]}
+    assert made(api.admin, "proj_nowhere").status_code == 404
+    assert made(tenant.key, other.id).status_code == 403
+
+
 def test_a_bound_key_makes_and_sees_no_keys_and_no_members(api, tenant):
     bound = tenant.make_key(bound={"user_id": "alice"})
     api.answer("POST", f"{tenant.path}members/", tenant.key, json={"email": "ada@x.example"})

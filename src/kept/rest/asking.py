@@ -86,6 +86,14 @@ Access = Annotated[ProjectAccess, Depends(access_of)]
 """One dependency, made of plain calls: a tree of them costs as much as a search."""
 
 
+def entering(access: ProjectAccess, project: str | None) -> ProjectAccess:
+    """The project that a path or a body names, if it does; as of `in_project`."""
+    if project is None:
+        return access
+    principal = in_project(access.platform, access.principal, project)
+    return ProjectAccess(access.platform, principal, access.request_id)
+
+
 async def tenancy_of(request: Request) -> Tenancy:
     """The tenants that the key may see and manage."""
     return Tenancy(await access_of(request), request.app.state.keys)

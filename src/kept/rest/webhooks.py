@@ -8,10 +8,9 @@ from fastapi import APIRouter, Request
 from pydantic import Field
 
 from kept.domain.webhooks import EVENT_TYPES
-from kept.engine.access import ProjectAccess
 from kept.engine.webhooks import Webhooks
 from kept.rest.answers import Json
-from kept.rest.asking import Access, Body, Name, PageNumber, PageSize, in_project, page_of
+from kept.rest.asking import Access, Body, Name, PageNumber, PageSize, entering, page_of
 from kept.sdk import wire
 
 router = APIRouter(tags=["webhooks"], default_response_class=Json)
@@ -68,5 +67,4 @@ def deliveries(
 
 
 def _of(request: Request, access: Access, project_id: str) -> Webhooks:
-    principal = in_project(access.platform, access.principal, project_id)
-    return Webhooks(ProjectAccess(access.platform, principal, access.request_id), request.app.state.sender)
+    return Webhooks(entering(access, project_id), request.app.state.sender)
