@@ -179,7 +179,8 @@ def test_a_deleted_project_is_over(api, tenant):
         assert api.ask("GET", "/v1/ping/", key=key).status_code == 401
     assert api.ask("GET", tenant.path, key=api.admin).status_code == 404
     assert tenant.id not in {project["project_id"] for project in api.get(PROJECTS, api.admin)}
-    assert api.platform.jobs.find(tenant.id, deleted["event_id"]).status == "SUCCEEDED"
+    assert api.get(f"/v1/event/{deleted['event_id']}/", api.admin)["status"] == "SUCCEEDED"
+    assert api.ask("GET", f"/v1/event/{deleted['event_id']}/", key=api.make_project().key).status_code == 404
     assert api.platform.service.get(tenant.id, memory_id).state == "deleted"
     for kind in ("retention_rule", "entity", "member"):
         assert api.platform.registry.entries(kind, tenant.id) == []

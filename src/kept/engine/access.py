@@ -22,6 +22,7 @@ from kept.domain.history import Operation
 from kept.domain.jobs import DELETIONS, DONE, EVENT_KINDS, Job, JobKind, JobStatus, succeeded
 from kept.domain.memory import MemoryRecord, Message
 from kept.domain.scope import ANY, ENTITY_IDS, MAX_ID_LENGTH, Scope
+from kept.engine.categories import PROJECT
 from kept.engine.context import DEFAULT_BUDGET_TOKENS, Context
 from kept.engine.decay import pool
 from kept.engine.ingest import BOUND, AddRequest, AddResult, scoped_key
@@ -32,7 +33,7 @@ from kept.engine.retrieve import Hit, TakesLongerError
 from kept.engine.service import Filters
 from kept.engine.timeline import Occurrence
 from kept.errors import ConflictError, InvalidInputError, KeptError, NotFoundError, ScopeError
-from kept.ports import AuditEntry, EntitySummary, JobListing
+from kept.ports import AuditEntry, EntitySummary, Entry, JobListing
 
 if TYPE_CHECKING:
     from kept.engine.conflicts import Conflict
@@ -420,10 +421,18 @@ class ProjectAccess:
             NotFoundError: There is none, or it is not the principal's to see.
         """
         with self.noted("event.get", event_id=event_id):
-            job = self.platform.jobs.find(self.project, event_id)
+            job = self.platform.jobs.find(self.project, event_id) or self._end_of_a_project(event_id)
             if job is None or job.kind not in EVENT_KINDS or not self.sees(job):
                 raise NotFoundError("There is no such event; events are kept for some weeks.")
             return job
+
+    def _end_of_a_project(self, event_id: str) -> Job | None:
+        """The event of a project's deletion, which only an administrator can still read: the project's own keys have ended."""
+        if not self.principal.may("ADMIN"):
+            return None
+        gone = [entry.id for entry in self.platform.registry.entries(PROJECT) if not is_alive(entry)]
+        found = (self.platform.jobs.find(project, event_id) for project in gone)
+        return next((job for job in found if job is not None and job.kind == "DELETE_ALL"), None)
 
     def events(
         self,
@@ -658,6 +667,11 @@ def entity_id_name(entity_type: str) -> str:
         raise InvalidInputError(
             f"Invalid entity type: {entity_type[:40]!r}; there are {', '.join(ENTITY_TYPES)}."
         ) from None
+
+
+def is_alive(entry: Entry) -> bool:
+    """Whether an organisation or a project was not deleted."""
+    return "deleted_at" not in entry.data
 
 
 def entity_key(project: str, entity_type: str, name: str) -> str:

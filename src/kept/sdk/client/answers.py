@@ -350,6 +350,7 @@ class ProfileJobStarted(TypedDict):
     replayed: NotRequired[bool]
     sampled: NotRequired[int]
     entity_ids: NotRequired[list[str]]
+    event_ids: NotRequired[list[str]]
 
 
 class ProfileJob(TypedDict):
