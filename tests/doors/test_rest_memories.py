@@ -320,10 +320,39 @@ def test_immutable_memories_are_not_changed(api, tenant):
 def test_batches_change_and_delete_together(api, tenant):
     ids = tenant.say("one", "two", "three")
     changes = {"memories": [{"memory_id": ids[0], "text": "ONE"}, {"memory_id": ids[1], "metadata": {"a": 1}}]}
-    assert api.answer("PUT", "/v1/batch/", tenant.key, json=changes) == {"message": "Successfully updated 2 memories"}
+    changed = api.answer("PUT", "/v1/batch/", tenant.key, json=changes)
+    assert changed["message"] == "Successfully updated 2 memories"
+    api.answer("POST", "/v1/undo/", tenant.key, json={"operation_id": changed["operation_id"]})
+    assert sorted(tenant.texts()) == ["one", "three", "two"]
     gone = {"memories": [{"memory_id": memory_id} for memory_id in ids[:2]]}
     assert api.answer("DELETE", "/v1/batch/", tenant.key, json=gone)["message"] == "Successfully deleted 2 memories"
     assert tenant.texts() == ["three"]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "status"),
+    [
+        ({"text": "  "}, 400), ({"metadata": 5}, 400), ({}, 400), ({"metadata": {"a": "x" * 70_000}}, 400),
+        ({"text": "x"}, 409),
+    ],
+    ids=["a blank text", "metadata that are none", "nothing", "too much", "immutable"],
+)  # fmt: skip
+def test_a_batch_with_one_that_cannot_be_changed_changes_nothing_and_names_it(api, tenant, wrong, status):
+    (first,) = tenant.say("one")
+    (second,) = tenant.say("two", immutable=status == 409)
+    batch = {"memories": [{"memory_id": first, "text": "ONE"}, {"memory_id": second, **wrong}]}
+    refused = api.ask("PUT", "/v1/batch/", key=tenant.key, json=batch)
+    assert (refused.status_code, second in refused.json()["detail"]) == (status, True)
+    assert tenant.texts() == ["two", "one"]
+
+
+def test_a_memory_counts_once_in_a_batch(api, tenant):
+    """And is not changed in two ways at once."""
+    (memory_id,) = tenant.say("one")
+    twice = {"memories": [{"memory_id": memory_id, "text": text} for text in ("ONE", "UNO")]}
+    refused = api.ask("PUT", "/v1/batch/", key=tenant.key, json=twice)
+    assert (refused.status_code, memory_id in refused.json()["detail"]) == (400, True)
+    assert api.answer("DELETE", "/v1/batch/", tenant.key, json=twice)["message"] == "Successfully deleted 1 memories"
 
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE"])

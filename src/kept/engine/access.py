@@ -288,29 +288,35 @@ class ProjectAccess:
     def update(self, memory_id: str, **fields: Any) -> Change:
         """Set what is given, as of `Service.update`."""
         with self.noted("memory.update", "WRITER", memory_id=memory_id) as note:
-            done = self._update(self._own(memory_id), fields)
+            own = self._own(memory_id)
+            done = self._service.update(self.project, own.id, **self._sorted_anew(own, fields), by=self.by)
             note.count = len(done.memories)
             return done
 
-    def update_many(self, updates: Sequence[tuple[str, Mapping[str, Any]]]) -> int:
-        """Update several memories; when one of them cannot be, those before it were and the error says which it is.
+    def update_many(self, updates: Sequence[tuple[str, Mapping[str, Any]]]) -> Change:
+        """Update several memories in one operation; when one of them cannot be, none is, and the error says which it is.
 
-        Every id is looked up before the first is changed.
+        Raises:
+            InvalidInputError: Too many, one of them twice, or a field that cannot be used.
         """
         with self.noted("memory.update", "WRITER") as note:
             _require_batch(len(updates), "updated")
-            owned = [(self._own(memory_id), fields) for memory_id, fields in updates]
-            for record, fields in owned:
-                self._update(record, fields)
-                note.count += 1
-            return note.count
+            changes: dict[str, Mapping[str, Any]] = {}
+            for memory_id, fields in updates:
+                own = self._own(memory_id)
+                if own.id in changes:
+                    raise InvalidInputError(f"Memory {own.id} is there twice; say all that changes of it in one place.")
+                changes[own.id] = self._sorted_anew(own, fields)
+            done = self._service.update_many(self.project, changes, by=self.by)
+            note.count = len(changes)
+            return done
 
     def delete(self, memory_ids: Sequence[str], *, linked: bool = False) -> Change:
         """Hide memories, in one operation that `undo` takes back; with `linked` also the older ones they superseded."""
         with self.noted("memory.delete", "WRITER") as note:
             _require_batch(len(memory_ids), "deleted")
             note.target |= {"memory_id": ",".join(memory_ids[:10])}
-            own = [self._own(memory_id).id for memory_id in memory_ids]
+            own = list(dict.fromkeys(self._own(memory_id).id for memory_id in memory_ids))
             if linked and self.principal.bound:
                 own, linked = self._own_chain(own), False
             done = self._service.delete(self.project, own, linked=linked, by=self.by)
@@ -567,7 +573,7 @@ class ProjectAccess:
     def _own(self, memory_id: str, *, any_state: bool = False) -> MemoryRecord:
         record = self._service.get(self.project, memory_id)
         if not self.principal.admits(record) or (record.state == "deleted" and not any_state):
-            raise NotFoundError("Memory not found!")
+            raise NotFoundError(f"There is no memory {memory_id}.")
         return record
 
     def _require_own(self, memory_ids: Iterable[str]) -> None:
@@ -579,13 +585,13 @@ class ProjectAccess:
     def _is_seen(self, record: MemoryRecord) -> bool:
         return self.principal.admits(record) and record.state != "erased"
 
-    def _update(self, record: MemoryRecord, fields: Mapping[str, Any]) -> Change:
-        """Update a memory; one that was sorted by us is sorted anew when its text changes."""
+    def _sorted_anew(self, record: MemoryRecord, fields: Mapping[str, Any]) -> Mapping[str, Any]:
+        """What to set of a memory: one that was sorted by us is sorted anew when its text changes."""
         text, sort = fields.get("text"), self.platform.categories.sort_text
         renewed = isinstance(text, str) and text.strip() and "categories" not in fields
         if renewed and record.categories == sort(self.project, record.text):
             fields = {**fields, "categories": list(sort(self.project, str(text)))}
-        return self._service.update(self.project, record.id, **fields, by=self.by)
+        return fields
 
     def _own_chain(self, memory_ids: Sequence[str]) -> list[str]:
         """These memories and all that they superseded, as long as each is the principal's."""

@@ -6,6 +6,7 @@ Everything but an erase is a revision that can be taken back.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import islice
@@ -180,21 +181,28 @@ class Maintain:
             NotFoundError: No such memory, or it was deleted or erased.
             ConflictError: It is immutable.
         """
+        record = self._updatable(project, memory_id)
+        changed = _update_of(record, fields)
+        return self._revise(project, "update", "update", [record], lambda _: changed, by)
+
+    def update_many(self, project: str, updates: Mapping[str, Mapping[str, Any]], by: By) -> Change:
+        """Set fields of several memories, by their ids, in one operation: of all of them or of none.
+
+        Raises:
+            KeptError: As of `update`; it names the memory.
+        """
+        records, changed = [], {}
+        for memory_id, fields in updates.items():
+            with about(memory_id):
+                records.append(self._updatable(project, memory_id))
+                changed[memory_id] = _update_of(records[-1], fields)
+        return self._revise(project, "update", "update", records, lambda record: changed[record.id], by)
+
+    def _updatable(self, project: str, memory_id: str) -> MemoryRecord:
         record = self._changeable(project, memory_id, "update")
         if record.state == "deleted":
             raise NotFoundError(f"Memory {memory_id} was deleted; restore it before changing it.")
-        changed = dict(fields)
-        if "metadata" in changed:
-            changed["metadata"] = parse_metadata({**record.metadata, **changed["metadata"]})
-        _check_validity(replace(record, **changed))
-        if "text" in changed:
-            changed["hash"] = text_hash(changed["text"])
-            changed.setdefault("entity_refs", entity_refs(changed["text"]))
-            from kept.domain.relations import relations
-
-            speaker = first_person(record.scope, record.role, record.speaker)
-            changed.setdefault("relations", relations(changed["text"], speaker=speaker))
-        return self._revise(project, "update", "update", [record], lambda _: changed, by)
+        return record
 
     def invalidate(self, project: str, memory_id: str, at: datetime | None, by: By) -> Change:
         """Say that a memory is no longer true, from `at` on (None: now).
@@ -725,6 +733,35 @@ class Maintain:
         for number, entry in zip(changed, made, strict=True):
             entries[number] = entry
         return entries
+
+
+@contextmanager
+def about(memory_id: str) -> Iterator[None]:
+    """Let what cannot be used say of which memory it is, where several are changed together.
+
+    Raises:
+        InvalidInputError: What was raised inside.
+    """
+    try:
+        yield
+    except InvalidInputError as error:
+        raise type(error)(f"Memory {memory_id}: {error}") from error
+
+
+def _update_of(record: MemoryRecord, fields: Mapping[str, Any]) -> dict[str, Any]:
+    """All that changes in a memory when these fields do."""
+    changed = dict(fields)
+    if "metadata" in changed:
+        changed["metadata"] = parse_metadata({**record.metadata, **changed["metadata"]})
+    _check_validity(replace(record, **changed))
+    if "text" in changed:
+        changed["hash"] = text_hash(changed["text"])
+        changed.setdefault("entity_refs", entity_refs(changed["text"]))
+        from kept.domain.relations import relations
+
+        speaker = first_person(record.scope, record.role, record.speaker)
+        changed.setdefault("relations", relations(changed["text"], speaker=speaker))
+    return changed
 
 
 def _require(record: MemoryRecord, op: Op) -> None:

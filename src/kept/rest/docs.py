@@ -387,7 +387,7 @@ _ANSWERS: Final[Mapping[str, Schema]] = {
     "memories_add": _ADDED,
     "memories_add_v1": {"description": "An array of what was stored or is acknowledged; in an object for `v1.1`."},
     "memories_batch_delete": _object(message=_TEXT, operation_id=_or_null(_TEXT)),
-    "memories_batch_update": _SAID,
+    "memories_batch_update": _object(message=_TEXT, operation_id=_or_null(_TEXT)),
     "memories_context": _object(
         text=_TEXT, ids=_TEXTS, tokens=_NUMBER, budget_tokens=_NUMBER, omitted=_NUMBER, collapsed=_NUMBER
     ),

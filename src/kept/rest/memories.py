@@ -430,16 +430,17 @@ def delete_all(request: Request, access: Access, ids: QueryIds) -> Json:
 
 @router.put("/v1/batch/", summary="Change several memories")
 def batch_update(access: Access, body: BatchBody) -> Json:
-    """At most 1,000; every id is looked up before the first is changed."""
-    count = access.update_many([(require_uuid(item.memory_id), fields_of(item)) for item in body.memories])
-    return Json({"message": f"Successfully updated {count} memories"})
+    """At most 1,000, in one operation: when one cannot be changed none is, and the error names it."""
+    done = access.update_many([(require_uuid(item.memory_id), fields_of(item)) for item in body.memories])
+    message = f"Successfully updated {len(body.memories)} memories"
+    return Json({"message": message, "operation_id": done.operation_id})
 
 
 @router.delete("/v1/batch/", summary="Delete several memories")
 def batch_delete(access: Access, body: BatchBody) -> Json:
     """At most 1,000, in one operation."""
     done = access.delete([require_uuid(item.memory_id) for item in body.memories])
-    message = f"Successfully deleted {len(body.memories)} memories"
+    message = f"Successfully deleted {len(done.memories)} memories"
     return Json({"message": message, "operation_id": done.operation_id})
 
 
