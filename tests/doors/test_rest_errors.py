@@ -55,8 +55,6 @@ def test_a_request_id_that_could_spoil_a_log_is_replaced(api, tenant, given):
 )  # fmt: skip
 def test_what_is_out_of_range_is_refused(api, tenant, body):
     asked = {"query": "tea", "filters": {"user_id": "alice"}, **body}
-    if body == {"top_k": 0}:
-        return  # nothing asked for, nothing found
     assert api.ask("POST", "/v3/memories/search/", key=tenant.key, json=asked).status_code == 400
 
 

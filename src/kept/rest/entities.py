@@ -62,6 +62,7 @@ def list_(request: Request, access: Access, page: PageNumber = None, page_size: 
     if page is None and page_size is None:
         return Json(wire.page([wire.entity(one) for one in found], len(found), before=None, after=None) | totals)
     which = page_of(request, page, page_size)
+    which.require_some(len(found))
     shown = found[which.offset : which.offset + which.page_size]
     return Json(wire.page([wire.entity(one) for one in shown], len(found), **which.links(len(found))) | totals)
 

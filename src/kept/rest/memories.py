@@ -13,6 +13,7 @@ from kept.domain.filters import narrowing, read_object
 from kept.domain.scope import ENTITY_IDS
 from kept.engine.access import ProjectAccess
 from kept.engine.pending import KEPT_OPTIONS, STORED_OPTIONS
+from kept.engine.service import MAX_TOP_K
 from kept.errors import InvalidInputError
 from kept.rest.answers import Json
 from kept.rest.asking import (
@@ -67,8 +68,8 @@ class SearchBody(Scoped):
 
     query: str = Field(description="A question, or a few words.")
     filters: Any = Field(default=None, description="Mem0's filter grammar; must name a user, agent, app or run.")
-    top_k: int = Field(default=DEFAULT_TOP_K, description="From 1 to 1,000.")
-    limit: int | None = None
+    top_k: int = Field(default=DEFAULT_TOP_K, ge=1, le=MAX_TOP_K, description="How many at most, from 1 to 1,000.")
+    limit: int | None = Field(default=None, ge=1, le=MAX_TOP_K)
     threshold: float | None = Field(default=None, description="Least score of a hit, from 0 to 1.")
     rerank: bool = False
     show_expired: bool = False
@@ -89,7 +90,7 @@ class ListBody(Scoped):
     filters: Any = Field(default=None, description="Mem0's filter grammar; must name a user, agent, app or run.")
     page: int | None = None
     page_size: int | None = None
-    top_k: int | None = Field(default=None, description="How many at most, when no page_size is given.")
+    top_k: int | None = Field(default=None, ge=1, description="How many at most, when no page_size is given.")
     start_date: Any = None
     end_date: Any = None
     categories: Any = None
@@ -336,8 +337,9 @@ def list_v1(
 
 def _page(request: Request, body: ListBody, page: int | None, page_size: int | None) -> PageOf:
     """The page of the query, else of the body."""
-    size = page_size or body.page_size or (body.top_k if page is None and body.page is None else None)
-    return page_of(request, page or body.page, size)
+    number = body.page if page is None else page
+    size = body.page_size if page_size is None else page_size
+    return page_of(request, number, body.top_k if size is None and number is None else size)
 
 
 def _listed(

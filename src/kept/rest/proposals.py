@@ -54,6 +54,7 @@ def list_(
     """A page of proposals, newest first, with the memories that they are about as they are now."""
     which = page_of(request, page, page_size)
     found, total = Proposing(access).page(status, ids, limit=which.page_size, offset=which.offset)
+    which.require_some(total)
     return Json(wire.page([shapes.proposal(one) for one in found], total, **which.links(total)))
 
 

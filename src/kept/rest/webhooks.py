@@ -63,6 +63,7 @@ def deliveries(
     which = page_of(request, page, page_size)
     webhooks = Webhooks(access, request.app.state.sender)
     jobs, total = webhooks.deliveries(webhook_id, limit=which.page_size, offset=which.offset)
+    which.require_some(total)
     return Json(wire.page([wire.delivery(job) for job in jobs], total, **which.links(total)))
 
 
