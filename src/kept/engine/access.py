@@ -564,6 +564,8 @@ class ProjectAccess:
                 parts.append(parse_filter({name: value}))  # the other one stands beside it
         scope = self.principal.reading(Scope.of(**both))
         beside = And(tuple(parts)) if len(parts) > 1 else parts[0] if parts else None
+        if beside is not None:
+            self.principal.require_own(beside)
         return scope, self.principal.boundary(beside)
 
     def everything(self) -> tuple[Scope, Filter | None]:
