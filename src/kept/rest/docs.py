@@ -276,7 +276,13 @@ _SHAPES: Final[Mapping[str, Schema]] = {
     ),
     "Member": _object(email=_TEXT, role=_TEXT, username=_TEXT, created_at=_or_null(_TEXT)),
     "Webhook": _object(
-        webhook_id=_TEXT, name=_or_null(_TEXT), url=_TEXT, event_types=_TEXTS, is_active=_YES, project=_TEXT
+        webhook_id=_TEXT,
+        name=_or_null(_TEXT),
+        url=_TEXT,
+        event_types=_TEXTS,
+        is_active=_YES,
+        project=_TEXT | {"description": "The project's name."},
+        project_id=_TEXT,
     ),
     "Delivery": _object(
         id=_TEXT,
@@ -410,7 +416,9 @@ _ANSWERS: Final[Mapping[str, Schema]] = {
     "memories_undo": _ref("Change"),
     "memories_update": _ref("Memory"),
     "operation_healthz": _object(status=_TEXT),
-    "operation_readyz": _object("lanes", "projections", status=_TEXT, reasons=_TEXTS, lanes=_ANY, projections=_ANY),
+    "operation_readyz": _object(
+        "lanes", "projections", "log", status=_TEXT, reasons=_TEXTS, lanes=_ANY, projections=_ANY, log=_ANY
+    ),
     "organisations_add_member": _SAID,
     "organisations_create": _object(message=_TEXT, org_id=_TEXT),
     "organisations_delete": _SAID,

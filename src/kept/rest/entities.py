@@ -10,7 +10,7 @@ from pydantic import Field
 
 from kept.domain.jobs import EVENT_KINDS, Job
 from kept.engine.access import entity_id_name
-from kept.engine.entities import Entities, Entity
+from kept.engine.entities import Entities, Entity, number_of
 from kept.errors import InvalidInputError
 from kept.rest.answers import Json
 from kept.rest.asking import Access, Body, Name, PageNumber, PageSize, page_of
@@ -166,7 +166,7 @@ def _described(access: Access, entity_type: str, name: object, body: EntityBody)
 
 
 def _record(made: Entity, project: str) -> dict[str, Any]:
-    """As Mem0 answers: the number as a number, and the id under its own name."""
+    """As Mem0 answers: numbers as numbers, and the id under its own name."""
     return {
         "id": made.number,
         entity_id_name(made.type): made.name,
@@ -176,7 +176,7 @@ def _record(made: Entity, project: str) -> dict[str, Any]:
         "updated_at": iso(made.summary.updated_at),
         "graph_entities": None,
         "is_deleted": False,
-        "project": project,
+        "project": number_of("project", project),
     }
 
 

@@ -28,7 +28,8 @@ class WebhookBody(Body):
 @router.get("/api/v1/webhooks/projects/{project_id}/", summary="List webhooks")
 def list_(request: Request, access: Access, project_id: Name) -> Json:
     """Oldest first, without their secrets."""
-    return Json([wire.webhook(found) for found in _of(request, access, project_id).all()])
+    webhooks = _of(request, access, project_id)
+    return Json([wire.webhook(found, webhooks.project_name) for found in webhooks.all()])
 
 
 @router.post("/api/v1/webhooks/projects/{project_id}/", status_code=201, summary="Make a webhook")
@@ -36,16 +37,17 @@ def create(request: Request, access: Access, project_id: Name, body: WebhookBody
     """Tell an address of what happens from now on. The `secret` that signs deliveries is shown this once."""
     webhooks = _of(request, access, project_id)
     made = webhooks.create(name=body.name, url=body.url, event_types=body.event_types)
-    return Json(wire.webhook(made) | {"secret": made.secret}, status_code=201)
+    return Json(wire.webhook(made, webhooks.project_name) | {"secret": made.secret}, status_code=201)
 
 
 @router.put("/api/v1/webhooks/{webhook_id}/", summary="Change a webhook")
 def update(request: Request, access: Access, webhook_id: Name, body: WebhookBody) -> Json:
     """Set what is given; `is_active=true` switches one on that was switched off."""
-    changed = Webhooks(access, request.app.state.sender).update(
+    webhooks = Webhooks(access, request.app.state.sender)
+    changed = webhooks.update(
         webhook_id, name=body.name, url=body.url, event_types=body.event_types, is_active=body.is_active
     )
-    return Json({"message": "Webhook updated successfully", "webhook": wire.webhook(changed)})
+    return Json({"message": "Webhook updated successfully", "webhook": wire.webhook(changed, webhooks.project_name)})
 
 
 @router.delete("/api/v1/webhooks/{webhook_id}/", summary="Remove a webhook")

@@ -239,8 +239,8 @@ def totals(found: Iterable[Entity]) -> dict[str, int]:
     return {f"total_{name}s": types.count(name) for name in ("user", "agent", "app", "run")}
 
 
-def webhook(found: Webhook) -> dict[str, Any]:
-    """A webhook, without its secret."""
+def webhook(found: Webhook, project: str) -> dict[str, Any]:
+    """A webhook, without its secret; `project` is the project's name, as on Mem0's platform."""
     return {
         "webhook_id": found.id,
         "name": found.name,
@@ -248,7 +248,8 @@ def webhook(found: Webhook) -> dict[str, Any]:
         "event_types": list(found.event_types),
         "owner": found.owner,
         "is_active": found.is_active,
-        "project": found.project,
+        "project": project,
+        "project_id": found.project,
         "failing_since": iso(found.failing_since),
         "reason": found.reason,
         "created_at": iso(found.created_at),

@@ -317,6 +317,7 @@ class Webhook(TypedDict):
     owner: NotRequired[str | None]
     is_active: bool
     project: NotRequired[str]
+    project_id: NotRequired[str]
     created_at: str
     updated_at: str
     secret: NotRequired[str]
