@@ -73,6 +73,21 @@ def test_an_add_that_is_sent_again_is_one(api, tenant):
     assert tenant.texts() == other.texts() == ["I like tea"]
 
 
+@pytest.mark.parametrize("infer", [True, False])
+def test_a_key_that_was_used_for_something_else_is_refused_and_loses_nothing_unsaid(api, tenant, infer):
+    header = {"Idempotency-Key": f"reused-{infer}"}
+    texts = ("I like tea", "I like milk")
+    first, second = (
+        api.ask("POST", "/v3/memories/add/", key=tenant.key, json=said(text, infer=infer), headers=header)
+        for text in texts
+    )
+    assert (first.status_code, second.status_code, second.json()["code"]) == (200, 409, "conflict")
+    api.work()
+    again = api.answer("POST", "/v3/memories/add/", tenant.key, json=said(texts[0], infer=infer), headers=header)
+    assert again["event_id"] == first.json()["event_id"]
+    assert tenant.texts() == ["I like tea"]
+
+
 @pytest.mark.parametrize(
     "body",
     [

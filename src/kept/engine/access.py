@@ -104,13 +104,14 @@ class ProjectAccess:
             messages: As of `Service.add`.
             infer: Whether statements are taken from them, else each is stored verbatim.
             at_once: Whether to wait until they are stored, as is done with `facts` in any case.
-            idempotency_key: A second call with the same is answered by the first one's job.
+            idempotency_key: A second call with the same, which says the same, is answered by the first one's job.
             options: As of `Service.request`; what the worker knows besides (`custom_instructions`, …) is kept with the job.
 
         Returns:
             The job; and what was stored when it was stored now.
 
         Raises:
+            ConflictError: The key was used for other messages.
             KeptError: Nothing was kept.
         """
         with self.noted("memory.add", "WRITER") as note:
@@ -125,12 +126,26 @@ class ProjectAccess:
             if idempotency_key is not None:
                 key = scoped_key(idempotency_key, scope)
                 job = replace(job, id=str(uuid.uuid5(_JOBS, f"{self.project}/{key}")), idempotency_key=key)
+                self._require_same(job)
             if infer and not at_once and not request.facts:
                 return self.platform.ask(job), None
             with self._beside_deletions():
                 result = self._service.add_request(of_job(self.platform, request, job))
                 note.count = len(result.stored)
                 return self.platform.jobs.put(done(job, result, self.platform.clock())), result
+
+    def _require_same(self, job: Job) -> None:
+        """Check that an add with the key of an earlier one says the same: what it says would be kept nowhere.
+
+        Raises:
+            ConflictError: It says something else. Of what was erased since nobody can tell.
+        """
+        earlier = self.platform.jobs.find(self.project, job.id)
+        said = ("messages", "infer")
+        if earlier and earlier.payload and any(earlier.payload.get(one) != job.payload.get(one) for one in said):
+            raise ConflictError(
+                "This idempotency key was used for another message; give each message a key of its own."
+            )
 
     def _beside_deletions(self) -> AbstractContextManager[object]:
         """For what is stored at once while a deletion waits: the worker sees all of it, and leaves it, or nothing."""
