@@ -355,7 +355,7 @@ class ProjectAccess:
                 self.principal.require("OWNER")
                 scope = Scope.everything(self.project)
             else:
-                require_named(scope, condition)
+                require_named(scope, condition, to_delete=True)
             note.target |= scope.ids
             return self.acknowledge("DELETE_ALL", scope, condition, {WHOLE: True} if whole and not extra else None)
 
@@ -659,16 +659,16 @@ class ProjectAccess:
         )
 
 
-def require_named(scope: Scope, condition: Filter | None) -> None:
+def require_named(scope: Scope, condition: Filter | None, *, to_delete: bool = False) -> None:
     """Check that somebody is named, before work on it is acknowledged.
 
     Raises:
         ScopeError: Nobody is.
     """
     if scope.is_bare and not (condition and positive_entities(condition)):
+        whole = "; to delete the whole project's, give '*' for each of the four" if to_delete else ""
         raise ScopeError(
-            "Name whose memories are meant: user_id, agent_id, app_id or run_id, as an argument or in filters; to delete "
-            "the whole project's, give '*' for each of the four."
+            f"Name whose memories are meant: user_id, agent_id, app_id or run_id, as an argument or in filters{whole}."
         )
 
 

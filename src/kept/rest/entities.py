@@ -9,16 +9,17 @@ from fastapi import APIRouter, Request
 from pydantic import Field
 
 from kept.domain.jobs import EVENT_KINDS, Job
-from kept.engine.access import entity_id_name
+from kept.engine.access import ENTITY_TYPES, entity_id_name
 from kept.engine.entities import Entities, Entity, number_of
 from kept.errors import InvalidInputError
 from kept.rest.answers import Json
-from kept.rest.asking import Access, Body, Name, PageNumber, PageSize, page_of
+from kept.rest.asking import Access, Body, Name, PageNumber, PageSize, page_of, require_uuid
 from kept.sdk import wire
 from kept.sdk.shapes import iso
 
 router = APIRouter(tags=["entities"], default_response_class=Json)
 
+_HISTORY: Final = "history"
 _NUMBER: Final = re.compile(r"[0-9]{1,16}")
 _PARAMETERS: Final = ("user_id", "agent_id", "app_id", "run_id", "categories", "metadata", "created_at", "updated_at")
 
@@ -147,6 +148,8 @@ def stats(access: Access) -> Json:
 @router.get("/v1/memories/{entity_type}/{entity_id}/", summary="List the memories of an entity")
 def memories(request: Request, access: Access, entity_type: Name, entity_id: Name, page: PageNumber = None) -> Json:
     """A page of 100, newest first, each with the message it was taken from."""
+    if entity_type not in ENTITY_TYPES and entity_id == _HISTORY:
+        require_uuid(entity_type)  # the history of a memory was asked for
     id_name = entity_id_name(entity_type)
     which = page_of(request, page)
     records, total = access.memories(ids={id_name: entity_id}, limit=which.page_size, offset=which.offset)

@@ -376,8 +376,9 @@ def get(access: Access, memory_id: Name) -> Json:
 @router.put("/v1/memories/{memory_id}/", summary="Change a memory")
 def update(access: Access, memory_id: Name, body: UpdateBody) -> Json:
     """Set what is given; the earlier state stays in the history and can be restored."""
-    done = access.update(require_uuid(memory_id), **fields_of(body))
-    changed = done.memories[0] if done.memories else access.get(memory_id)
+    own = require_uuid(memory_id)
+    done = access.update(own, **fields_of(body))
+    changed = done.memories[0] if done.memories else access.get(own)
     return Json(wire.memory(changed) | {"operation_id": done.operation_id})
 
 
@@ -449,8 +450,7 @@ def batch_delete(access: Access, body: BatchBody) -> Json:
 @router.post("/v1/feedback/", summary="Judge a memory")
 def feedback(access: Access, body: FeedbackBody) -> Json:
     """Keep a verdict; later searches rank by it."""
-    require_uuid(body.memory_id)
-    job = access.feedback(body.memory_id, body.feedback, reason=body.feedback_reason)
+    job = access.feedback(require_uuid(body.memory_id), body.feedback, reason=body.feedback_reason)
     verdict = body.feedback.upper() if body.feedback else None
     return Json({"id": job.id, "feedback": verdict, "feedback_reason": body.feedback_reason})
 

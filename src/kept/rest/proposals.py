@@ -37,7 +37,11 @@ class AcceptBody(Body):
 @router.post("/v1/proposals/", summary="Look for proposals")
 def make(access: Access, body: ConsolidateBody) -> Json:
     """Merges, conflicts, generalisations and what is of no use any more, as far as it was not proposed before."""
-    ids = {name: value for name in ("user_id", "agent_id", "app_id", "run_id") if (value := getattr(body, name))}
+    ids = {
+        name: value
+        for name in ("user_id", "agent_id", "app_id", "run_id")
+        if (value := getattr(body, name)) is not None
+    }
     made = Proposing(access).make(ids, filters_of(body.filters), limit=body.limit, dry_run=body.dry_run)
     return Json({"results": [shapes.proposal(one) for one in made.proposals], "note": made.note})
 

@@ -21,7 +21,7 @@ class RuleBody(Body):
     category: Any = None
     tag: Any = Field(default=None, description="A memory's `metadata.tag`, or one of its `metadata.tags`.")
     connector: Any = Field(default=None, description="Through what it came, such as `rest` or `claude-code`.")
-    memory_type: Any = Field(default=None, description="`message`, `statement`, `fact`, `code` or `procedure`.")
+    memory_type: Any = Field(default=None, description="`message`, `statement`, `fact` or `code`.")
     days: Any = Field(description="A whole number from 1, or `forever`.")
     project_id: str | None = Field(default=None, description="Of which project; of the asking key's when not given.")
 
