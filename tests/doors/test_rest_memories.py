@@ -375,7 +375,9 @@ def test_a_batch_with_one_that_is_not_there_changes_nothing(api, tenant, method)
     (memory_id,) = tenant.say("one")
     for other, status in ((NEVER, 404), ("5", 400)):
         batch = {"memories": [{"memory_id": memory_id, "text": "ONE"}, {"memory_id": other, "text": "x"}]}
-        assert api.ask(method, "/v1/batch/", key=tenant.key, json=batch).status_code == status
+        refused = api.ask(method, "/v1/batch/", key=tenant.key, json=batch)
+        assert refused.status_code == status
+        assert (other if status == 404 else "memories.1.memory_id") in refused.json()["detail"]
     many = {"memories": [{"memory_id": memory_id, "text": "x"}] * 1_001}
     answer = api.ask(method, "/v1/batch/", key=tenant.key, json=many)
     assert answer.json()["error"].startswith("Maximum of 1000 memories can be")

@@ -434,7 +434,7 @@ def delete_all(request: Request, access: Access, ids: QueryIds) -> Json:
 @router.put("/v1/batch/", summary="Change several memories")
 def batch_update(access: Access, body: BatchBody) -> Json:
     """At most 1,000, in one operation: when one cannot be changed none is, and the error names it."""
-    done = access.update_many([(require_uuid(item.memory_id), fields_of(item)) for item in body.memories])
+    done = access.update_many(list(zip(_ids_of(body), map(fields_of, body.memories), strict=True)))
     message = f"Successfully updated {len(body.memories)} memories"
     return Json({"message": message, "operation_id": done.operation_id})
 
@@ -442,7 +442,7 @@ def batch_update(access: Access, body: BatchBody) -> Json:
 @router.delete("/v1/batch/", summary="Delete several memories")
 def batch_delete(access: Access, body: BatchBody) -> Json:
     """At most 1,000, in one operation."""
-    done = access.delete([require_uuid(item.memory_id) for item in body.memories])
+    done = access.delete(_ids_of(body))
     message = f"Successfully deleted {len(done.memories)} memories"
     return Json({"message": message, "operation_id": done.operation_id})
 
@@ -485,6 +485,11 @@ def erase_all(access: Access, body: EraseBody) -> Json:
 
 
 # --- reading what callers send ---
+
+
+def _ids_of(body: BatchBody) -> list[str]:
+    """The ids of a batch; an error says which one is none."""
+    return [require_uuid(item.memory_id, f"memories.{place}.memory_id") for place, item in enumerate(body.memories)]
 
 
 def _names(fields: Any) -> frozenset[str] | None:
