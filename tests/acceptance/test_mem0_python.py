@@ -416,7 +416,7 @@ def test_memories_are_changed_and_deleted_in_batches(client, stored, mem0):
     """At most 1,000 at a time."""
     one, two = stored("I like tea", "I like milk")
     changes = [{"memory_id": one, "text": "I like rooibos"}, {"memory_id": two, "metadata": {"cold": True}}]
-    assert client.batch_update(changes) == {"message": "Successfully updated 2 memories"}
+    assert client.batch_update(changes)["message"] == "Successfully updated 2 memories"
     assert (client.get(one)["memory"], client.get(two)["metadata"]) == ("I like rooibos", {"cold": True})
     answer = client.batch_delete([{"memory_id": one}, {"memory_id": two}])
     assert answer["message"] == "Successfully deleted 2 memories"

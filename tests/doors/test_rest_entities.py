@@ -9,10 +9,24 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from kept.domain import scope
 from kept.domain.scope import Scope
 from kept.errors import ScopeError
 
-ODD = ["a/b", "a b", "100%", "what?", "zoë/ü", "a#b&c=d", "..", ".", "+1", "{x}", "history", "'; DROP TABLE memory; --"]
+ODD = [
+    "a/b",
+    "a b",
+    "100%",
+    "what?",
+    "zoë/ü",
+    "a#b&c=d",
+    "...",
+    ".a",
+    "+1",
+    "{x}",
+    "history",
+    "'; DROP TABLE memory; --",
+]
 
 
 def path(name: str, *, version: str = "v2", kind: str = "user") -> str:
@@ -22,7 +36,8 @@ def path(name: str, *, version: str = "v2", kind: str = "user") -> str:
 
 def _is_id(name: str) -> bool:
     try:
-        return Scope.of(user_id=name).user_id == name != "*"
+        Scope.of(user_id=name).require_writable()
+        return Scope.of(user_id=name).user_id == name
     except ScopeError:
         return False
 
@@ -85,6 +100,30 @@ def test_every_name_survives_the_path(api, tenant, name):
     assert (found["name"], found["id"]) == (name, str(made["id"]))
     api.answer("DELETE", path(found["id"], version="v1", kind="agent"), tenant.key)
     assert api.ask("GET", path(name, kind="agent"), key=tenant.key).status_code == 404
+
+
+@pytest.mark.parametrize("name", [".", ".."])
+def test_nobody_is_called_what_clients_take_out_of_an_address(api, tenant, name):
+    for place, body in (
+        ("/v3/memories/add/", {"messages": "I like tea.", "user_id": name}),
+        ("/v1/users/", {"user_id": name}),
+    ):
+        refused = api.ask("POST", place, key=tenant.key, json=body)
+        assert (refused.status_code, refused.json()["code"]) == (400, "invalid-scope")
+        assert f"user_id is '{name}'" in refused.json()["detail"]
+
+
+@pytest.mark.parametrize("name", [".", ".."])
+def test_what_was_stored_under_such_a_name_before_can_be_read_and_deleted(api, tenant, name, monkeypatch):
+    with monkeypatch.context() as before:
+        before.setattr(scope, "NO_NAMES", ())
+        tenant.say("I like tea", user_id=name)
+    tenant.say("I like milk", user_id="neighbour")
+    assert tenant.texts(user_id=name) == ["I like tea"]
+    (found,) = [one for one in api.get("/v1/entities/", tenant.key)["results"] if one["name"] == name]
+    api.answer("DELETE", path(found["id"], version="v1"), tenant.key)
+    api.work()
+    assert tenant.texts() == ["I like milk"]
 
 
 def test_who_is_gone_already_can_be_deleted_again(api, tenant):

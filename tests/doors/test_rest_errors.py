@@ -55,8 +55,6 @@ def test_a_request_id_that_could_spoil_a_log_is_replaced(api, tenant, given):
 )  # fmt: skip
 def test_what_is_out_of_range_is_refused(api, tenant, body):
     asked = {"query": "tea", "filters": {"user_id": "alice"}, **body}
-    if body == {"top_k": 0}:
-        return  # nothing asked for, nothing found
     assert api.ask("POST", "/v3/memories/search/", key=tenant.key, json=asked).status_code == 400
 
 
@@ -121,3 +119,36 @@ def test_an_error_does_not_repeat_what_was_said(api, tenant):
         answer = api.ask("POST", "/v3/memories/add/", key=tenant.key, json=body)
         assert answer.status_code == 400
         assert MARK not in answer.text
+
+
+# --- ids ---
+
+
+@pytest.mark.parametrize("path", ["/v1/memories/nope/", "/v1/memories/nope/history/"])
+def test_what_is_no_memory_id_is_said_wherever_one_stands(api, tenant, path):
+    answer = api.ask("GET", path, key=tenant.key)
+    assert (answer.status_code, answer.json()["detail"]) == (400, "memory_id should be a valid UUID")
+
+
+def test_who_is_called_history_has_memories(api, tenant):
+    tenant.say("I like tea", user_id="history")
+    assert api.get("/v1/memories/user/history/", tenant.key)["count"] == 1
+
+
+def test_an_id_is_known_in_every_spelling_of_a_uuid(api, tenant):
+    (memory_id,) = tenant.say("I like tea")
+    for spelling in (memory_id.upper(), memory_id.replace("-", "")):
+        assert api.get(f"/v1/memories/{spelling}/", tenant.key)["id"] == memory_id
+        assert api.get(f"/v1/memories/{spelling}/history/", tenant.key)[0]["memory_id"] == memory_id
+        api.answer("PUT", f"/v1/memories/{spelling}/", tenant.key, json={"text": "I like tea"})
+        api.answer("POST", "/v1/feedback/", tenant.key, json={"memory_id": spelling, "feedback": "POSITIVE"})
+
+
+@pytest.mark.parametrize("value", [True, False, 1.5, ["alice"], {"id": "alice"}])
+@pytest.mark.parametrize(
+    "path", ["/v3/memories/add/", "/v1/memories/", "/v1/memories/search/", "/v1/proposals/", "/memories"]
+)
+def test_what_is_neither_a_text_nor_a_whole_number_is_no_user(api, tenant, path, value):
+    body = {"messages": "I like tea.", "query": "tea", "user_id": value}
+    answer = api.ask("POST", path, key=tenant.key, json=body)
+    assert (answer.status_code, "user_id" in answer.json()["detail"]) == (400, True)

@@ -54,6 +54,13 @@ def test_lines_of_json_can_be_read_back(api, tenant):
     assert [json.loads(line)["id"] for line in answer.text.splitlines() if '"id"' in line] == ids
 
 
+def test_an_export_of_nobody_says_what_to_name_and_speaks_of_no_deletion(api, tenant):
+    answer = api.ask("POST", "/v1/exports/", key=tenant.key, json={"schema": {"type": "object", "properties": {}}})
+    assert answer.status_code == 400
+    assert "Name whose memories are meant" in answer.json()["detail"]
+    assert "delete" not in answer.json()["detail"]
+
+
 def test_a_cell_is_never_a_formula(api, tenant):
     """Whoever opens it in a spreadsheet runs nothing."""
     tenant.say("=HYPERLINK(1)", "+1", "@SUM(A1)", "-2")

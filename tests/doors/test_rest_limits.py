@@ -119,6 +119,27 @@ def test_every_answer_tells_the_limit_also_those_that_are_refusals(make_api):
         assert 0 <= told["ratelimit-reset"] <= 86_400
 
 
+def test_where_only_one_class_is_limited_the_answers_of_the_others_tell_of_it_and_take_nothing(make_api):
+    api = make_api(rate_limit_write="4/day")
+    key = api.make_key()
+    answers = [listed(api, key) for _ in range(5)]
+    assert [answer.status_code for answer in answers] == [200] * 5
+    assert [answer.headers["ratelimit-remaining"] for answer in answers] == ["4"] * 5
+
+
+@pytest.mark.parametrize("path", ["/v3/memories/search/", "/v2/memories/search/", "/v3/memories/add/"])
+@pytest.mark.parametrize("content", [b'{"query": ', b"\xff", b"[" * 100_000])
+def test_a_body_that_cannot_be_read_counts_like_any_other_and_is_nobodys_without_a_key(make_api, path, content):
+    api = make_api(**limited(2))
+
+    def sent(key=None):
+        return api.ask("POST", path, key=key, content=content, headers={"Content-Type": "application/json"})
+
+    key = api.make_key()
+    assert [sent(key).status_code for _ in range(3)] == [400, 400, 429]
+    assert sent().status_code == 401
+
+
 def test_who_tries_too_many_wrong_keys_is_refused_even_with_a_right_one(make_api):
     api = make_api(**limited(1_000))
     statuses = [listed(api, f"wrong-{number}", host=ELSEWHERE).status_code for number in range(70)]
@@ -163,7 +184,8 @@ def test_the_addresses_of_one_ipv6_network_are_one(address, other):
     assert counter_of(str(address)) == counter_of(str(type(address)(network | other)))
 
 
-def test_a_limit_that_is_none_is_refused_with_an_example():
-    settings = Settings(database="kept.db", user_id="me", rate_limit_read="many")
-    with pytest.raises(ConfigurationError, match="600/minute"):
+@pytest.mark.parametrize("text", ["many", "", "0/minute", "600/minute,5/second", "5/minute;10/hour", "5/day|9/day"])
+def test_a_limit_that_is_none_or_several_is_refused_with_an_example(text):
+    settings = Settings(database="kept.db", user_id="me", rate_limit_read=text)
+    with pytest.raises(ConfigurationError, match="one limit from 1, for example 600/minute"):
         RateLimits(settings)

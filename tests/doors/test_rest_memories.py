@@ -73,6 +73,21 @@ def test_an_add_that_is_sent_again_is_one(api, tenant):
     assert tenant.texts() == other.texts() == ["I like tea"]
 
 
+@pytest.mark.parametrize("infer", [True, False])
+def test_a_key_that_was_used_for_something_else_is_refused_and_loses_nothing_unsaid(api, tenant, infer):
+    header = {"Idempotency-Key": f"reused-{infer}"}
+    texts = ("I like tea", "I like milk")
+    first, second = (
+        api.ask("POST", "/v3/memories/add/", key=tenant.key, json=said(text, infer=infer), headers=header)
+        for text in texts
+    )
+    assert (first.status_code, second.status_code, second.json()["code"]) == (200, 409, "conflict")
+    api.work()
+    again = api.answer("POST", "/v3/memories/add/", tenant.key, json=said(texts[0], infer=infer), headers=header)
+    assert again["event_id"] == first.json()["event_id"]
+    assert tenant.texts() == ["I like tea"]
+
+
 @pytest.mark.parametrize(
     "body",
     [
@@ -187,6 +202,16 @@ def test_where_a_project_wants_it_what_nobody_asked_for_ranks_lower(api, tenant)
     assert again > as_ever[0] > score
     api.answer("PATCH", tenant.path, tenant.key, json={"decay": False})
     assert found() == as_ever
+
+
+@pytest.mark.parametrize("version", ["v1", "v2", "v3"])
+def test_a_wish_for_reranking_is_passed_over_where_there_is_no_reranker(api, tenant, version):
+    """Mem0's platform always has one, and its clients ask for it."""
+    tenant.say("I like tea")
+    who = {"user_id": "alice"} if version == "v1" else {"filters": {"user_id": "alice"}}
+    plain = api.answer("POST", f"/{version}/memories/search/", tenant.key, json={"query": "tea", **who})
+    asked = {"query": "tea", "rerank": True, **who}
+    assert api.answer("POST", f"/{version}/memories/search/", tenant.key, json=asked) == plain
 
 
 @pytest.mark.parametrize("path", ["/v3/memories/", "/v3/memories/search/"])
@@ -313,10 +338,39 @@ def test_immutable_memories_are_not_changed(api, tenant):
 def test_batches_change_and_delete_together(api, tenant):
     ids = tenant.say("one", "two", "three")
     changes = {"memories": [{"memory_id": ids[0], "text": "ONE"}, {"memory_id": ids[1], "metadata": {"a": 1}}]}
-    assert api.answer("PUT", "/v1/batch/", tenant.key, json=changes) == {"message": "Successfully updated 2 memories"}
+    changed = api.answer("PUT", "/v1/batch/", tenant.key, json=changes)
+    assert changed["message"] == "Successfully updated 2 memories"
+    api.answer("POST", "/v1/undo/", tenant.key, json={"operation_id": changed["operation_id"]})
+    assert sorted(tenant.texts()) == ["one", "three", "two"]
     gone = {"memories": [{"memory_id": memory_id} for memory_id in ids[:2]]}
     assert api.answer("DELETE", "/v1/batch/", tenant.key, json=gone)["message"] == "Successfully deleted 2 memories"
     assert tenant.texts() == ["three"]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "status"),
+    [
+        ({"text": "  "}, 400), ({"metadata": 5}, 400), ({}, 400), ({"metadata": {"a": "x" * 70_000}}, 400),
+        ({"text": "x"}, 409),
+    ],
+    ids=["a blank text", "metadata that are none", "nothing", "too much", "immutable"],
+)  # fmt: skip
+def test_a_batch_with_one_that_cannot_be_changed_changes_nothing_and_names_it(api, tenant, wrong, status):
+    (first,) = tenant.say("one")
+    (second,) = tenant.say("two", immutable=status == 409)
+    batch = {"memories": [{"memory_id": first, "text": "ONE"}, {"memory_id": second, **wrong}]}
+    refused = api.ask("PUT", "/v1/batch/", key=tenant.key, json=batch)
+    assert (refused.status_code, second in refused.json()["detail"]) == (status, True)
+    assert tenant.texts() == ["two", "one"]
+
+
+def test_a_memory_counts_once_in_a_batch(api, tenant):
+    """And is not changed in two ways at once."""
+    (memory_id,) = tenant.say("one")
+    twice = {"memories": [{"memory_id": memory_id, "text": text} for text in ("ONE", "UNO")]}
+    refused = api.ask("PUT", "/v1/batch/", key=tenant.key, json=twice)
+    assert (refused.status_code, memory_id in refused.json()["detail"]) == (400, True)
+    assert api.answer("DELETE", "/v1/batch/", tenant.key, json=twice)["message"] == "Successfully deleted 1 memories"
 
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE"])
@@ -324,7 +378,9 @@ def test_a_batch_with_one_that_is_not_there_changes_nothing(api, tenant, method)
     (memory_id,) = tenant.say("one")
     for other, status in ((NEVER, 404), ("5", 400)):
         batch = {"memories": [{"memory_id": memory_id, "text": "ONE"}, {"memory_id": other, "text": "x"}]}
-        assert api.ask(method, "/v1/batch/", key=tenant.key, json=batch).status_code == status
+        refused = api.ask(method, "/v1/batch/", key=tenant.key, json=batch)
+        assert refused.status_code == status
+        assert (other if status == 404 else "memories.1.memory_id") in refused.json()["detail"]
     many = {"memories": [{"memory_id": memory_id, "text": "x"}] * 1_001}
     answer = api.ask(method, "/v1/batch/", key=tenant.key, json=many)
     assert answer.json()["error"].startswith("Maximum of 1000 memories can be")

@@ -55,6 +55,13 @@ def test_readiness_names_each_lane_and_how_far_behind_it_is(working):
     assert {"writes", "making", "webhooks", "graph", "upkeep", "deliveries"} <= set(state["lanes"])
     assert all(lane["alive"] for lane in state["lanes"].values())
     assert state["projections"] == {"webhooks": {"lag": 0}, "graph": {"lag": 0}}
+    assert state["log"] == {"readable": True, "writable": True, "head": working.platform.service.head()}
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz"])
+def test_probes_may_ask_for_the_head_alone(working, path):
+    answer = working.ask("HEAD", path, host=ELSEWHERE)
+    assert (answer.status_code, answer.text) == (200, "")
 
 
 def test_a_server_whose_worker_rests_is_not_ready_and_says_so(api):
@@ -72,6 +79,7 @@ def test_a_server_whose_store_is_held_by_others_is_not_ready(make_api, tmp_path)
     finally:
         other.close()
     assert (answer.status_code, answer.json()["reasons"]) == (503, ["The store cannot be used (store-busy)."])
+    assert answer.json()["log"] == {"readable": True, "writable": False, "head": 0}
 
 
 def test_many_who_ask_whether_a_held_store_is_ready_take_one_thread(make_api, tmp_path):

@@ -108,6 +108,14 @@ def test_deletions_are_done_when_they_are_answered(api, tenant):
     assert texts(api, tenant) == []
 
 
+def test_a_deletion_says_that_immutable_memories_stay_and_a_reset_takes_them(api, tenant):
+    tenant.say("I like tea", immutable=True)
+    deleted = api.answer("DELETE", "/memories?user_id=alice", tenant.key)
+    assert deleted == {"message": "Memories deleted successfully!", "passed_over": 1}
+    assert api.answer("POST", "/reset", tenant.key) == {"message": "All memories reset"}
+    assert texts(api, tenant) == []
+
+
 def test_only_owners_reset(api, tenant):
     add(api, tenant)
     assert api.ask("POST", "/reset", key=tenant.make_key(role="WRITER")).status_code == 403

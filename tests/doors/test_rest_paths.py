@@ -68,3 +68,30 @@ def test_a_method_that_is_not_there_is_said(api, tenant, method, path):
     answer = api.ask(method, path, key=tenant.key)
     assert answer.status_code == 405
     assert method in answer.json()["detail"]
+
+
+# --- pages ---
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/v1/events/", "/v1/entities/", "/v1/audit/", "/v1/proposals/", "/v1/memories/events/", "/v1/memories/?user_id=alice",
+        "/v1/memories/user/alice/",
+    ],
+)  # fmt: skip
+def test_a_page_past_the_end_is_none(api, tenant, path):
+    """Or it would name a page before it that is none either."""
+    tenant.say("I like tea")
+    for page, status in ((1, 200), (0, 400), (77, 404)):
+        answer = api.ask("GET", f"{path}{'&' if '?' in path else '?'}page={page}", key=tenant.key)
+        assert answer.status_code == status
+    assert answer.json()["detail"] == "Invalid page."
+
+
+@pytest.mark.parametrize("version", ["v2", "v3"])
+@pytest.mark.parametrize("name", ["page", "page_size"])
+def test_a_page_is_counted_from_1_wherever_it_stands(api, tenant, version, name):
+    body = {"filters": {"user_id": "alice"}}
+    for request in ({"json": body | {name: 0}}, {"json": body, "params": {name: 0}}):
+        assert api.ask("POST", f"/{version}/memories/", key=tenant.key, **request).status_code == 400

@@ -36,6 +36,18 @@ def test_the_state_says_what_a_profile_is(api, tenant):
     assert "tea" in str(made["profile"])
 
 
+def test_what_is_acknowledged_is_an_event_that_can_be_read(api, tenant):
+    """Of a sample the first one's, and all of them by name."""
+    tenant.say("My favourite drink is tea", "I live in Lisbon", "I work as a nurse")
+    for fields in ({}, {"operation": "sample", "limit": 1}):
+        asked = run(api, tenant, headers={"Idempotency-Key": f"event-{fields}"}, **fields).json()
+        api.app.state.worker.run_due("making")
+        for event_id in (asked["event_id"], *asked.get("event_ids", ())):
+            event = api.get(f"/v1/event/{event_id}/", tenant.key)
+            assert (event["event_type"], event["status"]) == ("PROFILE", "SUCCEEDED")
+    assert api.get("/v1/events/", tenant.key, event_type="PROFILE")["count"] == 2
+
+
 @pytest.mark.parametrize(
     ("fields", "headers"),
     [

@@ -136,3 +136,9 @@ def test_what_was_erased_is_in_no_proposal(api, tenant, repeat, make):
     api.answer("POST", f"/v1/memories/{first}/erase/", tenant.key)
     assert api.ask("GET", f"{PROPOSALS}{made['id']}/", key=tenant.key).status_code == 404
     assert "river" not in api.ask("GET", PROPOSALS, key=tenant.key, params={"status": "all"}).text
+
+
+@pytest.mark.parametrize("filters", ["x", "", 5, 0, True, []])
+def test_filters_that_are_none_are_refused(api, tenant, filters):
+    answer = api.ask("POST", PROPOSALS, key=tenant.key, json={"user_id": "alice", "filters": filters})
+    assert (answer.status_code, answer.json()["code"]) in {(400, "invalid-input"), (400, "invalid-filter")}

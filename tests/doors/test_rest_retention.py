@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 LONG_AGO = 1_600_000_000
@@ -52,6 +54,12 @@ def test_a_rule_that_names_the_same_is_replaced(api, tenant):
 def test_a_rule_that_cannot_be_meant_is_refused(api, tenant, fields):
     assert put(api, tenant, **fields).status_code == 400
     assert api.get("/v1/retention/", tenant.key)["results"] == []
+
+
+def test_every_type_of_memory_that_is_described_can_be_named(api, tenant):
+    body = api.app.openapi()["components"]["schemas"]["RuleBody"]["properties"]["memory_type"]
+    for name in re.findall("`(.*?)`", body["description"]):
+        api.answer("POST", "/v1/retention/", tenant.key, json={"memory_type": name, "days": 30})
 
 
 def test_a_removed_rule_expires_nothing(api, tenant):

@@ -179,7 +179,8 @@ def test_a_deleted_project_is_over(api, tenant):
         assert api.ask("GET", "/v1/ping/", key=key).status_code == 401
     assert api.ask("GET", tenant.path, key=api.admin).status_code == 404
     assert tenant.id not in {project["project_id"] for project in api.get(PROJECTS, api.admin)}
-    assert api.platform.jobs.find(tenant.id, deleted["event_id"]).status == "SUCCEEDED"
+    assert api.get(f"/v1/event/{deleted['event_id']}/", api.admin)["status"] == "SUCCEEDED"
+    assert api.ask("GET", f"/v1/event/{deleted['event_id']}/", key=api.make_project().key).status_code == 404
     assert api.platform.service.get(tenant.id, memory_id).state == "deleted"
     for kind in ("retention_rule", "entity", "member"):
         assert api.platform.registry.entries(kind, tenant.id) == []
@@ -358,6 +359,24 @@ def test_a_key_that_cannot_be_made_is_not(api, tenant, role, fields, status):
     before = count()
     assert api.ask("POST", "/v1/keys/", key=key, json={"name": "x"} | fields).status_code == status
     assert count() == before
+
+
+@pytest.mark.parametrize(
+    ("place", "body"),
+    [("/v1/keys/", {"name": "x"}), ("/v1/mcp-links/", {"name": "x"}), ("/v1/retention/", {"days": 30})],
+)
+def test_a_project_that_a_body_names_is_the_one_that_is_meant(api, tenant, place, body):
+    """By an administrator; whoever else names another than the own is refused."""
+
+    def made(key, project):
+        return api.ask("POST", place, key=key, json={**body, "project_id": project})
+
+    other = api.make_project()
+    assert made(tenant.key, tenant.id).status_code == 201
+    theirs = made(api.admin, tenant.id).json()["id"]
+    assert theirs in {one["id"] for one in api.get(place, tenant.key)["results"]}
+    assert made(api.admin, "proj_nowhere").status_code == 404
+    assert made(tenant.key, other.id).status_code == 403
 
 
 def test_a_bound_key_makes_and_sees_no_keys_and_no_members(api, tenant):

@@ -222,6 +222,13 @@ def test_changes_answer_with_mem0s_messages(memory):
     assert memory.reset() is None
 
 
+def test_what_is_chosen_leaves_immutable_memories_and_says_so_and_a_reset_takes_them(memory):
+    stored(memory, immutable=True)
+    assert memory.delete_all("u1")["passed_over"] == 1
+    memory.reset()
+    assert memory.get_all(user_id="u1")["results"] == []
+
+
 def test_an_omitted_date_stays_and_none_clears_it(memory):
     """`expiration_date=<unset>` is not None."""
     memory_id = stored(memory, expiration_date="2030-01-01")

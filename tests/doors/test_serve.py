@@ -159,11 +159,31 @@ def test_a_key_that_is_given_is_the_administrators_and_never_said(start, tmp_pat
     assert not (tmp_path / "kept.db.admin-key").exists()
 
 
+def test_a_key_that_is_given_anew_comes_with_a_word_on_the_one_before(start):
+    start(KEPT_API_KEY="a-key-of-my-own-choice").wait_until_up().end()
+    again = start(KEPT_API_KEY="another-key-of-my-own").wait_until_up()
+    assert again.ask("GET", "/v1/keys/", "a-key-of-my-own-choice").status_code == 200
+    again.end()
+    said = again.process.stdout.read()
+    assert re.search(r"stay valid: key_\w+\n.*kept keys revoke ID", said)
+
+
 # --- refusals ---
 
 
 def test_others_are_not_let_in_while_there_is_no_key(refusal):
     assert "no key was made yet" in refusal("--host", "0.0.0.0", "--port", "0")  # noqa: S104 - refused
+
+
+def test_others_are_not_let_in_with_keys_that_are_valid_no_more(refusal, tmp_path):
+    store = {"KEPT_DATABASE": str(tmp_path / "kept.db"), "KEPT_CONFIG": str(tmp_path / "none.toml")}
+
+    def kept(*arguments):
+        return json.loads(CliRunner().invoke(cli, ["--json", *arguments], env=store).stdout)
+
+    made = kept("keys", "create", "--name", "ops", "--role", "admin")
+    kept("keys", "revoke", made["id"])
+    assert "none that is still valid" in refusal("--host", "0.0.0.0", "--port", "0")  # noqa: S104 - refused
 
 
 def test_a_taken_port_is_an_error_that_says_what_to_do(refusal):
@@ -400,8 +420,16 @@ def test_when_one_ends_by_itself_all_end(family):
     """So that whoever supervises the server starts it again, whole."""
     (other,) = others_of(family)
     os.kill(other, signal.SIGKILL)
-    family.process.wait(15)
+    assert family.process.wait(15) == 1
     assert "ended by itself" in family.log.read_text()
+
+
+@LINUX
+def test_a_signal_to_all_of_them_is_an_end_that_was_asked_for_whomever_it_reaches_first(family):
+    (other,) = others_of(family)
+    os.kill(other, signal.SIGTERM)
+    assert family.process.wait(15) == 0
+    assert "ended by itself" not in family.log.read_text()
 
 
 def sockets_of(process: int) -> int:

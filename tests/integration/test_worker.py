@@ -8,9 +8,11 @@ from datetime import timedelta
 import pytest
 
 from kept.bootstrap import build_worker
+from kept.domain.filters import parse_filter
 from kept.engine.proposing import Proposing
 from kept.engine.worker import LEASE, MAX_ATTEMPTS, Worker
 from kept.errors import StoreBusyError
+from kept.sdk import wire
 from kept.settings import Settings
 
 
@@ -97,6 +99,43 @@ def test_the_whole_project_goes_only_when_all_four_ids_say_so(access, worker, en
     worker.run_due()
     assert len(access.event(job.id).results) == 2
     assert texts(enter(project="other")) == ["of another project"]
+
+
+EVERYBODY = dict.fromkeys(("user_id", "agent_id", "app_id", "run_id"), "*")
+
+
+@pytest.mark.parametrize(
+    "delete",
+    [lambda access: access.delete_entity("user", "alice"), lambda access: access.delete_all(EVERYBODY)],
+    ids=["an entity", "the project"],
+)
+def test_who_goes_whole_takes_immutable_memories_along_and_one_undo_brings_all_back(access, worker, delete):
+    access.add({"user_id": "alice"}, ["never changed"], infer=False, immutable=True)
+    access.add({"user_id": "alice"}, ["as any other"], infer=False)
+    job = delete(access)
+    worker.run_due()
+    assert texts(access) == []
+    access.undo({}, access.event(job.id).results[0]["operation_id"])
+    assert sorted(texts(access)) == ["as any other", "never changed"]
+
+
+@pytest.mark.parametrize(
+    "delete",
+    [
+        lambda access: access.delete_all({"user_id": "alice"}),
+        lambda access: access.delete_all({}, filters={"user_id": "alice"}),
+        lambda access: access.delete_all(EVERYBODY, extra=[parse_filter({"user_id": "alice"})]),
+    ],
+    ids=["ids", "a filter", "the project, narrowed"],
+)
+def test_what_is_chosen_goes_without_immutable_memories_and_the_event_counts_them(access, worker, delete):
+    access.add({"user_id": "alice"}, ["never changed"], infer=False, immutable=True)
+    access.add({"user_id": "alice"}, ["as any other"], infer=False)
+    job = delete(access)
+    worker.run_due()
+    assert texts(access) == ["never changed"]
+    told = wire.event(access.event(job.id), {})
+    assert (told["passed_over"], [one["event"] for one in told["results"]]) == (1, ["DELETE"])
 
 
 def test_a_job_that_is_run_twice_stores_once(access, worker, platform):

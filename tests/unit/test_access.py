@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -86,6 +88,21 @@ def test_a_foreign_id_is_refused_without_naming_anybody(act):
     with pytest.raises(ForbiddenError, match="bound to certain user_ids") as caught:
         getattr(principal, act)(Scope(user_id="mallory"))
     assert "alice" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("raw", "refused"),
+    [
+        ({"OR": [{"user_id": "bob"}, {"user_id": "eve"}]}, True), ({"user_id": {"in": ["bob", "eve"]}}, True),
+        ({"NOT": [{"NOT": [{"user_id": "eve"}]}]}, True), ({"NOT": [{"user_id": "eve"}]}, False),
+        ({"user_id": {"ne": "eve"}}, False), ({"OR": [{"user_id": "*"}, {"user_id": "bob"}]}, False),
+        ({"OR": [{"user_id": "bob"}, {"agent_id": "eve"}]}, False), ({"user_id": None}, False),
+    ],
+)  # fmt: skip
+def test_a_foreign_id_is_refused_wherever_a_filter_asks_for_it(raw, refused):
+    bound = Principal(project="p", role="READER", bound={"user_id": ("bob",)})
+    with pytest.raises(ForbiddenError, match="user_id") if refused else nullcontext():
+        bound.require_own(parse_filter(raw))
 
 
 def test_a_wildcard_is_narrowed_to_the_bounds():

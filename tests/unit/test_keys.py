@@ -148,7 +148,17 @@ def test_a_secret_that_can_be_guessed_or_not_be_sent_is_refused(keys, secret):
 def test_a_key_that_makes_no_sense_is_not_made(keys, fields):
     with pytest.raises(InvalidInputError):
         keys.make(**({"name": "x"} | fields))
-    assert not keys.any_exist()
+    assert not keys.any_usable()
+
+
+def test_a_key_that_was_revoked_or_has_ended_lets_nobody_ask(keys, platform):
+    made, _ = keys.make(name="x")
+    keys.make(name="y", expires_at=platform.clock() + timedelta(days=1))
+    assert keys.any_usable()
+    keys.revoke(made.id)
+    assert keys.any_usable()
+    platform.clock.advance(timedelta(days=2))
+    assert not keys.any_usable()
 
 
 def test_an_unknown_key_is_said(keys):
@@ -160,8 +170,17 @@ def test_an_unknown_key_is_said(keys):
 def test_the_first_administrators_key_must_be_one_when_it_is_given_again(keys):
     """Whoever starts the server with a key that was revoked learns it at once."""
     keys.ensure_admin("kept_given_by_an_administrator")
-    keys.ensure_admin("kept_given_by_an_administrator")
+    assert keys.ensure_admin("kept_given_by_an_administrator") == []
     (key,) = keys.all()
     keys.revoke(key.id)
     with pytest.raises(ConfigurationError, match="revoked"):
         keys.ensure_admin("kept_given_by_an_administrator")
+
+
+def test_an_administrators_key_that_is_given_anew_tells_of_those_that_stay_valid(keys):
+    """Whoever changes a setting may think that the earlier key has ended."""
+    first, _ = keys.make(name="first", role="ADMIN", project=None)
+    keys.make(name="a project's")
+    ended, _ = keys.make(name="ended", role="ADMIN", project=None)
+    keys.revoke(ended.id)
+    assert [key.id for key in keys.ensure_admin("kept_given_by_an_administrator")] == [first.id]

@@ -168,6 +168,20 @@ def test_an_immutable_memory_keeps_its_dates(engine):
     assert now.reinforced == 1
 
 
+def test_a_deletion_passes_immutable_memories_over_and_counts_them_unless_their_owner_goes_whole(engine):
+    """All of it is one operation."""
+    engine.say("tea", immutable=True)
+    engine.say("milk")
+    assert engine.service.delete_all(ALICE).passed_over == 1
+    assert engine.service.delete_all(ALICE).passed_over == 1  # also where nothing else is left
+    engine.say("cake")
+    done = engine.service.delete_all(ALICE, immutable_too=True)
+    assert (len(done.memories), done.passed_over, engine.texts()) == (2, 0, [])
+    engine.service.undo(ALICE, done.operation_id)
+    assert sorted(engine.texts()) == ["cake", "tea"]
+    assert list(engine.service.verify()) == []
+
+
 def test_an_immutable_memory_goes_with_the_add_that_stored_it_and_comes_back(engine):
     """But no restore of the revision that hid it is a delete by another name."""
     (memory,) = engine.say("tea", immutable=True)

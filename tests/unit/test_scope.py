@@ -74,6 +74,15 @@ def test_nothing_is_stored_under_a_bare_or_open_scope(scope):
 
 
 @pytest.mark.parametrize("name", ENTITY_IDS)
+@pytest.mark.parametrize("value", [".", ".."])
+def test_what_addresses_leave_out_is_no_id_to_store_under_and_can_be_read(name, value):
+    """A store may hold what was stored under it before this was refused."""
+    scope = Scope.of(**{name: value})
+    with pytest.raises(ScopeError, match=f"{name} is '{value}'"):
+        scope.require_writable()
+
+
+@pytest.mark.parametrize("name", ENTITY_IDS)
 def test_one_id_is_enough_to_store_under(name):
     """Whichever it is."""
     Scope(**{name: "x"}).require_writable()

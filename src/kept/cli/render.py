@@ -172,6 +172,8 @@ def explanation(hit: Hit, columns: int | None) -> str:
 
 def changed(verb: str, done: Change) -> None:
     """Say what a change did and how to take it back."""
+    if done.passed_over:
+        note(f"{counted(done.passed_over, 'immutable memory')} stayed as before.")
     if done.operation_id is None:
         note("Nothing had to change.")
         return

@@ -38,9 +38,7 @@ def list_(invocation: Invocation, /) -> None:
 @click.option("--category", type=TEXT, help="Memories of this category.")
 @click.option("--tag", type=TEXT, help="Memories whose metadata has this `tag`, or has it among its `tags`.")
 @click.option("--connector", type=TEXT, help="Memories that came through this, such as rest or claude-code.")
-@click.option(
-    "--type", "memory_type", type=TEXT, help="Memories of this type: message, statement, fact, code, procedure."
-)
+@click.option("--type", "memory_type", type=TEXT, help="Memories of this type: message, statement, fact, code.")
 @click.option("--days", type=click.IntRange(1), help="Keep them for so many days.")
 @click.option("--forever", is_flag=True, help="Keep them for ever, whatever shorter rules say.")
 @pass_invocation

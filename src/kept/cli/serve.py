@@ -24,6 +24,7 @@ KEY_SUFFIX: Final = ".admin-key"
 """Of the file beside the store that keeps the first administrator's key."""
 _OWNER_ONLY: Final = 0o600
 _RATE: Final = "RATE"
+_ENDING: Final = "End one that is not to be used any more with: kept keys revoke ID"
 
 
 @command("serve", examples=["kept serve", "KEPT_API_KEY=… kept serve --host 0.0.0.0 --port 8787"])
@@ -88,7 +89,7 @@ def _greeting(settings: Settings, *, is_private: bool) -> str | None:
     """What to tell about the administrator's key, if it is new.
 
     Raises:
-        ConfigurationError: Others can reach the server, and no key was made yet.
+        ConfigurationError: Others can reach the server, and there is no valid key.
     """
     from kept.bootstrap import build_platform
     from kept.engine.keys import Keys
@@ -104,16 +105,20 @@ def _admit(keys: Keys, settings: Settings, *, is_private: bool) -> str | None:
     """See to it that there is an administrator's key; what to tell about it, if it is new.
 
     Raises:
-        ConfigurationError: Others can reach the server, and no key was made yet.
+        ConfigurationError: Others can reach the server, and there is no valid key.
     """
     if settings.api_key is not None:
-        keys.ensure_admin(settings.api_key)
-        return None
-    if keys.any_exist():
+        others = ", ".join(key.id for key in keys.ensure_admin(settings.api_key))
+        return (
+            f"KEPT_API_KEY is a new key. Administrators' keys from before stay valid: {others}\n{_ENDING}"
+            if others
+            else None
+        )
+    if keys.any_usable():
         return None
     if not is_private:
         raise ConfigurationError(
-            f"Others could reach {settings.host}, and no key was made yet. Make one first with "
+            f"Others could reach {settings.host}, and no key was made yet, or none that is still valid. Make one first with "
             "`kept keys create --role admin --name ops`, or give one as KEPT_API_KEY."
         )
     _, secret = keys.make(name="admin", role="ADMIN", project=None)
@@ -129,7 +134,7 @@ def _kept(secret: str, settings: Settings) -> str:
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _OWNER_ONLY)
     except FileExistsError:
-        return f"It is not kept in a file: {path} is there already, of another store."
+        return f"It is not kept in a file: {path} is there already, with another key."
     except OSError as error:
         return f"It is not kept in a file: {path} cannot be written ({error.strerror})."
     return _written(descriptor, path, secret)

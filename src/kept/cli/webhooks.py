@@ -23,11 +23,12 @@ _ALL = "memory_add, memory_update, memory_delete, memory_categorize, ingest_job_
 def list_(invocation: Invocation, /) -> None:
     """List a project's webhooks, oldest first."""
     with invocation.access() as access:
-        found = _of(invocation, access).all()
+        own = _of(invocation, access)
+        found, project = own.all(), own.project_name
     if invocation.as_json:
         from kept.sdk import wire
 
-        render.emit([wire.webhook(webhook) for webhook in found])
+        render.emit([wire.webhook(webhook, project) for webhook in found])
         return
     for webhook in found:
         state = "on" if webhook.is_active else f"off: {one_line(webhook.reason or 'switched off')}"
@@ -49,11 +50,13 @@ def create(invocation: Invocation, /, name: str, url: str, events: tuple[str, ..
     A running `kept serve` posts. The secret that signs deliveries is printed this once.
     """
     with invocation.access() as access:
-        made = _of(invocation, access).create(name=name, url=url, event_types=list(events) or _ALL.split(", "))
+        own = _of(invocation, access)
+        project = own.project_name
+        made = own.create(name=name, url=url, event_types=list(events) or _ALL.split(", "))
     if invocation.as_json:
         from kept.sdk import wire
 
-        render.emit(wire.webhook(made) | {"secret": made.secret})
+        render.emit(wire.webhook(made, project) | {"secret": made.secret})
     else:
         render.say(f"made {made.id}\nIt signs with this secret, shown this once: {made.secret}")
 

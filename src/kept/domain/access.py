@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
-from kept.domain.filters import And, Condition, Filter
+from kept.domain.filters import And, Condition, Filter, named_ids
 from kept.domain.memory import MemoryRecord
 from kept.domain.scope import ANY, DEFAULT_ORGANISATION, ENTITY_IDS, Scope
 from kept.errors import ForbiddenError
@@ -113,6 +113,17 @@ class Principal:
         if not ids and scope.whole_project:
             return Scope.everything(self.project)
         return Scope.of(project=self.project, **ids)
+
+    def require_own(self, condition: Filter) -> None:
+        """Check that a filter names nobody else, also where `boundary` would leave nothing of them.
+
+        Raises:
+            ForbiddenError: It does.
+        """
+        named = named_ids(condition) if self.bound else {}
+        for name, allowed in self.bound.items():
+            if not named.get(name, set()) <= set(allowed):
+                raise self._foreign(name)
 
     def boundary(self, condition: Filter | None) -> Filter | None:
         """The caller's filter, and beside it that each bound id has one of the values allowed."""

@@ -1068,6 +1068,16 @@ def _names_entity(node: Filter, parts: tuple[bool, ...]) -> bool:
     return node.field in ENTITY_FIELDS and node.op not in {"ne", "nin"} and not asks_null
 
 
+def named_ids(f: Filter) -> dict[str, set[str]]:
+    """The values of `user_id` and the other three that a filter names anywhere, but where it says what is not wanted."""
+    named: dict[str, set[str]] = {}
+    for node in walk(push_negations_down(f)):
+        if isinstance(node, Condition) and node.field in ENTITY_FIELDS and node.op in {"eq", "in"}:
+            values = node.value if isinstance(node.value, tuple) else (node.value,)
+            named.setdefault(node.field, set()).update(value for value in values if isinstance(value, str))
+    return named
+
+
 def pinned(f: Filter, name: RecordField) -> frozenset[str] | None:
     """The values a string field must have one of, for a record to match.
 

@@ -33,9 +33,9 @@ JobKind = Literal[
     "SUMMARY",
     "DELIVERY",
 ]
-EVENT_KINDS: Final[tuple[JobKind, ...]] = ("ADD", "UPDATE", "DELETE", "DELETE_ALL", "DELETE_USER", "EXTRACT")
-"""Those that callers see as events; exports, profiles, proposals and deliveries have resources of their own. `EXTRACT` is a language
-model's reading of what an `ADD` brought."""
+EVENT_KINDS: Final[tuple[JobKind, ...]] = ("ADD", "UPDATE", "DELETE", "DELETE_ALL", "DELETE_USER", "EXTRACT", "PROFILE")
+"""Those that callers see as events; exports, proposals and deliveries have resources of their own. `EXTRACT` is a language
+model's reading of what an `ADD` brought; a profile has a resource too, and its event is acknowledged besides."""
 READS: Final = ("SEARCH", "GET_ALL", "GET")
 """Kinds of Mem0's events that are no work to wait for: here they are in the audit."""
 _SPELLINGS: Final = {"PROCESSING": "RUNNING", "COMPLETED": "SUCCEEDED"}
@@ -46,6 +46,8 @@ DELETIONS: Final[frozenset[JobKind]] = frozenset({"DELETE", "DELETE_ALL", "DELET
 
 _KEYED_BY_TEXT: Final[frozenset[JobKind]] = frozenset({"EXTRACT", "SUMMARY"})
 """Their idempotency key is a digest of the text, which an erase takes too."""
+PASSED_OVER: Final = "PASSED_OVER"
+"""A result of a deletion that is no memory: how many immutable ones it left."""
 ERASED: Final = "Its content was erased before it was done."
 """The error of a job that cannot be done any more."""
 

@@ -18,6 +18,8 @@ ANY: Final = "*"
 ENTITY_IDS: Final = ("user_id", "agent_id", "app_id", "run_id")
 MAX_ID_LENGTH: Final = 512
 """Longer ids are mistakes (a whole message passed as an id); the longest real ones are paths and URLs."""
+NO_NAMES: Final = (".", "..")
+"""What HTTP libraries take out of an address, some even encoded: clients could never delete who is called so."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,13 +92,15 @@ class Scope:
         """Check that a memory can be stored under this scope.
 
         Raises:
-            ScopeError: No id is set, or one is the wildcard.
+            ScopeError: No id is set, or one is the wildcard, or stands for a folder in addresses.
         """
         if self.is_bare:
             raise ScopeError("At least one of user_id, agent_id, app_id or run_id is needed to store a memory.")
         for name, value in self.ids.items():
             if value == ANY:
                 raise ScopeError(f"{name}='*' selects memories; it cannot be stored under. Give one id.")
+            if value in NO_NAMES:
+                raise ScopeError(f"{name} is {value!r}, which no address of a server can name. Give another id.")
 
 
 def _covers(asked: str | None, stored: str | None) -> bool:

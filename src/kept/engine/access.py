@@ -22,17 +22,18 @@ from kept.domain.history import Operation
 from kept.domain.jobs import DELETIONS, DONE, EVENT_KINDS, Job, JobKind, JobStatus, succeeded
 from kept.domain.memory import CURRENT, MemoryRecord, Message
 from kept.domain.scope import ANY, ENTITY_IDS, MAX_ID_LENGTH, Scope
+from kept.engine.categories import PROJECT
 from kept.engine.context import DEFAULT_BUDGET_TOKENS, Context
 from kept.engine.decay import pool
 from kept.engine.ingest import BOUND, AddRequest, AddResult, scoped_key
 from kept.engine.maintain import By, Change, Erasure, Step
-from kept.engine.pending import STORED_OPTIONS, done, of_job, to_payload
+from kept.engine.pending import STORED_OPTIONS, WHOLE, done, of_job, to_payload
 from kept.engine.platform import Platform
 from kept.engine.retrieve import Hit, TakesLongerError
 from kept.engine.service import Filters
 from kept.engine.timeline import Occurrence
 from kept.errors import ConflictError, InvalidInputError, KeptError, NotFoundError, ScopeError
-from kept.ports import AuditEntry, EntitySummary, JobListing
+from kept.ports import AuditEntry, EntitySummary, Entry, JobListing
 
 if TYPE_CHECKING:
     from kept.engine.conflicts import Conflict
@@ -103,13 +104,14 @@ class ProjectAccess:
             messages: As of `Service.add`.
             infer: Whether statements are taken from them, else each is stored verbatim.
             at_once: Whether to wait until they are stored, as is done with `facts` in any case.
-            idempotency_key: A second call with the same is answered by the first one's job.
+            idempotency_key: A second call with the same, which says the same, is answered by the first one's job.
             options: As of `Service.request`; what the worker knows besides (`custom_instructions`, …) is kept with the job.
 
         Returns:
             The job; and what was stored when it was stored now.
 
         Raises:
+            ConflictError: The key was used for other messages.
             KeptError: Nothing was kept.
         """
         with self.noted("memory.add", "WRITER") as note:
@@ -124,12 +126,26 @@ class ProjectAccess:
             if idempotency_key is not None:
                 key = scoped_key(idempotency_key, scope)
                 job = replace(job, id=str(uuid.uuid5(_JOBS, f"{self.project}/{key}")), idempotency_key=key)
+                self._require_same(job)
             if infer and not at_once and not request.facts:
                 return self.platform.ask(job), None
             with self._beside_deletions():
                 result = self._service.add_request(of_job(self.platform, request, job))
                 note.count = len(result.stored)
                 return self.platform.jobs.put(done(job, result, self.platform.clock())), result
+
+    def _require_same(self, job: Job) -> None:
+        """Check that an add with the key of an earlier one says the same: what it says would be kept nowhere.
+
+        Raises:
+            ConflictError: It says something else. Of what was erased since nobody can tell.
+        """
+        earlier = self.platform.jobs.find(self.project, job.id)
+        said = ("messages", "infer")
+        if earlier and earlier.payload and any(earlier.payload.get(one) != job.payload.get(one) for one in said):
+            raise ConflictError(
+                "This idempotency key was used for another message; give each message a key of its own."
+            )
 
     def _beside_deletions(self) -> AbstractContextManager[object]:
         """For what is stored at once while a deletion waits: the worker sees all of it, and leaves it, or nothing."""
@@ -179,10 +195,14 @@ class ProjectAccess:
         extra: Sequence[Filter] = (),
         **options: Any,
     ) -> list[Hit]:
-        """The memories that matter for a query; options as of `Service.search`."""
+        """The memories that matter for a query; options as of `Service.search`.
+
+        `rerank` is a wish: Mem0's clients send it, as its platform always has a reranker, and here there may be none.
+        """
         with self.noted("memory.search") as note:
             scope, condition = self.within(ids or {}, filters, extra)
             note.target |= scope.ids
+            options["rerank"] = bool(options.get("rerank")) and self._service.reranks
             hits = self._best(scope, query, condition, **options)
             note.count = len(hits)
             return hits
@@ -298,29 +318,35 @@ class ProjectAccess:
     def update(self, memory_id: str, **fields: Any) -> Change:
         """Set what is given, as of `Service.update`."""
         with self.noted("memory.update", "WRITER", memory_id=memory_id) as note:
-            done = self._update(self._own(memory_id), fields)
+            own = self._own(memory_id)
+            done = self._service.update(self.project, own.id, **self._sorted_anew(own, fields), by=self.by)
             note.count = len(done.memories)
             return done
 
-    def update_many(self, updates: Sequence[tuple[str, Mapping[str, Any]]]) -> int:
-        """Update several memories; when one of them cannot be, those before it were and the error says which it is.
+    def update_many(self, updates: Sequence[tuple[str, Mapping[str, Any]]]) -> Change:
+        """Update several memories in one operation; when one of them cannot be, none is, and the error says which it is.
 
-        Every id is looked up before the first is changed.
+        Raises:
+            InvalidInputError: Too many, one of them twice, or a field that cannot be used.
         """
         with self.noted("memory.update", "WRITER") as note:
             _require_batch(len(updates), "updated")
-            owned = [(self._own(memory_id), fields) for memory_id, fields in updates]
-            for record, fields in owned:
-                self._update(record, fields)
-                note.count += 1
-            return note.count
+            changes: dict[str, Mapping[str, Any]] = {}
+            for memory_id, fields in updates:
+                own = self._own(memory_id)
+                if own.id in changes:
+                    raise InvalidInputError(f"Memory {own.id} is there twice; say all that changes of it in one place.")
+                changes[own.id] = self._sorted_anew(own, fields)
+            done = self._service.update_many(self.project, changes, by=self.by)
+            note.count = len(changes)
+            return done
 
     def delete(self, memory_ids: Sequence[str], *, linked: bool = False) -> Change:
         """Hide memories, in one operation that `undo` takes back; with `linked` also the older ones they superseded."""
         with self.noted("memory.delete", "WRITER") as note:
             _require_batch(len(memory_ids), "deleted")
             note.target |= {"memory_id": ",".join(memory_ids[:10])}
-            own = [self._own(memory_id).id for memory_id in memory_ids]
+            own = list(dict.fromkeys(self._own(memory_id).id for memory_id in memory_ids))
             if linked and self.principal.bound:
                 own, linked = self._own_chain(own), False
             done = self._service.delete(self.project, own, linked=linked, by=self.by)
@@ -332,6 +358,8 @@ class ProjectAccess:
     ) -> Job:
         """Acknowledge that all memories of a scope are to be hidden; what is added from now on stays.
 
+        Immutable ones are passed over, unless the whole project is meant.
+
         Raises:
             ScopeError: Nobody is named. `*` for each of the four ids means the whole project.
         """
@@ -342,12 +370,12 @@ class ProjectAccess:
                 self.principal.require("OWNER")
                 scope = Scope.everything(self.project)
             else:
-                require_named(scope, condition)
+                require_named(scope, condition, to_delete=True)
             note.target |= scope.ids
-            return self.acknowledge("DELETE_ALL", scope, condition)
+            return self.acknowledge("DELETE_ALL", scope, condition, {WHOLE: True} if whole and not extra else None)
 
     def delete_entity(self, entity_type: str, name: str) -> Job:
-        """Acknowledge that an entity is to go, with all its memories. One that is gone already is no error."""
+        """Acknowledge that an entity is to go, with all its memories, immutable ones too. One that is gone already is no error."""
         with self.noted("entity.delete", "WRITER") as note:
             scope = self.principal.reading(Scope.of(**{entity_id_name(entity_type): name}))
             if ANY in scope.ids.values():
@@ -429,10 +457,18 @@ class ProjectAccess:
             NotFoundError: There is none, or it is not the principal's to see.
         """
         with self.noted("event.get", event_id=event_id):
-            job = self.platform.jobs.find(self.project, event_id)
+            job = self.platform.jobs.find(self.project, event_id) or self._end_of_a_project(event_id)
             if job is None or job.kind not in EVENT_KINDS or not self.sees(job):
                 raise NotFoundError("There is no such event; events are kept for some weeks.")
             return job
+
+    def _end_of_a_project(self, event_id: str) -> Job | None:
+        """The event of a project's deletion, which only an administrator can still read: the project's own keys have ended."""
+        if not self.principal.may("ADMIN"):
+            return None
+        gone = [entry.id for entry in self.platform.registry.entries(PROJECT) if not is_alive(entry)]
+        found = (self.platform.jobs.find(project, event_id) for project in gone)
+        return next((job for job in found if job is not None and job.kind == "DELETE_ALL"), None)
 
     def events(
         self,
@@ -558,6 +594,8 @@ class ProjectAccess:
                 parts.append(parse_filter({name: value}))  # the other one stands beside it
         scope = self.principal.reading(Scope.of(**both))
         beside = And(tuple(parts)) if len(parts) > 1 else parts[0] if parts else None
+        if beside is not None:
+            self.principal.require_own(beside)
         return scope, self.principal.boundary(beside)
 
     def everything(self) -> tuple[Scope, Filter | None]:
@@ -567,7 +605,7 @@ class ProjectAccess:
     def _own(self, memory_id: str, *, any_state: bool = False) -> MemoryRecord:
         record = self._service.get(self.project, memory_id)
         if not self.principal.admits(record) or (record.state == "deleted" and not any_state):
-            raise NotFoundError("Memory not found!")
+            raise NotFoundError(f"There is no memory {memory_id}.")
         return record
 
     def _require_own(self, memory_ids: Iterable[str]) -> None:
@@ -579,13 +617,13 @@ class ProjectAccess:
     def _is_seen(self, record: MemoryRecord) -> bool:
         return self.principal.admits(record) and record.state != "erased"
 
-    def _update(self, record: MemoryRecord, fields: Mapping[str, Any]) -> Change:
-        """Update a memory; one that was sorted by us is sorted anew when its text changes."""
+    def _sorted_anew(self, record: MemoryRecord, fields: Mapping[str, Any]) -> Mapping[str, Any]:
+        """What to set of a memory: one that was sorted by us is sorted anew when its text changes."""
         text, sort = fields.get("text"), self.platform.categories.sort_text
         renewed = isinstance(text, str) and text.strip() and "categories" not in fields
         if renewed and record.categories == sort(self.project, record.text):
             fields = {**fields, "categories": list(sort(self.project, str(text)))}
-        return self._service.update(self.project, record.id, **fields, by=self.by)
+        return fields
 
     def _own_chain(self, memory_ids: Sequence[str]) -> list[str]:
         """These memories and all that they superseded, as long as each is the principal's."""
@@ -636,16 +674,16 @@ class ProjectAccess:
         )
 
 
-def require_named(scope: Scope, condition: Filter | None) -> None:
+def require_named(scope: Scope, condition: Filter | None, *, to_delete: bool = False) -> None:
     """Check that somebody is named, before work on it is acknowledged.
 
     Raises:
         ScopeError: Nobody is.
     """
     if scope.is_bare and not (condition and positive_entities(condition)):
+        whole = "; to delete the whole project's, give '*' for each of the four" if to_delete else ""
         raise ScopeError(
-            "Name whose memories are meant: user_id, agent_id, app_id or run_id, as an argument or in filters; to delete "
-            "the whole project's, give '*' for each of the four."
+            f"Name whose memories are meant: user_id, agent_id, app_id or run_id, as an argument or in filters{whole}."
         )
 
 
@@ -667,6 +705,11 @@ def entity_id_name(entity_type: str) -> str:
         raise InvalidInputError(
             f"Invalid entity type: {entity_type[:40]!r}; there are {', '.join(ENTITY_TYPES)}."
         ) from None
+
+
+def is_alive(entry: Entry) -> bool:
+    """Whether an organisation or a project was not deleted."""
+    return "deleted_at" not in entry.data
 
 
 def entity_key(project: str, entity_type: str, name: str) -> str:

@@ -46,8 +46,7 @@ class Entity:
     @property
     def number(self) -> int:
         """The number that Mem0's deprecated delete names it by; always the same for a type and name."""
-        digest = hashlib.sha256(f"{self.type}/{self.name}".encode()).digest()
-        return int.from_bytes(digest[:8], "big") >> (64 - _NUMBER_BITS)
+        return number_of(self.type, self.name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,6 +162,12 @@ class Entities:
             if entity.type == entity_type and is_meant(entity):
                 return entity
         raise NotFoundError(f"There is no such {entity_type}.")
+
+
+def number_of(kind: str, name: str) -> int:
+    """A number for what Mem0 numbers and Kept names; always the same for a kind and a name."""
+    digest = hashlib.sha256(f"{kind}/{name}".encode()).digest()
+    return int.from_bytes(digest[:8], "big") >> (64 - _NUMBER_BITS)
 
 
 def _to_entity(entry: Entry) -> Entity:

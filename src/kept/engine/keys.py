@@ -78,9 +78,10 @@ class Keys:
         self._uses = Uses(platform)
         self._recent: dict[str, _Known] = {}
 
-    def any_exist(self) -> bool:
-        """Whether any key was ever made."""
-        return bool(self._registry.entries(KEY))
+    def any_usable(self) -> bool:
+        """Whether anybody could ask: a key was made, and neither revoked nor ended."""
+        now = self._platform.clock()
+        return any(not _has_ended(_to_key(entry), now) for entry in self._registry.entries(KEY))
 
     def make(
         self,
@@ -123,20 +124,27 @@ class Keys:
             raise ConflictError("This key is in use already; choose another.") from error
         return _to_key(entry), secret
 
-    def ensure_admin(self, secret: str) -> None:
+    def ensure_admin(self, secret: str) -> list[ApiKey]:
         """Make this the key of an administrator, unless it is one already.
+
+        Returns:
+            Of a new one: the other administrators' keys, which go on being valid.
 
         Raises:
             ConfigurationError: It was revoked, or is another kind of key.
         """
         entry = self._registry.find(KEY, hash_of(secret))
         if entry is None:
+            now = self._platform.clock()
+            others = [key for key in self.all("") if not _has_ended(key, now)]
             self.make(name="admin", role="ADMIN", project=None, secret=secret)
-        elif (key := _to_key(entry)).revoked_at or key.role != "ADMIN":
+            return others
+        if (key := _to_key(entry)).revoked_at or key.role != "ADMIN":
             state = "was revoked" if key.revoked_at else f"has the role {key.role}"
             raise ConfigurationError(
                 f"KEPT_API_KEY is the key {key.name!r}, which {state}; give an administrator's, or a new one."
             )
+        return []
 
     def recognise(self, secret: str | None, *, connector: str) -> Principal:
         """Who asks with this key.
@@ -148,7 +156,7 @@ class Keys:
         if known is None:
             raise AuthenticationError(DENIED)
         key, now = known.key, self._platform.clock()
-        if key.revoked_at or (key.expires_at and key.expires_at <= now):
+        if _has_ended(key, now):
             raise AuthenticationError(DENIED)
         self._uses.note(known.entry, now)
         return Principal(
@@ -262,6 +270,10 @@ def parse_name(name: object) -> str:
     if not isinstance(name, str) or not name.strip() or len(name) > MAX_NAME or not name.isprintable():
         raise InvalidInputError(f"A name must be a text of 1 to {MAX_NAME} printable characters.")
     return name.strip()
+
+
+def _has_ended(key: ApiKey, now: datetime) -> bool:
+    return key.revoked_at is not None or (key.expires_at is not None and key.expires_at <= now)
 
 
 def _role(role: object, project: str | None, bound: Mapping[str, object]) -> str:

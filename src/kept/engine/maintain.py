@@ -6,6 +6,7 @@ Everything but an erase is a revision that can be taken back.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import islice
@@ -65,10 +66,12 @@ class Change:
     Attributes:
         operation_id: For `undo`; None when nothing had to change.
         memories: Each changed memory as it is now.
+        passed_over: How many more were meant and stay as they are, because they are immutable.
     """
 
     operation_id: str | None
     memories: tuple[MemoryRecord, ...] = ()
+    passed_over: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,21 +181,28 @@ class Maintain:
             NotFoundError: No such memory, or it was deleted or erased.
             ConflictError: It is immutable.
         """
+        record = self._updatable(project, memory_id)
+        changed = _update_of(record, fields)
+        return self._revise(project, "update", "update", [record], lambda _: changed, by)
+
+    def update_many(self, project: str, updates: Mapping[str, Mapping[str, Any]], by: By) -> Change:
+        """Set fields of several memories, by their ids, in one operation: of all of them or of none.
+
+        Raises:
+            KeptError: As of `update`; it names the memory.
+        """
+        records, changed = [], {}
+        for memory_id, fields in updates.items():
+            with about(memory_id):
+                records.append(self._updatable(project, memory_id))
+                changed[memory_id] = _update_of(records[-1], fields)
+        return self._revise(project, "update", "update", records, lambda record: changed[record.id], by)
+
+    def _updatable(self, project: str, memory_id: str) -> MemoryRecord:
         record = self._changeable(project, memory_id, "update")
         if record.state == "deleted":
             raise NotFoundError(f"Memory {memory_id} was deleted; restore it before changing it.")
-        changed = dict(fields)
-        if "metadata" in changed:
-            changed["metadata"] = parse_metadata({**record.metadata, **changed["metadata"]})
-        _check_validity(replace(record, **changed))
-        if "text" in changed:
-            changed["hash"] = text_hash(changed["text"])
-            changed.setdefault("entity_refs", entity_refs(changed["text"]))
-            from kept.domain.relations import relations
-
-            speaker = first_person(record.scope, record.role, record.speaker)
-            changed.setdefault("relations", relations(changed["text"], speaker=speaker))
-        return self._revise(project, "update", "update", [record], lambda _: changed, by)
+        return record
 
     def invalidate(self, project: str, memory_id: str, at: datetime | None, by: By) -> Change:
         """Say that a memory is no longer true, from `at` on (None: now).
@@ -266,11 +276,21 @@ class Maintain:
             records += self._linked(project, records)
         return self._revise(project, "delete", "delete", records, lambda _: {"state": "deleted"}, by)
 
-    def delete_all(self, listing: Listing, by: By, progress: Progress | None = None) -> Change:
-        """Hide all that a listing holds, immutable ones excepted, in one operation that one undo takes back."""
+    def delete_all(
+        self, listing: Listing, by: By, progress: Progress | None = None, *, immutable_too: bool = False
+    ) -> Change:
+        """Hide all that a listing holds, in one operation that one undo takes back.
+
+        Args:
+            listing: Which.
+            by: Who asks.
+            progress: Told how many there are.
+            immutable_too: Whether immutable ones go with the others; else they are passed over.
+        """
         if progress:
             progress(0, self._log.count(listing))
-        return self._revise_all(listing, "delete", "delete", {"state": "deleted"}, by)
+        deleted = {"state": "deleted"}
+        return self._revise_all(listing, "delete", "delete", deleted, by, immutable_too=immutable_too)
 
     def retain(self, listing: Listing, days: int, by: By) -> Change:
         """Expire what was said more than `days` days ago: hidden from search and lists, still there by id.
@@ -651,6 +671,7 @@ class Maintain:
         by: By,
         *,
         before: datetime | None = None,
+        immutable_too: bool = False,
     ) -> Change:
         """Set the fields of each memory that a listing holds, was said `before`, and permits it; never those of a text.
 
@@ -658,15 +679,14 @@ class Maintain:
         """
         operation = self._operation(listing.scope.project, kind, by)
         with self._log.write() as transaction:
-            records = [
-                record
-                for record in transaction.scan(listing)
-                if permits(record, op) and (before is None or record.created_at < before)
-            ]
-            planned = _planned(records, lambda _: fields)
-            if planned:
-                return self._append(transaction, operation, [op] * len(planned), planned, [None] * len(planned))
-        return Change(operation_id=None, memories=tuple(records))
+            meant = [one for one in transaction.scan(listing) if before is None or one.created_at < before]
+            records = [record for record in meant if immutable_too or permits(record, op)]
+            passed_over = len(meant) - len(records)
+            if planned := _planned(records, lambda _: fields):
+                entries = [None] * len(planned)
+                done = self._append(transaction, operation, [op] * len(planned), planned, entries)
+                return replace(done, passed_over=passed_over)
+        return Change(operation_id=None, memories=tuple(records), passed_over=passed_over)
 
     def _append(
         self,
@@ -713,6 +733,35 @@ class Maintain:
         for number, entry in zip(changed, made, strict=True):
             entries[number] = entry
         return entries
+
+
+@contextmanager
+def about(memory_id: str) -> Iterator[None]:
+    """Let what cannot be used say of which memory it is, where several are changed together.
+
+    Raises:
+        InvalidInputError: What was raised inside.
+    """
+    try:
+        yield
+    except InvalidInputError as error:
+        raise type(error)(f"Memory {memory_id}: {error}") from error
+
+
+def _update_of(record: MemoryRecord, fields: Mapping[str, Any]) -> dict[str, Any]:
+    """All that changes in a memory when these fields do."""
+    changed = dict(fields)
+    if "metadata" in changed:
+        changed["metadata"] = parse_metadata({**record.metadata, **changed["metadata"]})
+    _check_validity(replace(record, **changed))
+    if "text" in changed:
+        changed["hash"] = text_hash(changed["text"])
+        changed.setdefault("entity_refs", entity_refs(changed["text"]))
+        from kept.domain.relations import relations
+
+        speaker = first_person(record.scope, record.role, record.speaker)
+        changed.setdefault("relations", relations(changed["text"], speaker=speaker))
+    return changed
 
 
 def _require(record: MemoryRecord, op: Op) -> None:

@@ -23,6 +23,8 @@ STORED_OPTIONS: Final = ("metadata", "timestamp", "expiration_date", "categories
 """Options of an add that `Service.request` knows."""
 KEPT_OPTIONS: Final = ("custom_instructions", "agent_custom_instructions", "custom_categories", "includes", "excludes")
 """Options that are kept with the job for the extractor and the categories."""
+WHOLE: Final = "whole"
+"""In a deletion's payload: that an owner is meant whole, and so immutable memories too."""
 
 
 def to_payload(request: AddRequest, options: Mapping[str, Any]) -> dict[str, Any]:
@@ -82,6 +84,11 @@ def boundary_of(job: Job) -> tuple[Scope, Filter | None]:
     """What a job is about: scope and filter, as `ProjectAccess.acknowledge` kept them."""
     scope = job.scope if job.scope.ids else Scope.everything(job.scope.project)
     return scope, parse_filter(job.payload["filters"], allow_empty=True) if "filters" in job.payload else None
+
+
+def takes_immutable(deletion: Job) -> bool:
+    """Whether immutable memories go too: with an entity, and with the project, but not with what was chosen."""
+    return deletion.kind == "DELETE_USER" or bool(deletion.payload.get(WHOLE))
 
 
 def results_of(result: AddResult) -> Sequence[Mapping[str, Any]]:

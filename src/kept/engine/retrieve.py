@@ -138,6 +138,11 @@ class Retrieve:
         self._reranker = reranker
         self._skipped = frozenset() if prefer_user else frozenset({"user"})
 
+    @property
+    def reranks(self) -> bool:
+        """Whether it has a reranker."""
+        return self._reranker is not None
+
     def search(self, request: SearchRequest) -> list[Hit]:
         """Hits, best first; closed facts after current ones. Ties go to the newer memory.
 

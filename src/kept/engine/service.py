@@ -24,7 +24,7 @@ from kept.engine import intake
 from kept.engine.context import DEFAULT_BUDGET_TOKENS, Context, pack
 from kept.engine.indexing import Indexer
 from kept.engine.ingest import AddRequest, AddResult, Ingest
-from kept.engine.maintain import ALL_STATES, By, Change, Erasure, Maintain, Step
+from kept.engine.maintain import ALL_STATES, By, Change, Erasure, Maintain, Step, about
 from kept.engine.residents import DEFAULT_BUDGET_BYTES, Residents
 from kept.engine.retrieve import Hit, Retrieve, SearchRequest
 from kept.engine.timeline import TIMELINE_THRESHOLD, Occurrence, timeline
@@ -508,6 +508,11 @@ class Service:
         """Equal as long as nothing was committed to the store, by whomever."""
         return self._log.version()
 
+    @property
+    def reranks(self) -> bool:
+        """Whether a search may ask for reranking."""
+        return self._retrieve.reranks
+
     def head(self) -> int:
         """The last position of the log."""
         return self._log.head()
@@ -580,26 +585,24 @@ class Service:
             NotFoundError: No such memory.
             ConflictError: It is immutable.
         """
-        memory_id = self.whole_id(project, memory_id)
-        fields: dict[str, Any] = {}
-        if text is not None:
-            fields["text"] = intake.parse_text(text, "text").strip()
-            if not fields["text"]:
-                raise InvalidInputError("text is blank; to remove a memory, delete it.")
-        if metadata is not None:
-            fields["metadata"] = intake.parse_metadata(metadata)
-        if timestamp is not None:
-            fields["created_at"] = parse_when(timestamp)
-        if categories is not None:
-            fields["categories"] = intake.parse_categories(categories)
-        if expiration_date is not UNSET:
-            fields["expires_on"] = None if expiration_date is None else parse_day(expiration_date)
-        for name, value in (("valid_from", valid_from), ("valid_to", valid_to)):
-            if value is not UNSET:
-                fields[name] = None if value is None else parse_when(value)
-        if not fields:
-            raise InvalidInputError("There is nothing to update: give text, metadata, a date or categories.")
-        return self._maintain.update(project, memory_id, fields, by or By())
+        fields = _set(
+            text=text,
+            metadata=metadata,
+            timestamp=timestamp,
+            expiration_date=expiration_date,
+            categories=categories,
+            valid_from=valid_from,
+            valid_to=valid_to,
+        )
+        return self._maintain.update(project, self.whole_id(project, memory_id), fields, by or By())
+
+    def update_many(self, project: str, updates: Mapping[str, Mapping[str, Any]], *, by: By | None = None) -> Change:
+        """As `update` of each memory, by its whole id, in one operation: all of them are changed or, with an error that names one, none."""
+        fields = {}
+        for memory_id, given in updates.items():
+            with about(memory_id):
+                fields[memory_id] = _set(**given)
+        return self._maintain.update_many(project, fields, by or By())
 
     def invalidate(self, project: str, memory_id: str, *, at: object = None, by: By | None = None) -> Change:
         """Say that a memory is no longer true, from `at` on (now)."""
@@ -625,9 +628,19 @@ class Service:
         filters: Filters = None,
         by: By | None = None,
         progress: Progress | None = None,
+        immutable_too: bool = False,
     ) -> Change:
-        """Hide all memories of a scope in one operation; never of a whole project by omission."""
-        return self._maintain.delete_all(self._listing(scope, filters, show_expired=True), by or By(), progress)
+        """Hide all memories of a scope in one operation; never of a whole project by omission.
+
+        Args:
+            scope: Whose.
+            filters: Which of them.
+            by: Who asks.
+            progress: Told how many there are.
+            immutable_too: Whether the owner is meant whole: an entity or the project goes, and everything with it.
+        """
+        listing = self._listing(scope, filters, show_expired=True)
+        return self._maintain.delete_all(listing, by or By(), progress, immutable_too=immutable_too)
 
     def undo(self, scope: Scope, operation_id: str | None = None, *, by: By | None = None) -> tuple[Operation, Change]:
         """Take back an operation: the given one, or the last in the scope."""
@@ -766,6 +779,42 @@ class Service:
 
 _LEAST_EPOCH: Final = 100_000_000
 """Whole numbers from here on are seconds since 1970 (March 1973), below positions in a log."""
+
+
+def _set(
+    *,
+    text: object = None,
+    metadata: object = None,
+    timestamp: object = None,
+    expiration_date: object = UNSET,
+    categories: object = None,
+    valid_from: object = UNSET,
+    valid_to: object = UNSET,
+) -> dict[str, Any]:
+    """The fields of a memory that an update sets.
+
+    Raises:
+        InvalidInputError: Nothing was given, or it cannot be used.
+    """
+    fields: dict[str, Any] = {}
+    if text is not None:
+        fields["text"] = intake.parse_text(text, "text").strip()
+        if not fields["text"]:
+            raise InvalidInputError("text is blank; to remove a memory, delete it.")
+    if metadata is not None:
+        fields["metadata"] = intake.parse_metadata(metadata)
+    if timestamp is not None:
+        fields["created_at"] = parse_when(timestamp)
+    if categories is not None:
+        fields["categories"] = intake.parse_categories(categories)
+    if expiration_date is not UNSET:
+        fields["expires_on"] = None if expiration_date is None else parse_day(expiration_date)
+    for name, value in (("valid_from", valid_from), ("valid_to", valid_to)):
+        if value is not UNSET:
+            fields[name] = None if value is None else parse_when(value)
+    if not fields:
+        raise InvalidInputError("There is nothing to update: give text, metadata, a date or categories.")
+    return fields
 
 
 def _parsed(filters: Filters) -> Filter | None:

@@ -16,10 +16,11 @@ from kept.domain.access import MEMBER_ROLES, Principal, Role
 from kept.domain.categories import parse_categories_setting
 from kept.domain.scope import DEFAULT_ORGANISATION, DEFAULT_PROJECT, Scope
 from kept.domain.spending import parse_project_limits
-from kept.engine.access import ENTITY, ProjectAccess
+from kept.engine.access import ENTITY, ProjectAccess, is_alive
 from kept.engine.categories import PROJECT
 from kept.engine.intake import parse_metadata, parse_text
 from kept.engine.keys import MEMBER, ApiKey, Keys, member_id, parse_name
+from kept.engine.pending import WHOLE
 from kept.engine.platform import Platform
 from kept.engine.profiles import RUN
 from kept.engine.profiles import SETTINGS as PROFILE_SETTINGS
@@ -110,7 +111,7 @@ class Tenancy:
         with self._access.noted("organisation.list"):
             if not self._principal.may("ADMIN"):
                 return [_find_organisation(self._platform, self._principal.organisation)]
-            made = [_to_organisation(entry) for entry in self._registry.entries(ORGANISATION) if _is_alive(entry)]
+            made = [_to_organisation(entry) for entry in self._registry.entries(ORGANISATION) if is_alive(entry)]
             return [_DEFAULT_ORGANISATION, *made]
 
     def organisation(self, organisation_id: str) -> Organisation:
@@ -212,7 +213,7 @@ class Tenancy:
             if inside.project == DEFAULT_PROJECT:
                 raise ConflictError("The default project stays; delete its memories instead.")
             self._keys.revoke_all(inside.project)
-            job = inside.acknowledge("DELETE_ALL", Scope.everything(inside.project))
+            job = inside.acknowledge("DELETE_ALL", Scope.everything(inside.project), payload={WHOLE: True})
             for kind in OWNED_KINDS:
                 for entry in self._registry.entries(kind, inside.project):
                     self._registry.remove(kind, entry.id)
@@ -357,7 +358,7 @@ class Tenancy:
 
     def _projects_of(self, organisation_id: str) -> list[Project]:
         entries = self._registry.entries(PROJECT)
-        made = [_to_project(entry) for entry in entries if entry.owner == organisation_id and _is_alive(entry)]
+        made = [_to_project(entry) for entry in entries if entry.owner == organisation_id and is_alive(entry)]
         if organisation_id != DEFAULT_ORGANISATION:
             return made
         unmade = {DEFAULT_PROJECT, *self._platform.service.projects()} - {entry.id for entry in entries}
@@ -441,7 +442,7 @@ def find_project(platform: Platform, project_id: str) -> Project:
         NotFoundError: There is none, or it was deleted.
     """
     entry = platform.registry.find(PROJECT, project_id)
-    if entry is not None and _is_alive(entry):
+    if entry is not None and is_alive(entry):
         return _to_project(entry)
     if entry is None and (project_id == DEFAULT_PROJECT or project_id in platform.service.projects()):
         return _unmade(project_id)
@@ -460,7 +461,7 @@ def _find_organisation(platform: Platform, organisation_id: str) -> Organisation
     if organisation_id == DEFAULT_ORGANISATION:
         return _DEFAULT_ORGANISATION
     entry = platform.registry.find(ORGANISATION, organisation_id)
-    if entry is None or not _is_alive(entry):
+    if entry is None or not is_alive(entry):
         raise NotFoundError(_NO_ORGANISATION)
     return _to_organisation(entry)
 
@@ -469,10 +470,6 @@ def _unmade(project_id: str) -> Project:
     """A project of which nothing is kept yet."""
     defaults = {name: default for name, (_, default) in SETTINGS.items()}
     return Project(id=project_id, organisation=DEFAULT_ORGANISATION, name=project_id, settings=defaults)
-
-
-def _is_alive(entry: Entry) -> bool:
-    return "deleted_at" not in entry.data
 
 
 def _new_id(kind: str) -> str:

@@ -80,6 +80,13 @@ class Webhooks:
         self._platform = access.platform
         self._sender = sender
 
+    @property
+    def project_name(self) -> str:
+        """What their project is called."""
+        from kept.engine.tenancy import find_project
+
+        return find_project(self._platform, self._access.project).name
+
     def all(self) -> list[Webhook]:
         """Oldest first."""
         with self._access.noted("webhook.list", "OWNER"):

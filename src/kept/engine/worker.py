@@ -19,11 +19,11 @@ from itertools import groupby, takewhile
 from typing import Any, Final
 
 from kept.domain.filters import And, Condition, Not
-from kept.domain.jobs import DELETIONS, OPEN, Job, JobKind, pause_before_retry, succeeded
+from kept.domain.jobs import DELETIONS, OPEN, PASSED_OVER, Job, JobKind, pause_before_retry, succeeded
 from kept.engine import exports, profiles, proposing, retention
 from kept.engine.access import MAX_RESULTS
 from kept.engine.maintain import By
-from kept.engine.pending import boundary_of, done, to_request
+from kept.engine.pending import boundary_of, done, takes_immutable, to_request
 from kept.engine.platform import Platform
 from kept.engine.understanding import EXTRACT
 from kept.engine.webhooks import Deliveries, job_events, relay
@@ -278,7 +278,10 @@ class Worker:
         if later := self._stored_since(job):
             parts.append(Not(Condition("id", "in", later)))
         change = self._platform.service.delete_all(
-            scope, filters=And(tuple(parts)) if parts else None, by=By(actor=job.actor, connector=job.connector)
+            scope,
+            filters=And(tuple(parts)) if parts else None,
+            by=By(actor=job.actor, connector=job.connector),
+            immutable_too=takes_immutable(job),
         )
         operation = {"operation_id": change.operation_id} if change.operation_id else {}
         results: list[dict[str, Any]] = [
@@ -286,6 +289,8 @@ class Worker:
         ]
         if len(change.memories) > MAX_RESULTS:
             results.append({"event": "DELETE", "count": len(change.memories), **operation})
+        if change.passed_over:
+            results.append({"event": PASSED_OVER, "immutable": change.passed_over})
         return succeeded(job, self._platform.clock(), results)
 
     def _stored_since(self, deletion: Job) -> tuple[str, ...]:

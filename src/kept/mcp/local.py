@@ -13,7 +13,7 @@ from kept.engine.access import ProjectAccess
 from kept.engine.context import HEADER
 from kept.engine.maintain import Change
 from kept.engine.summary import summary
-from kept.errors import ConfigurationError, NotFoundError
+from kept.errors import NotFoundError
 from kept.mcp import graph
 from kept.mcp.backend import WAIT_S, Ids, Json
 from kept.mcp.call import Call
@@ -59,12 +59,7 @@ class LocalBackend:
         """Hits, best first."""
         extra, asked = _beside(options)
         explain = bool(asked.get("explain"))
-        try:
-            hits = self.access.search(query, ids=ids, filters=filters, extra=extra, **asked)
-        except ConfigurationError:
-            if not asked.pop("rerank", False):
-                raise
-            hits = self.access.search(query, ids=ids, filters=filters, extra=extra, **asked)  # it has no reranker
+        hits = self.access.search(query, ids=ids, filters=filters, extra=extra, **asked)
         return [wire.hit(hit, explain=explain) for hit in hits]
 
     def page(
@@ -201,12 +196,15 @@ class LocalBackend:
         if now.status != "SUCCEEDED":
             return {"message": "Deletion in progress.", "event_id": now.id, "status": now.status}
         operations = [result["operation_id"] for result in now.results if "operation_id" in result]
+        deleted = [result for result in now.results if result.get("event") == "DELETE"]
+        passed_over = wire.passed_over_by(now)
         return {
             "message": "Memories deleted.",
             "event_id": now.id,
             "status": now.status,
-            "deleted": next((result["count"] for result in now.results if "count" in result), len(now.results)),
+            "deleted": next((result["count"] for result in deleted if "count" in result), len(deleted)),
             "operation_id": operations[0] if operations else None,
+            **({"passed_over": passed_over} if passed_over else {}),
         }
 
 

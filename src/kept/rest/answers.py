@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from kept import errors
+from kept.rest.asking import principal_of
 
 logger = logging.getLogger("kept.rest")
 
@@ -43,6 +44,8 @@ _CODES: Final = {
     431: "too-large",
 }
 _SHOWN_FAULTS: Final = 5
+UNREADABLE: Final = "There was an error parsing the body"
+"""What the framework says of a body that is no text."""
 _JSON: Final = re.compile(r"\s*application/([\w.+-]+\+)?json\b", re.IGNORECASE)
 
 
@@ -94,8 +97,20 @@ def is_json(content_type: str) -> bool:
     return not content_type or _JSON.match(content_type) is not None
 
 
+async def _refusal(request: Request) -> Json | None:
+    """The answer to who may not ask, of a request whose body could not be read before the key was looked at and counted."""
+    if "kept.principal" not in request.scope:
+        try:
+            principal_of(request)
+        except errors.KeptError as error:
+            return await _kept_error(request, error)
+    return None
+
+
 async def _invalid_request(request: Request, error: Exception) -> Json:
     faults = error.errors() if isinstance(error, RequestValidationError) else []
+    if any(fault["loc"][0] == "body" for fault in faults) and (refusal := await _refusal(request)):
+        return refusal
     given = request.headers.get("content-type", "")
     if not is_json(given) and any(fault["loc"] == ("body",) for fault in faults):
         message = f"The body is {given[:80]!r}; send JSON, as application/json."
@@ -120,7 +135,9 @@ async def http_error(request: Request, error: Exception) -> Json:
         detail = f"There is no route {request.method} {request.url.path[:200]}; GET /docs lists them."
     if status == 405:  # noqa: PLR2004
         detail = f"{request.method} is not allowed on {request.url.path[:200]}."
-    if detail == "There was an error parsing the body":
+    if detail == UNREADABLE:
+        if refusal := await _refusal(request):
+            return refusal
         detail = "The body is not valid JSON in UTF-8, or nested too deeply."
     return failure(request, status, detail, _CODES.get(status, "http-error"), getattr(error, "headers", None))
 

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Any, Final
 from urllib.parse import unquote_to_bytes, urlencode
+from uuid import UUID
 
 from fastapi import Depends, Path, Query, Request
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, Strict
 
 from kept.domain.access import Principal
 from kept.domain.filters import read_object
@@ -86,6 +87,14 @@ Access = Annotated[ProjectAccess, Depends(access_of)]
 """One dependency, made of plain calls: a tree of them costs as much as a search."""
 
 
+def entering(access: ProjectAccess, project: str | None) -> ProjectAccess:
+    """The project that a path or a body names, if it does; as of `in_project`."""
+    if project is None:
+        return access
+    principal = in_project(access.platform, access.principal, project)
+    return ProjectAccess(access.platform, principal, access.request_id)
+
+
 async def tenancy_of(request: Request) -> Tenancy:
     """The tenants that the key may see and manage."""
     return Tenancy(await access_of(request), request.app.state.keys)
@@ -110,14 +119,14 @@ Name = Annotated[str, Path(), AfterValidator(_decoded)]
 
 
 def require_uuid(memory_id: str, what: str = "memory_id") -> str:
-    """An id that could be one.
+    """An id that could be one, in its usual spelling: with hyphens, in small letters.
 
     Raises:
         InvalidInputError: It is no UUID.
     """
     if not _UUID.fullmatch(memory_id):
         raise InvalidInputError(f"{what} should be a valid UUID")
-    return memory_id.lower()
+    return str(UUID(memory_id))
 
 
 # --- the page ---
@@ -187,7 +196,8 @@ PageSize = Annotated[int | None, Query(description=f"Rows of a page, at most {MA
 
 # --- the body ---
 
-Id = str | int | None
+Id = str | Annotated[int, Strict()] | None
+"""True is no id, and no 1."""
 
 
 class Body(BaseModel):

@@ -42,6 +42,7 @@ def list_(
     """A page of entries, newest first. Needs an owner's key."""
     which = page_of(request, page, page_size)
     found, total = Auditing(access).page(limit=which.page_size, offset=which.offset, **criteria)
+    which.require_some(total)
     return Json(wire.page([wire.audited(entry) for entry in found], total, **which.links(total)))
 
 

@@ -15,7 +15,7 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel, ValidationError
 from starlette.responses import Response
 
-from kept.rest.answers import is_json
+from kept.rest.answers import UNREADABLE, is_json
 from kept.rest.asking import access_of
 
 
@@ -58,4 +58,4 @@ def _read(model: type[BaseModel], written: bytes) -> BaseModel:
         faults = [{**fault, "loc": ("body", *fault["loc"])} for fault in error.errors()]
         raise RequestValidationError(faults) from error
     except (UnicodeDecodeError, RecursionError) as error:
-        raise HTTPException(400, "There was an error parsing the body") from error
+        raise HTTPException(400, UNREADABLE) from error

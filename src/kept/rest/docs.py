@@ -220,6 +220,7 @@ _SHAPES: Final[Mapping[str, Schema]] = {
     ),
     "Event": _object(
         "spending",
+        "passed_over",
         "extractions",
         "dropped",
         "refused",
@@ -233,6 +234,7 @@ _SHAPES: Final[Mapping[str, Schema]] = {
         created_at=_time("When it was asked for."),
         completed_at=_or_null(_time("When it was done.")),
         spending=_ref("Spent") | {"description": "What language models cost for it, if one was asked."},
+        passed_over=_NUMBER | {"description": "Of a deletion: how many immutable memories stayed."},
         extractions={
             "type": "array",
             "description": "Of an addition: the events in which a language model reads it.",
@@ -276,7 +278,13 @@ _SHAPES: Final[Mapping[str, Schema]] = {
     ),
     "Member": _object(email=_TEXT, role=_TEXT, username=_TEXT, created_at=_or_null(_TEXT)),
     "Webhook": _object(
-        webhook_id=_TEXT, name=_or_null(_TEXT), url=_TEXT, event_types=_TEXTS, is_active=_YES, project=_TEXT
+        webhook_id=_TEXT,
+        name=_or_null(_TEXT),
+        url=_TEXT,
+        event_types=_TEXTS,
+        is_active=_YES,
+        project=_TEXT | {"description": "The project's name."},
+        project_id=_TEXT,
     ),
     "Delivery": _object(
         id=_TEXT,
@@ -338,7 +346,9 @@ _ADDED: Final = _object(
     operation_id=_or_null(_TEXT),
 )
 _DESCRIBED: Final = _object(id=_NUMBER, name=_or_null(_TEXT), metadata=_ANY)
-_DONE: Final = _object("event_id", "status", message=_TEXT, event_id=_TEXT, status=_TEXT)
+_DONE: Final = _object(
+    "event_id", "status", "passed_over", message=_TEXT, event_id=_TEXT, status=_TEXT, passed_over=_NUMBER
+)
 _HITS: Final = _object(results=_list("Hit"))
 
 _ANSWERS: Final[Mapping[str, Schema]] = {
@@ -385,7 +395,7 @@ _ANSWERS: Final[Mapping[str, Schema]] = {
     "memories_add": _ADDED,
     "memories_add_v1": {"description": "An array of what was stored or is acknowledged; in an object for `v1.1`."},
     "memories_batch_delete": _object(message=_TEXT, operation_id=_or_null(_TEXT)),
-    "memories_batch_update": _SAID,
+    "memories_batch_update": _object(message=_TEXT, operation_id=_or_null(_TEXT)),
     "memories_context": _object(
         text=_TEXT, ids=_TEXTS, tokens=_NUMBER, budget_tokens=_NUMBER, omitted=_NUMBER, collapsed=_NUMBER
     ),
@@ -408,7 +418,9 @@ _ANSWERS: Final[Mapping[str, Schema]] = {
     "memories_undo": _ref("Change"),
     "memories_update": _ref("Memory"),
     "operation_healthz": _object(status=_TEXT),
-    "operation_readyz": _object("lanes", "projections", status=_TEXT, reasons=_TEXTS, lanes=_ANY, projections=_ANY),
+    "operation_readyz": _object(
+        "lanes", "projections", "log", status=_TEXT, reasons=_TEXTS, lanes=_ANY, projections=_ANY, log=_ANY
+    ),
     "organisations_add_member": _SAID,
     "organisations_create": _object(message=_TEXT, org_id=_TEXT),
     "organisations_delete": _SAID,

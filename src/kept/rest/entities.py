@@ -9,16 +9,17 @@ from fastapi import APIRouter, Request
 from pydantic import Field
 
 from kept.domain.jobs import EVENT_KINDS, Job
-from kept.engine.access import entity_id_name
-from kept.engine.entities import Entities, Entity
+from kept.engine.access import ENTITY_TYPES, entity_id_name
+from kept.engine.entities import Entities, Entity, number_of
 from kept.errors import InvalidInputError
 from kept.rest.answers import Json
-from kept.rest.asking import Access, Body, Name, PageNumber, PageSize, page_of
+from kept.rest.asking import Access, Body, Name, PageNumber, PageSize, page_of, require_uuid
 from kept.sdk import wire
 from kept.sdk.shapes import iso
 
 router = APIRouter(tags=["entities"], default_response_class=Json)
 
+_HISTORY: Final = "history"
 _NUMBER: Final = re.compile(r"[0-9]{1,16}")
 _PARAMETERS: Final = ("user_id", "agent_id", "app_id", "run_id", "categories", "metadata", "created_at", "updated_at")
 
@@ -62,6 +63,7 @@ def list_(request: Request, access: Access, page: PageNumber = None, page_size: 
     if page is None and page_size is None:
         return Json(wire.page([wire.entity(one) for one in found], len(found), before=None, after=None) | totals)
     which = page_of(request, page, page_size)
+    which.require_some(len(found))
     shown = found[which.offset : which.offset + which.page_size]
     return Json(wire.page([wire.entity(one) for one in shown], len(found), **which.links(len(found))) | totals)
 
@@ -146,6 +148,8 @@ def stats(access: Access) -> Json:
 @router.get("/v1/memories/{entity_type}/{entity_id}/", summary="List the memories of an entity")
 def memories(request: Request, access: Access, entity_type: Name, entity_id: Name, page: PageNumber = None) -> Json:
     """A page of 100, newest first, each with the message it was taken from."""
+    if entity_type not in ENTITY_TYPES and entity_id == _HISTORY:
+        require_uuid(entity_type)  # the history of a memory was asked for
     id_name = entity_id_name(entity_type)
     which = page_of(request, page)
     records, total = access.memories(ids={id_name: entity_id}, limit=which.page_size, offset=which.offset)
@@ -165,7 +169,7 @@ def _described(access: Access, entity_type: str, name: object, body: EntityBody)
 
 
 def _record(made: Entity, project: str) -> dict[str, Any]:
-    """As Mem0 answers: the number as a number, and the id under its own name."""
+    """As Mem0 answers: numbers as numbers, and the id under its own name."""
     return {
         "id": made.number,
         entity_id_name(made.type): made.name,
@@ -175,7 +179,7 @@ def _record(made: Entity, project: str) -> dict[str, Any]:
         "updated_at": iso(made.summary.updated_at),
         "graph_entities": None,
         "is_deleted": False,
-        "project": project,
+        "project": number_of("project", project),
     }
 
 

@@ -47,6 +47,7 @@ def list_(
         limit=which.page_size,
         offset=which.offset,
     )
+    which.require_some(total)
     memories, spent = access.memories_of(jobs), spent_on(access, jobs)
     return Json(wire.page([wire.event(job, memories, spent) for job in jobs], total, **which.links(total)))
 

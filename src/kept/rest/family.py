@@ -1,8 +1,8 @@
 """Several processes on one listening socket, for machines with several processors.
 
 The first one forks the others before it opens the store, serves like them, and is the one that a person or a supervisor knows. None of
-them outlives it, however it ends: each holds the end of a pipe that closes with it. When one of the others ends by itself all end, so
-that whoever supervises sees it.
+them outlives it, however it ends: each holds the end of a pipe that closes with it. When one of the others ends by itself all end, and
+the first one with an exit code that says so, for whoever supervises it.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ def serve_in(processes: int, serve: Callable[[int], None]) -> None:
 
     Raises:
         ConfigurationError: The platform cannot fork.
+        SystemExit: One of the others failed or was killed.
     """
     if processes == 1:
         serve(0)
@@ -42,15 +43,17 @@ def serve_in(processes: int, serve: Callable[[int], None]) -> None:
     ours, theirs = os.pipe()
     others = [_begin(partial(serve, number), ours, theirs) for number in range(1, processes)]
     os.close(ours)
-    ending = threading.Event()
+    ending, failed = threading.Event(), threading.Event()
     for other in others:
-        threading.Thread(target=_watch, args=[other, ending], name="kept-family", daemon=True).start()
+        threading.Thread(target=_watch, args=[other, ending, failed], name="kept-family", daemon=True).start()
     try:
         serve(0)
     finally:
         ending.set()
         os.close(theirs)
         _wait(others)
+    if failed.is_set():
+        raise SystemExit(_FAILED)
 
 
 def _begin(serve: Callable[[], None], ours: int, theirs: int) -> int:
@@ -76,13 +79,17 @@ def _end_with(pipe: int) -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
-def _watch(process_id: int, ending: threading.Event) -> None:
-    """End this process when another ends before it was asked to."""
+def _watch(process_id: int, ending: threading.Event, failed: threading.Event) -> None:
+    """End this process when another ends before this one does; a signal to all of them may reach that one first."""
+    ended = None
     with contextlib.suppress(ChildProcessError):
-        os.waitid(os.P_PID, process_id, os.WEXITED | os.WNOWAIT)
-    if not ending.is_set():
+        ended = os.waitid(os.P_PID, process_id, os.WEXITED | os.WNOWAIT)
+    if ending.is_set():
+        return
+    if ended is None or ended.si_code != os.CLD_EXITED or ended.si_status != 0:
+        failed.set()
         logger.error("a process of the server ended by itself; all end", extra={"kept": {"process": process_id}})
-        os.kill(os.getpid(), signal.SIGTERM)
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _wait(others: list[int]) -> None:

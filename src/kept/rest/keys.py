@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from pydantic import Field
 
+from kept.engine.tenancy import Tenancy
 from kept.rest.answers import Json
-from kept.rest.asking import Access, Name, Scoped, Tenants
+from kept.rest.asking import Access, Name, Scoped, Tenants, entering
 from kept.sdk import wire
 
 router = APIRouter(tags=["keys"], default_response_class=Json)
@@ -29,6 +30,7 @@ class KeyBody(Scoped):
     bound: dict[str, Any] | None = Field(default=None, description='The ids in one object: `{"user_id": ["mira"]}`.')
     member: Any = Field(default=None, description="E-mail of the member whose role it follows.")
     expires_at: Any = Field(default=None, description="When it ends: ISO 8601, or seconds since 1970.")
+    project_id: str | None = Field(default=None, description="Of which project; of the asking key's when not given.")
 
 
 @router.get("/v1/ping/", summary="Whom the key stands for")
@@ -54,9 +56,9 @@ def list_(tenants: Tenants) -> Json:
 
 
 @router.post("/v1/keys/", status_code=201, summary="Make a key")
-def create(tenants: Tenants, body: KeyBody) -> Json:
+def create(request: Request, access: Access, body: KeyBody) -> Json:
     """The `api_key` is shown this once. Needs an owner's key."""
-    made, secret = tenants.make_key(
+    made, secret = Tenancy(entering(access, body.project_id), request.app.state.keys).make_key(
         name=body.name,
         role=body.role or ("READER" if body.read_only else "WRITER"),
         bound={**(body.bound or {}), **body.ids},

@@ -12,7 +12,7 @@ from ipaddress import ip_address, ip_network
 from typing import Final, Literal
 
 from fastapi import Request
-from limits import RateLimitItem, RateLimitItemPerMinute, parse
+from limits import RateLimitItem, RateLimitItemPerMinute, parse, parse_many
 from limits.strategies import FixedWindowRateLimiter
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -122,11 +122,14 @@ class RateLimits:
             raise RateLimitError(message, retry_after_s=wait)
 
     def headers(self, scope: Scope) -> list[tuple[bytes, bytes]]:
-        """What an answer says about the limit: of the key's class, or of the class that its route would be in."""
+        """What an answer says about the limit: of the key's class, or of the class that its route would be in.
+
+        Of a class without a limit it tells of the first that has one: every answer says something while anything is limited.
+        """
         kind, who = scope.get("kept.limited") or (class_of(scope["method"], scope["path"]), None)
-        item = self._items.get(kind)
-        if item is None:
-            return []
+        if kind not in self._items:
+            kind = next(iter(self._items))
+        item = self._items[kind]
         remaining, wait = item.amount, 0
         if who is not None:
             remaining = self._windows.get_window_stats(item, who, kind).remaining
@@ -191,6 +194,9 @@ def class_of(method: str, path: str) -> RouteClass:
 
 def _parsed(name: str, text: str) -> RateLimitItem:
     try:
-        return parse(text)
-    except ValueError as error:
-        raise ConfigurationError(f"rate_limit_{name} is {text!r}; write for example 600/minute.") from error
+        items = parse_many(text)
+    except ValueError:
+        items = []
+    if len(items) != 1 or items[0].amount < 1:
+        raise ConfigurationError(f"rate_limit_{name} is {text!r}; write one limit from 1, for example 600/minute.")
+    return items[0]

@@ -10,7 +10,7 @@ from pydantic import Field
 from kept.domain.scope import ENTITY_IDS
 from kept.engine.links import CHANGEABLE, Links
 from kept.rest.answers import Json
-from kept.rest.asking import Access, Name, Scoped, base_of
+from kept.rest.asking import Access, Name, Scoped, base_of, entering
 from kept.sdk import wire
 
 router = APIRouter(tags=["links"], default_response_class=Json)
@@ -35,6 +35,12 @@ class LinkBody(Scoped):
     rate_limit: Any = Field(default=None, description="Calls a minute; null limits none.")
 
 
+class NewLinkBody(LinkBody):
+    """What a new link carries."""
+
+    project_id: str | None = Field(default=None, description="Of which project; of the asking key's when not given.")
+
+
 @router.get("/v1/mcp-links/", summary="List links")
 def list_(access: Access) -> Json:
     """The project's, oldest first, ended ones included, without their addresses. Needs an owner's key."""
@@ -43,9 +49,9 @@ def list_(access: Access) -> Json:
 
 
 @router.post("/v1/mcp-links/", status_code=201, summary="Make a link")
-def create(request: Request, access: Access, body: LinkBody) -> Json:
+def create(request: Request, access: Access, body: NewLinkBody) -> Json:
     """The `url` is shown this once. Needs an owner's key."""
-    link, token = Links(access).make(**{"name": None, **_given(body)})
+    link, token = Links(entering(access, body.project_id)).make(**{"name": None, **_given(body)})
     return Json(wire.link(link) | {"url": address(request, token)}, status_code=201)
 
 

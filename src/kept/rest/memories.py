@@ -13,6 +13,7 @@ from kept.domain.filters import narrowing, read_object
 from kept.domain.scope import ENTITY_IDS
 from kept.engine.access import ProjectAccess
 from kept.engine.pending import KEPT_OPTIONS, STORED_OPTIONS
+from kept.engine.service import MAX_TOP_K
 from kept.errors import InvalidInputError
 from kept.rest.answers import Json
 from kept.rest.asking import (
@@ -67,8 +68,8 @@ class SearchBody(Scoped):
 
     query: str = Field(description="A question, or a few words.")
     filters: Any = Field(default=None, description="Mem0's filter grammar; must name a user, agent, app or run.")
-    top_k: int = Field(default=DEFAULT_TOP_K, description="From 1 to 1,000.")
-    limit: int | None = None
+    top_k: int = Field(default=DEFAULT_TOP_K, ge=1, le=MAX_TOP_K, description="How many at most, from 1 to 1,000.")
+    limit: int | None = Field(default=None, ge=1, le=MAX_TOP_K)
     threshold: float | None = Field(default=None, description="Least score of a hit, from 0 to 1.")
     rerank: bool = False
     show_expired: bool = False
@@ -89,7 +90,7 @@ class ListBody(Scoped):
     filters: Any = Field(default=None, description="Mem0's filter grammar; must name a user, agent, app or run.")
     page: int | None = None
     page_size: int | None = None
-    top_k: int | None = Field(default=None, description="How many at most, when no page_size is given.")
+    top_k: int | None = Field(default=None, ge=1, description="How many at most, when no page_size is given.")
     start_date: Any = None
     end_date: Any = None
     categories: Any = None
@@ -336,8 +337,9 @@ def list_v1(
 
 def _page(request: Request, body: ListBody, page: int | None, page_size: int | None) -> PageOf:
     """The page of the query, else of the body."""
-    size = page_size or body.page_size or (body.top_k if page is None and body.page is None else None)
-    return page_of(request, page or body.page, size)
+    number = body.page if page is None else page
+    size = body.page_size if page_size is None else page_size
+    return page_of(request, number, body.top_k if size is None and number is None else size)
 
 
 def _listed(
@@ -374,8 +376,9 @@ def get(access: Access, memory_id: Name) -> Json:
 @router.put("/v1/memories/{memory_id}/", summary="Change a memory")
 def update(access: Access, memory_id: Name, body: UpdateBody) -> Json:
     """Set what is given; the earlier state stays in the history and can be restored."""
-    done = access.update(require_uuid(memory_id), **fields_of(body))
-    changed = done.memories[0] if done.memories else access.get(memory_id)
+    own = require_uuid(memory_id)
+    done = access.update(own, **fields_of(body))
+    changed = done.memories[0] if done.memories else access.get(own)
     return Json(wire.memory(changed) | {"operation_id": done.operation_id})
 
 
@@ -430,24 +433,24 @@ def delete_all(request: Request, access: Access, ids: QueryIds) -> Json:
 
 @router.put("/v1/batch/", summary="Change several memories")
 def batch_update(access: Access, body: BatchBody) -> Json:
-    """At most 1,000; every id is looked up before the first is changed."""
-    count = access.update_many([(require_uuid(item.memory_id), fields_of(item)) for item in body.memories])
-    return Json({"message": f"Successfully updated {count} memories"})
+    """At most 1,000, in one operation: when one cannot be changed none is, and the error names it."""
+    done = access.update_many(list(zip(_ids_of(body), map(fields_of, body.memories), strict=True)))
+    message = f"Successfully updated {len(body.memories)} memories"
+    return Json({"message": message, "operation_id": done.operation_id})
 
 
 @router.delete("/v1/batch/", summary="Delete several memories")
 def batch_delete(access: Access, body: BatchBody) -> Json:
     """At most 1,000, in one operation."""
-    done = access.delete([require_uuid(item.memory_id) for item in body.memories])
-    message = f"Successfully deleted {len(body.memories)} memories"
+    done = access.delete(_ids_of(body))
+    message = f"Successfully deleted {len(done.memories)} memories"
     return Json({"message": message, "operation_id": done.operation_id})
 
 
 @router.post("/v1/feedback/", summary="Judge a memory")
 def feedback(access: Access, body: FeedbackBody) -> Json:
     """Keep a verdict; later searches rank by it."""
-    require_uuid(body.memory_id)
-    job = access.feedback(body.memory_id, body.feedback, reason=body.feedback_reason)
+    job = access.feedback(require_uuid(body.memory_id), body.feedback, reason=body.feedback_reason)
     verdict = body.feedback.upper() if body.feedback else None
     return Json({"id": job.id, "feedback": verdict, "feedback_reason": body.feedback_reason})
 
@@ -482,6 +485,11 @@ def erase_all(access: Access, body: EraseBody) -> Json:
 
 
 # --- reading what callers send ---
+
+
+def _ids_of(body: BatchBody) -> list[str]:
+    """The ids of a batch; an error says which one is none."""
+    return [require_uuid(item.memory_id, f"memories.{place}.memory_id") for place, item in enumerate(body.memories)]
 
 
 def _names(fields: Any) -> frozenset[str] | None:

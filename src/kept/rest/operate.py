@@ -37,15 +37,17 @@ _BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0,
 """Seconds. A search takes some milliseconds, a write some tens of them."""
 
 
+@router.head("/healthz", include_in_schema=False)
 @router.get("/healthz", summary="Whether the server is alive")
 async def healthz() -> Json:
     """It answers; nothing is looked at. No key is needed."""
     return Json({"status": "ok"})
 
 
+@router.head("/readyz", include_in_schema=False)
 @router.get("/readyz", summary="Whether the server can do its work")
 async def readyz(request: Request) -> Json:
-    """The store can be read and written and every lane of the worker runs; how far behind each is. No key is needed."""
+    """The log can be read and written and every lane of the worker runs; how far behind each is. No key is needed."""
     looks: Looks = request.app.state.looks
     state = await looks.look()
     return Json(state, status_code=503 if state["reasons"] else 200)
@@ -79,12 +81,15 @@ class Looks:
 
 def state_of(platform: Platform, worker: Worker) -> dict[str, Any]:
     """The answer of `/readyz`: with reasons when the server is not ready."""
+    log: dict[str, Any] = {"readable": False, "writable": False, "head": None}
     try:
+        log |= {"head": platform.service.head(), "readable": True}
         platform.registry.remove("probe", "readyz")  # of nothing: only a writable store lets it begin
+        log["writable"] = True
         lanes = worker.status()
         lags = {"webhooks": webhooks.lag(platform), "graph": platform.service.graph_lag}
     except StoreError as error:
-        return _state([f"The store cannot be used ({error.code})."])
+        return _state([f"The store cannot be used ({error.code})."], log=log)
     now = platform.clock()
     return _state(
         [f"The worker's lane {lane.name} does not run." for lane in lanes if not lane.alive],
@@ -96,6 +101,7 @@ def state_of(platform: Platform, worker: Worker) -> dict[str, Any]:
             }
             for lane in lanes
         },
+        log=log,
         projections={name: {"lag": lag} for name, lag in lags.items()},
     )
 

@@ -16,7 +16,7 @@ from kept.domain.scope import ANY, ENTITY_IDS
 from kept.errors import NotFoundError
 from kept.rest.answers import Json
 from kept.rest.asking import Access, Body, Name, QueryIds, Scoped, fields_of, filters_of, require_understood
-from kept.sdk import shapes
+from kept.sdk import shapes, wire
 
 router = APIRouter(tags=["self-hosted Mem0"], default_response_class=Json)
 
@@ -170,5 +170,6 @@ def _when_done(access: Access, job: Job, message: str) -> Json:
     """The message, once what was acknowledged before it and the deletion itself are done; the event where that takes long."""
     now = access.settled(job)
     if now.status == "SUCCEEDED":
-        return Json({"message": message})
+        passed_over = wire.passed_over_by(now)
+        return Json({"message": message} | ({"passed_over": passed_over} if passed_over else {}))
     return Json({"message": "Deletion in progress.", "event_id": now.id, "status": now.status}, status_code=202)

@@ -100,18 +100,19 @@ def _settings(found: dict[str, Any]) -> dict[str, Any]:
 
 
 def _asked(run: Run) -> dict[str, Any]:
-    shape = {
+    events = [job.id for job in run.jobs]
+    shape: dict[str, Any] = {
         "job_id": run.id,
         "status": run.status,
         "status_url": f"/v2/profiles/jobs/{run.id}/",
         "operation": run.operation,
         "entity_type": "user",
         "entity_count_reserved": len(run.entity_ids),
-        "event_id": run.id,
+        "event_id": events[0] if events else None,
         "replayed": run.replayed,
     }
     if run.operation == "sample":
-        shape |= {"sampled": len(run.entity_ids), "entity_ids": list(run.entity_ids)}
+        shape |= {"sampled": len(run.entity_ids), "entity_ids": list(run.entity_ids), "event_ids": events}
     return shape
 
 

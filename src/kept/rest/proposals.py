@@ -10,7 +10,7 @@ from pydantic import Field
 from kept.engine.proposals import MOST_MADE
 from kept.engine.proposing import Proposing
 from kept.rest.answers import Json
-from kept.rest.asking import Access, Body, Name, PageNumber, PageSize, QueryIds, page_of, require_uuid
+from kept.rest.asking import Access, Body, Name, PageNumber, PageSize, QueryIds, filters_of, page_of, require_uuid
 from kept.sdk import shapes, wire
 
 router = APIRouter(tags=["proposals"], default_response_class=Json)
@@ -37,8 +37,12 @@ class AcceptBody(Body):
 @router.post("/v1/proposals/", summary="Look for proposals")
 def make(access: Access, body: ConsolidateBody) -> Json:
     """Merges, conflicts, generalisations and what is of no use any more, as far as it was not proposed before."""
-    ids = {name: value for name in ("user_id", "agent_id", "app_id", "run_id") if (value := getattr(body, name))}
-    made = Proposing(access).make(ids, body.filters, limit=body.limit, dry_run=body.dry_run)
+    ids = {
+        name: value
+        for name in ("user_id", "agent_id", "app_id", "run_id")
+        if (value := getattr(body, name)) is not None
+    }
+    made = Proposing(access).make(ids, filters_of(body.filters), limit=body.limit, dry_run=body.dry_run)
     return Json({"results": [shapes.proposal(one) for one in made.proposals], "note": made.note})
 
 
@@ -54,6 +58,7 @@ def list_(
     """A page of proposals, newest first, with the memories that they are about as they are now."""
     which = page_of(request, page, page_size)
     found, total = Proposing(access).page(status, ids, limit=which.page_size, offset=which.offset)
+    which.require_some(total)
     return Json(wire.page([shapes.proposal(one) for one in found], total, **which.links(total)))
 
 

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from kept.engine.retention import MATCHES, Retention
 from kept.rest.answers import Json
-from kept.rest.asking import Access, Body, Name
+from kept.rest.asking import Access, Body, Name, entering
 from kept.sdk import wire
 
 router = APIRouter(tags=["retention"], default_response_class=Json)
@@ -21,8 +21,9 @@ class RuleBody(Body):
     category: Any = None
     tag: Any = Field(default=None, description="A memory's `metadata.tag`, or one of its `metadata.tags`.")
     connector: Any = Field(default=None, description="Through what it came, such as `rest` or `claude-code`.")
-    memory_type: Any = Field(default=None, description="`message`, `statement`, `fact`, `code` or `procedure`.")
+    memory_type: Any = Field(default=None, description="`message`, `statement`, `fact` or `code`.")
     days: Any = Field(description="A whole number from 1, or `forever`.")
+    project_id: str | None = Field(default=None, description="Of which project; of the asking key's when not given.")
 
 
 @router.get("/v1/retention/", summary="List the retention rules")
@@ -37,7 +38,7 @@ def rules(access: Access) -> Json:
 def put(access: Access, body: RuleBody) -> Json:
     """One that names the same is replaced; of several that name a memory the longest counts."""
     named = {name: value for name in MATCHES if (value := getattr(body, name)) is not None}
-    return Json(wire.rule(Retention(access).put(named, body.days)), status_code=201)
+    return Json(wire.rule(Retention(entering(access, body.project_id)).put(named, body.days)), status_code=201)
 
 
 @router.delete("/v1/retention/{rule_id}/", summary="Remove a retention rule")

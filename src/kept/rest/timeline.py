@@ -22,7 +22,9 @@ class TimelineBody(Scoped):
         description="A question, or a few words; `upcoming`, `before X` and `after X` leave out the rest."
     )
     filters: Any = Field(default=None, description="Mem0's filter grammar; may name the ids instead.")
-    top_k: int | None = Field(default=None, description="The best matches, at most so many, from 1 to 1,000; else 20.")
+    top_k: int | None = Field(
+        default=None, ge=1, description="The best matches, at most so many, from 1 to 1,000; else 20."
+    )
     threshold: float | None = Field(default=None, description="Least score of a match, from 0 to 1; else 0.3.")
     reference_date: Any = Field(default=None, description="What is past, and what relative dates count from.")
     latest_only: bool = Field(default=False, description="Only facts that still hold.")

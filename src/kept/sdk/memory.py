@@ -597,7 +597,7 @@ class Memory:
         app_id: str | None = None,
         filters: Mapping[str, Any] | None = None,
     ) -> dict[str, Any]:
-        """Hide all memories of a scope, in one operation that one undo takes back."""
+        """Hide all memories of a scope, in one operation that one undo takes back; `passed_over` counts immutable ones, which stay."""
         done = self._service.delete_all(self._scope(user_id, agent_id, app_id, run_id), filters=filters, by=self._by)
         return shapes.change("Memories deleted successfully!", done)
 
@@ -733,8 +733,8 @@ class Memory:
         return shapes.change("Memories expired.", done)
 
     def reset(self) -> None:
-        """Hide every memory of the project, in one operation that one undo takes back."""
-        self._service.delete_all(Scope.everything(self._settings.project), by=self._by)
+        """Hide every memory of the project, immutable ones too, in one operation that one undo takes back."""
+        self._service.delete_all(Scope.everything(self._settings.project), by=self._by, immutable_too=True)
 
     # --- move and operate ---
 

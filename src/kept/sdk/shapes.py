@@ -256,9 +256,10 @@ def operation(done: Operation) -> dict[str, Any]:
 
 
 def change(message: str, done: Change) -> dict[str, Any]:
-    """Mem0's message, what to undo it by, and what changed."""
+    """Mem0's message, what to undo it by, what changed, and how many immutable memories did not."""
     return {
         "message": message,
+        **({"passed_over": done.passed_over} if done.passed_over else {}),
         "operation_id": done.operation_id,
         "results": [{"id": record.id, "memory": record.text, "state": record.state} for record in done.memories],
     }

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from kept.domain.jobs import Job
+from kept.domain.jobs import PASSED_OVER, Job
 from kept.domain.memory import MemoryRecord, Message
 from kept.domain.scope import DEFAULT_PROJECT, ENTITY_IDS
 from kept.domain.spending import to_dollars
@@ -38,7 +38,8 @@ if TYPE_CHECKING:
 _WEEKEND: Final = 6
 """ISO weekday of Saturday."""
 _ABOUT_READING: Final = ("EXTRACT", "DROPPED", "REFUSED", "NONE")
-"""Results that are no memories."""
+_NO_MEMORIES: Final = (*_ABOUT_READING, PASSED_OVER)
+"""Kinds of results that are no memories."""
 _EVENTS: Final = {"ADD": "ADD", "REINFORCE": "NOOP"}
 """Mem0's word for what changed no text is `NOOP`."""
 
@@ -141,7 +142,7 @@ def stored(
 
 def results(job: Job, memories: Mapping[str, MemoryRecord]) -> list[dict[str, Any]]:
     """What came of a job. Texts are read from the memories as they are now, so that an erase reaches them."""
-    told = (result for result in job.results if result.get("event") not in _ABOUT_READING)
+    told = (result for result in job.results if result.get("event") not in _NO_MEMORIES)
     return [_result(result, memories.get(str(result.get("id")))) for result in told]
 
 
@@ -157,6 +158,11 @@ def reading(job: Job) -> dict[str, Any]:
     """What is known of a language model's reading: the events in which an add is read; what one did not take, and why."""
     later = [{"event_id": one["event_id"]} for one in job.results if one.get("event") == "EXTRACT"]
     return {"extractions": later, **shapes.not_taken([job])}
+
+
+def passed_over_by(job: Job) -> int:
+    """How many immutable memories a deletion left."""
+    return sum(one["immutable"] for one in job.results if one.get("event") == PASSED_OVER)
 
 
 def _result(result: Mapping[str, Any], record: MemoryRecord | None) -> dict[str, Any]:
@@ -205,6 +211,8 @@ def event(
     }
     if spent_on and job.id in spent_on:
         shape["spending"] = spent(spent_on[job.id])
+    if passed_over := passed_over_by(job):
+        shape["passed_over"] = passed_over
     return (
         shape
         | {"results": _beside_conflicts(results(job, memories or {}), conflicts or {})}
@@ -233,8 +241,8 @@ def totals(found: Iterable[Entity]) -> dict[str, int]:
     return {f"total_{name}s": types.count(name) for name in ("user", "agent", "app", "run")}
 
 
-def webhook(found: Webhook) -> dict[str, Any]:
-    """A webhook, without its secret."""
+def webhook(found: Webhook, project: str) -> dict[str, Any]:
+    """A webhook, without its secret; `project` is the project's name, as on Mem0's platform."""
     return {
         "webhook_id": found.id,
         "name": found.name,
@@ -242,7 +250,8 @@ def webhook(found: Webhook) -> dict[str, Any]:
         "event_types": list(found.event_types),
         "owner": found.owner,
         "is_active": found.is_active,
-        "project": found.project,
+        "project": project,
+        "project_id": found.project,
         "failing_since": iso(found.failing_since),
         "reason": found.reason,
         "created_at": iso(found.created_at),

@@ -139,6 +139,7 @@ class Event(TypedDict):
     actor: NotRequired[str | None]
     attempts: NotRequired[int]
     spending: NotRequired[Spent]
+    passed_over: NotRequired[int]
     extractions: NotRequired[list[Extraction]]
     dropped: NotRequired[dict[str, int]]
     refused: NotRequired[list[str]]
@@ -319,6 +320,7 @@ class Webhook(TypedDict):
     owner: NotRequired[str | None]
     is_active: bool
     project: NotRequired[str]
+    project_id: NotRequired[str]
     created_at: str
     updated_at: str
     secret: NotRequired[str]
@@ -352,6 +354,7 @@ class ProfileJobStarted(TypedDict):
     replayed: NotRequired[bool]
     sampled: NotRequired[int]
     entity_ids: NotRequired[list[str]]
+    event_ids: NotRequired[list[str]]
 
 
 class ProfileJob(TypedDict):
