@@ -147,6 +147,17 @@ def test_add_without_a_statement_says_so(run):
     assert "Nothing was stored" in result.stderr
 
 
+def test_add_says_that_nothing_was_stored_for_a_secret(run):
+    said = run("add", "-", stdin="The key is sk-proj-Ab3dEf6hIj9kLm2nOp5q.")
+    assert "a secret (openai)" in said.stderr
+    assert "sk-proj" not in said.output
+
+
+def test_add_keeps_what_is_said_beside_a_secret(run):
+    said = run("add", "The billing key is sk-proj-Ab3dEf6hIj9kLm2nOp5q and lives in Vault.")
+    assert "The billing key is [redacted:openai] and lives in Vault." in said.stdout
+
+
 def test_add_reads_standard_input(shape):
     assert shape("add", "-", stdin="From a pipe.")["results"][0]["memory"] == "From a pipe."
 

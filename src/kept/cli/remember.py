@@ -73,7 +73,7 @@ def add(invocation: Invocation, /, **given: Any) -> None:
     several words; a single - reads the standard input.
     """
     with invocation.service() as service:
-        scope = invocation.scope()
+        scope, content = invocation.scope(), _content(service, invocation, given)
         result = service.add(
             scope,
             infer=not given["verbatim"],
@@ -85,7 +85,7 @@ def add(invocation: Invocation, /, **given: Any) -> None:
             idempotency_key=given["idempotency_key"],
             awaited=True,
             by=invocation.by,
-            **_content(service, invocation, given),
+            **content,
         )
         related, conflicts = service.beside(result, limit=RELATED)
         if not invocation.as_json:
@@ -98,6 +98,8 @@ def add(invocation: Invocation, /, **given: Any) -> None:
         render.emit(shapes.added(result, related, understood, conflicts))
         return
     _show_done(result, understood, hints=bool(conflicts))
+    if not result.stored:
+        render.note(_why_nothing(content))
 
 
 def _content(service: Service, invocation: Invocation, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -149,10 +151,20 @@ def _show_done(result: AddResult, understood: Sequence[Understood], *, hints: bo
         render.note("If one no longer holds: kept invalidate ID")
     if result.replayed:
         render.note("The same idempotency key was used before; this is what was stored then.")
-    if not result.stored:
-        render.note("Nothing was stored: there is no statement in it (--verbatim stores the text as it is).")
-    elif result.operation_id and not result.replayed:
+    if result.stored and result.operation_id and not result.replayed:
         render.note(f"Take it back with: kept undo {result.operation_id}")
+
+
+def _why_nothing(content: Mapping[str, Any]) -> str:
+    """Why there is nothing to store: what was said beside a secret is too little, or it was no statement."""
+    from kept.domain.redaction import redact
+
+    if found := redact(json.dumps(content, ensure_ascii=False)).found:
+        return (
+            f"Nothing was stored: it says nothing beside a secret ({', '.join(found)}), and secrets are never stored "
+            "(--verbatim stores the text with a mark in the secret's place)."
+        )
+    return "Nothing was stored: there is no statement in it (--verbatim stores the text whole)."
 
 
 def _show_understood(part: Understood) -> None:
