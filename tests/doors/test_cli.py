@@ -664,8 +664,14 @@ def test_demo_tells_its_story(run, tmp_path):
         "undone: the update",
     ):
         assert expected in result.stdout
-    assert "of 250 tokens" in result.stderr
+    assert "of 260 tokens" in result.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_demo_shows_the_answer_of_each_question(run):
+    told = run("demo").stdout
+    for answer in ("Then Postgres 16 it is.", "allergic to peanuts", "my knee needs a break"):
+        assert answer in told
 
 
 def test_demo_keeps_its_store_on_request(run, shape):
