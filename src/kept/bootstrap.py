@@ -8,7 +8,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn
 
-from kept.errors import ConfigurationError
+from kept.errors import ConfigurationError, InvalidInputError, StoreError
 from kept.settings import OPENAI_HEADERS, PROVIDERS, SELF_HOSTED, claude_code_sign_in_file
 
 if TYPE_CHECKING:
@@ -30,16 +30,51 @@ SIGN_IN: Final = "Claude Code's sign-in"
 """Begins the source of a key that is Claude Code's."""
 
 
-def build(settings: Settings) -> Service:
+def build(settings: Settings, *, only_ids: bool = False) -> Service:
     """The service that the settings describe.
+
+    Args:
+        settings: The settings.
+        only_ids: Whether to refuse a project that is named by its name where its id is meant.
 
     Raises:
         ConfigurationError: An unknown store or embedder.
         StoreError: The store cannot be used; it was left as it was.
+        InvalidInputError: With `only_ids`: the name of a project instead of its id.
     """
     embedder = build_embedder(settings)
     log = open_log(settings.database, busy_timeout_s=settings.busy_timeout_s)
-    return _service(settings, log, embedder, cache(lambda: _reading(settings, log)))
+    service = _service(settings, log, embedder, cache(lambda: _reading(settings, log)))
+    if only_ids and settings.database != _MEMORY:
+        _require_id(settings, log, service)
+    return service
+
+
+def _require_id(settings: Settings, log: Log, service: Service) -> None:
+    from kept.domain.scope import DEFAULT_PROJECT
+
+    if settings.project == DEFAULT_PROJECT:
+        return
+    from kept.adapters.sqlite.control import open_control
+    from kept.engine.tenancy import require_id
+
+    registry, _, _ = open_control(log.pool, sqlite_path(settings.database))  # type: ignore[attr-defined]
+    try:
+        require_id(registry, service.projects(), settings.project)
+    except InvalidInputError:
+        service.close()
+        raise
+
+
+def require_store(database: str) -> None:
+    """Refuse a file that is not there.
+
+    Raises:
+        StoreError: There is no store at the place that is named.
+    """
+    path = store_file(database)
+    if path is not None and not path.exists():
+        raise StoreError(f"There is no store at {path}; `kept add` makes one there, and so does `kept import`.")
 
 
 def has_reader(settings: Settings) -> bool:

@@ -361,6 +361,11 @@ def config_file(environ: Mapping[str, str] | None = None) -> Path:
     return _path(environ.get(f"{PREFIX}CONFIG")) or config_folder() / CONFIG_FILE
 
 
+def names_config(environ: Mapping[str, str] | None = None) -> bool:
+    """Whether `KEPT_CONFIG` names the configuration file."""
+    return bool((os.environ if environ is None else environ).get(f"{PREFIX}CONFIG"))
+
+
 def data_folder() -> Path:
     """Where the platform keeps a user's application data."""
     import platformdirs

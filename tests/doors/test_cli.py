@@ -599,6 +599,7 @@ def test_verify_exits_with_5_when_it_finds_something(run, shape, remember, tmp_p
 
 
 def test_doctor_is_content_and_leaves_the_store_alone(run, shape, tmp_path):
+    (tmp_path / "kept.toml").touch()
     report = shape("doctor")
     assert report["ok"] is True
     assert {check["name"]: check["status"] for check in report["checks"]} == dict.fromkeys(
@@ -609,6 +610,37 @@ def test_doctor_is_content_and_leaves_the_store_alone(run, shape, tmp_path):
     assert settings["user_id"] == {"value": "ana", "source": "KEPT_USER_ID"}
     assert settings["project"] == {"value": "default", "source": "default"}
     assert "KEPT_USER_ID" in run("doctor").stdout
+
+
+def test_doctor_says_that_the_configuration_that_is_named_is_missing(shape):
+    (settings,) = [check for check in shape("doctor")["checks"] if check["name"] == "settings"]
+    assert settings["status"] == "warn"
+    assert "KEPT_CONFIG" in settings["advice"]
+
+
+def test_doctor_asks_the_server_that_is_set(run, monkeypatch):
+    monkeypatch.setenv("KEPT_URL", "http://127.0.0.1:9")
+    report = run("doctor", "--json")
+    assert report.exit_code == 1
+    (server,) = [check for check in json.loads(report.stdout)["checks"] if check["name"] == "server"]
+    assert (server["status"], server["code"]) == ("FAIL", "unreachable")
+
+
+def test_a_command_says_that_it_does_not_use_the_server_that_is_set(run, monkeypatch):
+    monkeypatch.setenv("KEPT_URL", "http://127.0.0.1:9")
+    said = run("add", "Releases go out on Tuesdays.")
+    assert said.exit_code == 0
+    assert "not KEPT_URL" in said.stderr
+
+
+@pytest.mark.parametrize("command", [("list",), ("search", "x"), ("stats",), ("delete", "abcdef"), ("keys", "list")])
+def test_a_store_that_is_named_and_not_there_is_made_only_by_what_stores(command, run, tmp_path):
+    refused = run(*command, "--database", "typo/dir/x.db")
+    assert refused.exit_code == 4
+    assert "There is no store at typo" in refused.stderr
+    assert list(tmp_path.iterdir()) == []
+    assert run("add", "Releases go out on Tuesdays.", "--database", "typo/dir/x.db").exit_code == 0
+    assert run("list", "--database", "typo/dir/x.db").exit_code == 0
 
 
 def test_doctor_inspects_an_existing_store(shape, remember):

@@ -72,7 +72,7 @@ def add(invocation: Invocation, /, **given: Any) -> None:
     Prints what was stored, what was known already, and which existing memories are close to each new one. TEXT may be
     several words; a single - reads the standard input.
     """
-    with invocation.service() as service:
+    with invocation.service(makes=True) as service:
         scope, content = invocation.scope(), _content(service, invocation, given)
         result = service.add(
             scope,

@@ -94,7 +94,7 @@ def import_(
     that cannot be read does not stop the others; the exit code is 1 then.
     """
     files, missing, left_out = _files(paths)
-    with nullcontext() if dry_run else invocation.service() as service:
+    with nullcontext() if dry_run else invocation.service(makes=True) as service:
         if understand and service is not None:
             reader_of(service)  # what is stored now is not put before a model that is configured later
         how = {"infer": not verbatim, "understand": understand}
