@@ -521,6 +521,61 @@ def test_an_unknown_format_is_refused_once(run):
     assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
 
 
+def test_an_import_says_which_files_of_a_folder_it_passed_over(run, shape, tmp_path):
+    notes = tmp_path / "notes"
+    notes.mkdir()
+    (notes / "a.md").write_text("Releases go out on Tuesdays.", encoding="utf-8")
+    for name in ("b.pdf", "c.csv", "d.json", "e.docx"):
+        (notes / name).write_text("{}", encoding="utf-8")
+    said = run("import", "notes").stderr
+    assert "4 files passed over" in said
+    assert "b.pdf" in said
+    assert "e.docx" not in said
+    assert [Path(path).name for path in shape("import", "notes")["passed_over"]] == [
+        "b.pdf",
+        "c.csv",
+        "d.json",
+        "e.docx",
+    ]
+
+
+def transcript(folder: Path) -> str:
+    message = {"role": "user", "content": "We decided to use pnpm for every package."}
+    entry = {"type": "user", "sessionId": "s1", "uuid": "u1", "cwd": str(folder), "message": message}
+    return json.dumps(entry)
+
+
+@pytest.fixture
+def repository(tmp_path):
+    """A repository with a remote, and a folder below its root."""
+    git = tmp_path / "shop" / ".git"
+    git.mkdir(parents=True)
+    (git / "HEAD").write_text("ref: refs/heads/main\n")
+    (git / "config").write_text('[remote "origin"]\n\turl = git@github.com:acme/shop.git\n')
+    (tmp_path / "shop" / "src").mkdir()
+    return tmp_path / "shop"
+
+
+def test_a_transcript_is_kept_under_the_name_that_hooks_give_its_repository(run, shape, repository, tmp_path):
+    (tmp_path / "s1.jsonl").write_text(transcript(repository / "src"), encoding="utf-8")
+    assert run("import", "s1.jsonl").exit_code == 0
+    (found,) = shape("list")["results"]
+    assert (found["app_id"], found["run_id"]) == ("github.com/acme/shop", "s1")
+
+
+def test_a_transcripts_repository_may_have_given_itself_a_name(run, shape, repository, tmp_path):
+    (repository / ".kept.toml").write_text('app_id = "the-shop"\n')
+    (tmp_path / "s1.jsonl").write_text(transcript(repository), encoding="utf-8")
+    assert run("import", "s1.jsonl").exit_code == 0
+    assert shape("list")["results"][0]["app_id"] == "the-shop"
+
+
+def test_an_app_that_is_named_takes_the_transcript(run, shape, repository, tmp_path):
+    (tmp_path / "s1.jsonl").write_text(transcript(repository), encoding="utf-8")
+    assert run("import", "s1.jsonl", "--app", "mine").exit_code == 0
+    assert shape("list")["results"][0]["app_id"] == "mine"
+
+
 def test_an_export_can_be_imported_again(run, shape, remember, tmp_path):
     remember("Tea 🍵 and قهوة.", "--metadata", "a=1")
     assert run("export", "--output", "out.jsonl").exit_code == 0
