@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cache, partial
 from pathlib import Path
@@ -12,7 +13,7 @@ from kept.errors import ConfigurationError, InvalidInputError, StoreError
 from kept.settings import OPENAI_HEADERS, PROVIDERS, SELF_HOSTED, claude_code_sign_in_file
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
 
     from kept.adapters.models.access import Access
     from kept.domain.spending import ModelTask
@@ -169,7 +170,7 @@ def _models(settings: Settings, ledger: Ledger, registry: Registry) -> Models:
     from kept.engine.models import Models
 
     return Models(
-        build_models(settings),
+        _models_or_why_not(settings),
         ledger,
         clock=_now,
         ids=_new_id,
@@ -215,10 +216,43 @@ def build_models(settings: Settings) -> Mapping[ModelTask, LanguageModel]:
     opened: dict[str, LanguageModel] = {}
     found = {}
     for task in MODEL_TASKS:
-        name = f"llm_{task}" if getattr(settings, f"llm_{task}") else "llm"
+        name = _setting_of(settings, task)
         if spec := getattr(settings, name):
             found[task] = opened[spec] = opened.get(spec) or _open_model(settings, name, spec)
     return found
+
+
+def _setting_of(settings: Settings, task: ModelTask) -> str:
+    """The setting that says which model does a task."""
+    return f"llm_{task}" if getattr(settings, f"llm_{task}") else "llm"
+
+
+class _Unopened(Mapping["ModelTask", "LanguageModel"]):
+    """Models that cannot be opened; whoever takes one is told why, and what takes none goes on."""
+
+    def __init__(self, settings: Settings, error: ConfigurationError) -> None:
+        from kept.domain.spending import MODEL_TASKS
+
+        self._tasks = [task for task in MODEL_TASKS if getattr(settings, _setting_of(settings, task))]
+        self._error = error
+
+    def __getitem__(self, task: ModelTask) -> LanguageModel:
+        if task in self._tasks:
+            raise ConfigurationError(str(self._error))
+        raise KeyError(task)
+
+    def __iter__(self) -> Iterator[ModelTask]:
+        return iter(self._tasks)
+
+    def __len__(self) -> int:
+        return len(self._tasks)
+
+
+def _models_or_why_not(settings: Settings) -> Mapping[ModelTask, LanguageModel]:
+    try:
+        return build_models(settings)
+    except ConfigurationError as error:
+        return _Unopened(settings, error)
 
 
 def model_access(settings: Settings, provider: str) -> Access:
