@@ -389,7 +389,7 @@ class LogReader(Protocol):
         """The operation that used this key."""
 
     def taken_back(self, project: str, operation_ids: Collection[str]) -> set[str]:
-        """Those of these operations that an undo took back."""
+        """Those of these operations that an undo took back which was not taken back itself."""
 
     def last_undoable(self, project: str, scope: Scope) -> Operation | None:
         """The newest operation that touched a memory in `scope`, is no undo or erase, and was not taken back."""

@@ -396,6 +396,39 @@ def test_undo_lists_operations(shape, remember):
     assert [operation["kind"] for operation in shape("undo", "--list")["results"]] == ["add"]
 
 
+def test_undo_lists_what_each_operation_was_about(run, shape, remember):
+    remember("Nora likes cello.")
+    operation = shape("add", "Felix likes piano. " + "Ines plays drums in a band on most Saturdays of the year. ")
+    said = run("undo", "--list").stdout.splitlines()
+    assert said[0].startswith(operation["operation_id"][:8])
+    assert "2 memories  of ana  Felix likes piano." in said[0]
+    assert "1 memory  of ana  Nora likes cello." in said[1]
+
+
+@pytest.mark.parametrize("words", [("--limit", "3"), ("abcdef01", "--list")])
+def test_undo_and_its_list_are_not_mixed(words, run, shape, remember):
+    remember("Nora likes cello.")
+    assert run("undo", *words).exit_code == 2
+    assert shape("list")["total"] == 1
+
+
+def test_a_mistaken_undo_is_taken_back_by_what_it_printed(run, shape, remember):
+    remember("Nora likes cello.")
+    operation = run("undo").stderr.split()[-1]
+    assert shape("list")["total"] == 0
+    assert run("undo", operation[:8]).exit_code == 0
+    assert shape("list")["total"] == 1
+
+
+def test_an_undo_of_many_memories_shows_some(run, tmp_path):
+    said = [{"role": "user", "content": f"Ticket {number} moves a maintenance window."} for number in range(14)]
+    (tmp_path / "said.json").write_text(json.dumps(said), encoding="utf-8")
+    run("add", "--file", "said.json")
+    shown = run("undo").stdout.splitlines()
+    assert len(shown) == 12
+    assert shown[-1] == "and 4 more"
+
+
 def test_delete_all_asks(run, shape, remember):
     remember("Fact.")
     declined = run("delete", "--all", stdin="n\n")
