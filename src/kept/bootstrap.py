@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn
 
 from kept.errors import ConfigurationError, InvalidInputError, StoreError
-from kept.settings import OPENAI_HEADERS, PROVIDERS, SELF_HOSTED, claude_code_sign_in_file
+from kept.settings import OPENAI_HEADERS, PROVIDERS, SELF_HOSTED, claude_code_sign_in_file, did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 _SQLITE: Final = "sqlite:///"
 _MEMORY: Final = "memory://"
+_WELL_KNOWN: Final = ("anthropic", "google", "ollama", "openai", "openrouter", "vllm")
+"""Providers that an error names; docs/how-to/use-a-model.md has all."""
 SIGN_IN: Final = "Claude Code's sign-in"
 """Begins the source of a key that is Claude Code's."""
 
@@ -271,9 +273,9 @@ def _open_model(settings: Settings, name: str, spec: str) -> LanguageModel:
     from kept.adapters.models import open_model
 
     if _provider_of(spec) not in PROVIDERS:
+        hint = did_you_mean(_provider_of(spec), PROVIDERS) or f" Well known are {', '.join(_WELL_KNOWN)}."
         raise ConfigurationError(
-            f"{name} is {spec!r}, of an unknown provider; write PROVIDER:MODEL, such as openai:gpt-5-mini, with one of: "
-            f"{', '.join(PROVIDERS)}."
+            f"{name} is {spec!r}, of an unknown provider; write PROVIDER:MODEL, such as openai:gpt-5-mini.{hint}"
         )
     access = model_access(settings, _provider_of(spec))
     return open_model(spec, access, timeout_s=settings.llm_timeout_s, temperature=settings.llm_temperature)

@@ -374,6 +374,12 @@ def test_feedback_is_kept_and_cleared(shape, remember):
     assert "feedback" not in shape("show", memory_id)
 
 
+def test_a_list_in_which_nothing_matches_says_so(run, remember):
+    remember("Nora likes cello.")
+    said = run("list", "--filter", '{"role": "usr"}').stderr
+    assert said == "No memory of user ana in project default matches.\n"
+
+
 def test_delete_hides_and_undo_brings_back(run, shape, remember):
     memory_id = remember("Fact.")
     result = run("delete", memory_id[:8])

@@ -110,12 +110,22 @@ def _content(service: Service, invocation: Invocation, given: Mapping[str, Any])
         return {"messages": _read(given["path"])}
     if not given["text"]:
         raise click.UsageError("Give a text, - for the standard input, or --file.")
+    _require_role(given["role"])
     text = text_of(given["text"])
     if given["supersedes"]:
+        if not text.strip():
+            raise click.UsageError("TEXT is blank; say what replaces the memory, or close it: kept invalidate ID")
         replaced = [service.whole_id(invocation.project_name, memory_id) for memory_id in given["supersedes"]]
         fact = {"text": text, "supersedes": replaced, "speaker": given["speaker"], "role": given["role"]}
         return {"facts": [fact]}
     return {"messages": [{"role": given["role"], "content": text, "name": given["speaker"]}]}
+
+
+def _require_role(role: str | None) -> None:
+    from kept.engine.intake import ROLES
+
+    if role is not None and role.strip().lower() not in ROLES:
+        raise click.BadParameter(f"{role[:40]!r} is none of {', '.join(ROLES)}.", param_hint="--role")
 
 
 def _read(path: Path) -> Any:
