@@ -380,6 +380,17 @@ def test_a_list_in_which_nothing_matches_says_so(run, remember):
     assert said == "No memory of user ana in project default matches.\n"
 
 
+def test_a_list_of_none_counts(run, remember):
+    remember("Nora likes cello.")
+    assert run("list", "--limit", "0").stderr == "1 memory in all.\n"
+
+
+def test_what_was_erased_before_is_said_to_be_gone(run, remember):
+    memory_id = remember("Nora likes cello.")
+    run("erase", memory_id, "--yes")
+    assert "erased before" in run("erase", memory_id, "--yes").stdout
+
+
 def test_delete_hides_and_undo_brings_back(run, shape, remember):
     memory_id = remember("Fact.")
     result = run("delete", memory_id[:8])

@@ -169,7 +169,7 @@ def _said_of(touched: Sequence[MemoryRecord]) -> Iterator[str]:
 def restore(invocation: Invocation, /, memory_id: str, revision: int | None) -> None:
     """Bring a memory back as it was.
 
-    As it was before it was deleted or closed; or, with --revision, at that revision.
+    As it was before it was deleted or closed; or, with --revision, at a revision that `kept history` shows.
     """
     with invocation.service() as service:
         done = service.restore(invocation.project_name, memory_id, seq=revision, by=invocation.by)

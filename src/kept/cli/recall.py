@@ -149,6 +149,8 @@ def list_(invocation: Invocation, /, oldest_first: bool, **given: Any) -> None:
         render.note(f"No memory of {invocation.whose} matches.")
     elif not total:
         render.note(f"There are no memories of {invocation.whose}.")
+    elif not given["limit"]:
+        render.note(f"{render.counted(total, 'memory')} in all.")
     elif last < total:
         render.note(f"{len(records):,} of {total:,}; the next ones: --offset {last}")
 

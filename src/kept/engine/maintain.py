@@ -344,7 +344,7 @@ class Maintain:
                 raise NotFoundError(f"Memory {record.id} has no revision {seq}; it has {known}.")
             return states[seq]
         if record.state == "active":
-            raise ConflictError(f"Memory {record.id} is current; name the revision to go back to.")
+            raise ConflictError(f"Memory {record.id} is current; name the revision of its history to go back to.")
         wanted = ALL_STATES[:1] if record.state in CLOSED_STATES else ("active", *CLOSED_STATES)
         earlier = next((state for state in reversed(states.values()) if state.state in wanted), None)
         if earlier is None:
