@@ -359,6 +359,14 @@ def test_invalidate_closes_and_restore_opens(shape, remember):
     assert shape("restore", memory_id)["results"][0]["state"] == "active"
 
 
+def test_restore_of_what_is_current_says_where_its_revisions_are(run, remember):
+    memory_id = remember("Nora likes cello.")
+    refused = run("restore", memory_id[:8])
+    assert refused.exit_code == 2
+    assert "kept history" in refused.stderr
+    assert "--revision" in refused.stderr
+
+
 def test_restore_takes_a_revision(shape, remember):
     memory_id = remember("Nora likes cello.")
     shape("update", memory_id, "Felix likes piano.")

@@ -172,6 +172,12 @@ def restore(invocation: Invocation, /, memory_id: str, revision: int | None) -> 
     As it was before it was deleted or closed; or, with --revision, at a revision that `kept history` shows.
     """
     with invocation.service() as service:
+        whole = service.whole_id(invocation.project_name, memory_id)
+        found = service.find_many(invocation.project_name, {whole}).get(whole)
+        if revision is None and found is not None and found.state == "active":
+            raise click.UsageError(
+                f"Memory {memory_id} is neither deleted nor closed; go back to a revision of `kept history {memory_id}` with --revision."
+            )
         done = service.restore(invocation.project_name, memory_id, seq=revision, by=invocation.by)
     _finish(invocation, "restored", "Memory restored.", done)
 

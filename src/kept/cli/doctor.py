@@ -60,8 +60,8 @@ class Check:
 def doctor(ctx: click.Context, invocation: Invocation, /, *, claude_code: bool) -> None:
     """Check that Kept works here, and say what to do if not.
 
-    Looks at Python, packages, settings, store, embedder and models, and makes a round trip in a temporary store. Each line is
-    ok, warn or FAIL with what to do. Exits with 1 when a check fails. Nothing is written to your store.
+    Looks at Python, packages, settings, store, embedder and models, asks the server that KEPT_URL names, and makes a round
+    trip in a temporary store. Each line is ok, warn or FAIL with what to do. Exits with 1 when a check fails. Nothing is written to your store.
 
     With --claude-code the installed client runs against a scripted model on this machine: what one session says must come
     back in the next. It needs no account and no network.
