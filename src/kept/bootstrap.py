@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import os
 import uuid
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn
 
-from kept.errors import ConfigurationError
-from kept.settings import OPENAI_HEADERS, PROVIDERS, SELF_HOSTED, claude_code_sign_in_file
+from kept.errors import ConfigurationError, InvalidInputError, StoreError
+from kept.settings import OPENAI_HEADERS, PROVIDERS, SELF_HOSTED, claude_code_sign_in_file, did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
 
     from kept.adapters.models.access import Access
     from kept.domain.spending import ModelTask
@@ -27,20 +28,57 @@ if TYPE_CHECKING:
 
 _SQLITE: Final = "sqlite:///"
 _MEMORY: Final = "memory://"
+_WELL_KNOWN: Final = ("anthropic", "google", "ollama", "openai", "openrouter", "vllm")
+"""Providers that an error names; docs/how-to/use-a-model.md has all."""
 SIGN_IN: Final = "Claude Code's sign-in"
 """Begins the source of a key that is Claude Code's."""
 
 
-def build(settings: Settings) -> Service:
+def build(settings: Settings, *, only_ids: bool = False) -> Service:
     """The service that the settings describe.
+
+    Args:
+        settings: The settings.
+        only_ids: Whether to refuse a project that is named by its name where its id is meant.
 
     Raises:
         ConfigurationError: An unknown store or embedder.
         StoreError: The store cannot be used; it was left as it was.
+        InvalidInputError: With `only_ids`: the name of a project instead of its id.
     """
     embedder = build_embedder(settings)
     log = open_log(settings.database, busy_timeout_s=settings.busy_timeout_s)
-    return _service(settings, log, embedder, cache(lambda: _reading(settings, log, embedder)))
+    service = _service(settings, log, embedder, cache(lambda: _reading(settings, log, embedder)))
+    if only_ids and settings.database != _MEMORY:
+        _require_id(settings, log, service)
+    return service
+
+
+def _require_id(settings: Settings, log: Log, service: Service) -> None:
+    from kept.domain.scope import DEFAULT_PROJECT
+
+    if settings.project == DEFAULT_PROJECT:
+        return
+    from kept.adapters.sqlite.control import open_control
+    from kept.engine.tenancy import require_id
+
+    registry, _, _ = open_control(log.pool, sqlite_path(settings.database))  # type: ignore[attr-defined]
+    try:
+        require_id(registry, service.projects(), settings.project)
+    except InvalidInputError:
+        service.close()
+        raise
+
+
+def require_store(database: str) -> None:
+    """Refuse a file that is not there.
+
+    Raises:
+        StoreError: There is no store at the place that is named.
+    """
+    path = store_file(database)
+    if path is not None and not path.exists():
+        raise StoreError(f"There is no store at {path}; `kept add` makes one there, and so does `kept import`.")
 
 
 def _reading(settings: Settings, log: Log, embedder: Embedder) -> Reading:
@@ -132,7 +170,7 @@ def _models(settings: Settings, ledger: Ledger, registry: Registry) -> Models:
     from kept.engine.models import Models
 
     return Models(
-        build_models(settings),
+        _models_or_why_not(settings),
         ledger,
         clock=_now,
         ids=_new_id,
@@ -179,10 +217,43 @@ def build_models(settings: Settings) -> Mapping[ModelTask, LanguageModel]:
     opened: dict[str, LanguageModel] = {}
     found = {}
     for task in MODEL_TASKS:
-        name = f"llm_{task}" if getattr(settings, f"llm_{task}") else "llm"
+        name = _setting_of(settings, task)
         if spec := getattr(settings, name):
             found[task] = opened[spec] = opened.get(spec) or _open_model(settings, name, spec)
     return found
+
+
+def _setting_of(settings: Settings, task: ModelTask) -> str:
+    """The setting that says which model does a task."""
+    return f"llm_{task}" if getattr(settings, f"llm_{task}") else "llm"
+
+
+class _Unopened(Mapping["ModelTask", "LanguageModel"]):
+    """Models that cannot be opened; whoever takes one is told why, and what takes none goes on."""
+
+    def __init__(self, settings: Settings, error: ConfigurationError) -> None:
+        from kept.domain.spending import MODEL_TASKS
+
+        self._tasks = [task for task in MODEL_TASKS if getattr(settings, _setting_of(settings, task))]
+        self._error = error
+
+    def __getitem__(self, task: ModelTask) -> LanguageModel:
+        if task in self._tasks:
+            raise ConfigurationError(str(self._error))
+        raise KeyError(task)
+
+    def __iter__(self) -> Iterator[ModelTask]:
+        return iter(self._tasks)
+
+    def __len__(self) -> int:
+        return len(self._tasks)
+
+
+def _models_or_why_not(settings: Settings) -> Mapping[ModelTask, LanguageModel]:
+    try:
+        return build_models(settings)
+    except ConfigurationError as error:
+        return _Unopened(settings, error)
 
 
 def model_access(settings: Settings, provider: str) -> Access:
@@ -201,9 +272,9 @@ def _open_model(settings: Settings, name: str, spec: str) -> LanguageModel:
     from kept.adapters.models import open_model
 
     if _provider_of(spec) not in PROVIDERS:
+        hint = did_you_mean(_provider_of(spec), PROVIDERS) or f" Well known are {', '.join(_WELL_KNOWN)}."
         raise ConfigurationError(
-            f"{name} is {spec!r}, of an unknown provider; write PROVIDER:MODEL, such as openai:gpt-5-mini, with one of: "
-            f"{', '.join(PROVIDERS)}."
+            f"{name} is {spec!r}, of an unknown provider; write PROVIDER:MODEL, such as openai:gpt-5-mini.{hint}"
         )
     access = model_access(settings, _provider_of(spec))
     return open_model(spec, access, timeout_s=settings.llm_timeout_s, temperature=settings.llm_temperature)

@@ -392,7 +392,7 @@ class LogReader(Protocol):
         """The operation that used this key."""
 
     def taken_back(self, project: str, operation_ids: Collection[str]) -> set[str]:
-        """Those of these operations that an undo took back."""
+        """Those of these operations that an undo took back which was not taken back itself."""
 
     def last_undoable(self, project: str, scope: Scope) -> Operation | None:
         """The newest operation that touched a memory in `scope`, is no undo or erase, and was not taken back."""
@@ -809,12 +809,16 @@ class ReadSession:
         run_id: The session's id, if the file names one.
         metadata: Put on each memory made from it (for example the branch and folder of a coding session).
         records: Finished memories in export form; messages are empty then.
+        folder: Where a coding session worked, as the file names it.
+        app_id: Under which its memories are kept, where whoever imports knows.
     """
 
     run_id: str | None = None
     messages: tuple[Message, ...] = ()
     metadata: Mapping[str, Any] = field(default_factory=dict)
     records: tuple[Mapping[str, Any], ...] = ()
+    folder: str | None = None
+    app_id: str | None = None
 
 
 class Reader(Protocol):

@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Self, get_args
 from kept.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from kept.domain.spending import SpendingLimit
 
 PREFIX: Final = "KEPT_"
@@ -390,6 +392,11 @@ def config_file(environ: Mapping[str, str] | None = None) -> Path:
     return _path(environ.get(f"{PREFIX}CONFIG")) or config_folder() / CONFIG_FILE
 
 
+def names_config(environ: Mapping[str, str] | None = None) -> bool:
+    """Whether `KEPT_CONFIG` names the configuration file."""
+    return bool((os.environ if environ is None else environ).get(f"{PREFIX}CONFIG"))
+
+
 def data_folder() -> Path:
     """Where the platform keeps a user's application data."""
     import platformdirs
@@ -500,11 +507,20 @@ def _read(path: Path) -> dict[str, Any]:
 def _parse(name: str, value: object, where: str) -> Any:
     kind = _types().get(name)
     if kind is None:
-        raise ConfigurationError(f"{where} has the unknown setting {name!r}; there are {', '.join(_types())}.")
+        hint = did_you_mean(name, _types()) or " `kept doctor` shows those there are."
+        raise ConfigurationError(f"{where} has the unknown setting {name!r}.{hint}")
     try:
         return _PARSERS[kind](value)
     except (TypeError, ValueError) as error:
         raise ConfigurationError(f"{where}: {name} is {value!r}; it must be {_KINDS[kind]}.") from error
+
+
+def did_you_mean(given: str, known: Iterable[str]) -> str:
+    """A question with the nearest of the names there are; empty where none is near."""
+    from difflib import get_close_matches
+
+    near = get_close_matches(given.lower(), list(known), n=1, cutoff=_NEAR)
+    return f" Did you mean {near[0]!r}?" if near else ""
 
 
 def _text(value: object) -> str:
@@ -612,6 +628,8 @@ def _native_memory(value: object) -> str:
     return value if isinstance(value, str) and value in get_args(NativeMemory) else _fail()
 
 
+_NEAR: Final = 0.81
+"""Least likeness of a name that is asked for: a slip of the finger is above it, `wordllama` for `ollama` below."""
 _PORTS: Final = 1 << 16
 _NO_LIMIT: Final = "none"
 _HOTTEST: Final = 2

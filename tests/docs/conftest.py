@@ -90,6 +90,12 @@ def reference():
 
 
 @pytest.fixture(scope="session")
+def page_at():
+    """Gives a function that opens a page by its path in the repository."""
+    return lambda path: Page(ROOT / path)
+
+
+@pytest.fixture(scope="session")
 def root() -> Path:
     """The folder of the repository."""
     return ROOT

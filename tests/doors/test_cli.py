@@ -147,6 +147,17 @@ def test_add_without_a_statement_says_so(run):
     assert "Nothing was stored" in result.stderr
 
 
+def test_add_says_that_nothing_was_stored_for_a_secret(run):
+    said = run("add", "-", stdin="The key is sk-proj-Ab3dEf6hIj9kLm2nOp5q.")
+    assert "a secret (openai)" in said.stderr
+    assert "sk-proj" not in said.output
+
+
+def test_add_keeps_what_is_said_beside_a_secret(run):
+    said = run("add", "The billing key is sk-proj-Ab3dEf6hIj9kLm2nOp5q and lives in Vault.")
+    assert "The billing key is [redacted:openai] and lives in Vault." in said.stdout
+
+
 def test_add_reads_standard_input(shape):
     assert shape("add", "-", stdin="From a pipe.")["results"][0]["memory"] == "From a pipe."
 
@@ -348,6 +359,14 @@ def test_invalidate_closes_and_restore_opens(shape, remember):
     assert shape("restore", memory_id)["results"][0]["state"] == "active"
 
 
+def test_restore_of_what_is_current_says_where_its_revisions_are(run, remember):
+    memory_id = remember("Nora likes cello.")
+    refused = run("restore", memory_id[:8])
+    assert refused.exit_code == 2
+    assert "kept history" in refused.stderr
+    assert "--revision" in refused.stderr
+
+
 def test_restore_takes_a_revision(shape, remember):
     memory_id = remember("Nora likes cello.")
     shape("update", memory_id, "Felix likes piano.")
@@ -361,6 +380,23 @@ def test_feedback_is_kept_and_cleared(shape, remember):
     assert shape("show", memory_id)["feedback"] == "VERY_NEGATIVE"
     shape("feedback", memory_id, "none")
     assert "feedback" not in shape("show", memory_id)
+
+
+def test_a_list_in_which_nothing_matches_says_so(run, remember):
+    remember("Nora likes cello.")
+    said = run("list", "--filter", '{"role": "usr"}').stderr
+    assert said == "No memory of user ana in project default matches.\n"
+
+
+def test_a_list_of_none_counts(run, remember):
+    remember("Nora likes cello.")
+    assert run("list", "--limit", "0").stderr == "1 memory in all.\n"
+
+
+def test_what_was_erased_before_is_said_to_be_gone(run, remember):
+    memory_id = remember("Nora likes cello.")
+    run("erase", memory_id, "--yes")
+    assert "erased before" in run("erase", memory_id, "--yes").stdout
 
 
 def test_delete_hides_and_undo_brings_back(run, shape, remember):
@@ -383,6 +419,39 @@ def test_undo_takes_the_operation_that_was_printed(run, shape, remember):
 def test_undo_lists_operations(shape, remember):
     remember("Fact.")
     assert [operation["kind"] for operation in shape("undo", "--list")["results"]] == ["add"]
+
+
+def test_undo_lists_what_each_operation_was_about(run, shape, remember):
+    remember("Nora likes cello.")
+    operation = shape("add", "Felix likes piano. " + "Ines plays drums in a band on most Saturdays of the year. ")
+    said = run("undo", "--list").stdout.splitlines()
+    assert said[0].startswith(operation["operation_id"][:8])
+    assert "2 memories  of ana  Felix likes piano." in said[0]
+    assert "1 memory  of ana  Nora likes cello." in said[1]
+
+
+@pytest.mark.parametrize("words", [("--limit", "3"), ("abcdef01", "--list")])
+def test_undo_and_its_list_are_not_mixed(words, run, shape, remember):
+    remember("Nora likes cello.")
+    assert run("undo", *words).exit_code == 2
+    assert shape("list")["total"] == 1
+
+
+def test_a_mistaken_undo_is_taken_back_by_what_it_printed(run, shape, remember):
+    remember("Nora likes cello.")
+    operation = run("undo").stderr.split()[-1]
+    assert shape("list")["total"] == 0
+    assert run("undo", operation[:8]).exit_code == 0
+    assert shape("list")["total"] == 1
+
+
+def test_an_undo_of_many_memories_shows_some(run, tmp_path):
+    said = [{"role": "user", "content": f"Ticket {number} moves a maintenance window."} for number in range(14)]
+    (tmp_path / "said.json").write_text(json.dumps(said), encoding="utf-8")
+    run("add", "--file", "said.json")
+    shown = run("undo").stdout.splitlines()
+    assert len(shown) == 12
+    assert shown[-1] == "and 4 more"
 
 
 def test_delete_all_asks(run, shape, remember):
@@ -510,6 +579,61 @@ def test_an_unknown_format_is_refused_once(run):
     assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
 
 
+def test_an_import_says_which_files_of_a_folder_it_passed_over(run, shape, tmp_path):
+    notes = tmp_path / "notes"
+    notes.mkdir()
+    (notes / "a.md").write_text("Releases go out on Tuesdays.", encoding="utf-8")
+    for name in ("b.pdf", "c.csv", "d.json", "e.docx"):
+        (notes / name).write_text("{}", encoding="utf-8")
+    said = run("import", "notes").stderr
+    assert "4 files passed over" in said
+    assert "b.pdf" in said
+    assert "e.docx" not in said
+    assert [Path(path).name for path in shape("import", "notes")["passed_over"]] == [
+        "b.pdf",
+        "c.csv",
+        "d.json",
+        "e.docx",
+    ]
+
+
+def transcript(folder: Path) -> str:
+    message = {"role": "user", "content": "We decided to use pnpm for every package."}
+    entry = {"type": "user", "sessionId": "s1", "uuid": "u1", "cwd": str(folder), "message": message}
+    return json.dumps(entry)
+
+
+@pytest.fixture
+def repository(tmp_path):
+    """A repository with a remote, and a folder below its root."""
+    git = tmp_path / "shop" / ".git"
+    git.mkdir(parents=True)
+    (git / "HEAD").write_text("ref: refs/heads/main\n")
+    (git / "config").write_text('[remote "origin"]\n\turl = git@github.com:acme/shop.git\n')
+    (tmp_path / "shop" / "src").mkdir()
+    return tmp_path / "shop"
+
+
+def test_a_transcript_is_kept_under_the_name_that_hooks_give_its_repository(run, shape, repository, tmp_path):
+    (tmp_path / "s1.jsonl").write_text(transcript(repository / "src"), encoding="utf-8")
+    assert run("import", "s1.jsonl").exit_code == 0
+    (found,) = shape("list")["results"]
+    assert (found["app_id"], found["run_id"]) == ("github.com/acme/shop", "s1")
+
+
+def test_a_transcripts_repository_may_have_given_itself_a_name(run, shape, repository, tmp_path):
+    (repository / ".kept.toml").write_text('app_id = "the-shop"\n')
+    (tmp_path / "s1.jsonl").write_text(transcript(repository), encoding="utf-8")
+    assert run("import", "s1.jsonl").exit_code == 0
+    assert shape("list")["results"][0]["app_id"] == "the-shop"
+
+
+def test_an_app_that_is_named_takes_the_transcript(run, shape, repository, tmp_path):
+    (tmp_path / "s1.jsonl").write_text(transcript(repository), encoding="utf-8")
+    assert run("import", "s1.jsonl", "--app", "mine").exit_code == 0
+    assert shape("list")["results"][0]["app_id"] == "mine"
+
+
 def test_an_export_can_be_imported_again(run, shape, remember, tmp_path):
     remember("Tea 🍵 and قهوة.", "--metadata", "a=1")
     assert run("export", "--output", "out.jsonl").exit_code == 0
@@ -588,6 +712,7 @@ def test_verify_exits_with_5_when_it_finds_something(run, shape, remember, tmp_p
 
 
 def test_doctor_is_content_and_leaves_the_store_alone(run, shape, tmp_path):
+    (tmp_path / "kept.toml").touch()
     report = shape("doctor")
     assert report["ok"] is True
     assert {check["name"]: check["status"] for check in report["checks"]} == dict.fromkeys(
@@ -598,6 +723,37 @@ def test_doctor_is_content_and_leaves_the_store_alone(run, shape, tmp_path):
     assert settings["user_id"] == {"value": "ana", "source": "KEPT_USER_ID"}
     assert settings["project"] == {"value": "default", "source": "default"}
     assert "KEPT_USER_ID" in run("doctor").stdout
+
+
+def test_doctor_says_that_the_configuration_that_is_named_is_missing(shape):
+    (settings,) = [check for check in shape("doctor")["checks"] if check["name"] == "settings"]
+    assert settings["status"] == "warn"
+    assert "KEPT_CONFIG" in settings["advice"]
+
+
+def test_doctor_asks_the_server_that_is_set(run, monkeypatch):
+    monkeypatch.setenv("KEPT_URL", "http://127.0.0.1:9")
+    report = run("doctor", "--json")
+    assert report.exit_code == 1
+    (server,) = [check for check in json.loads(report.stdout)["checks"] if check["name"] == "server"]
+    assert (server["status"], server["code"]) == ("FAIL", "unreachable")
+
+
+def test_a_command_says_that_it_does_not_use_the_server_that_is_set(run, monkeypatch):
+    monkeypatch.setenv("KEPT_URL", "http://127.0.0.1:9")
+    said = run("add", "Releases go out on Tuesdays.")
+    assert said.exit_code == 0
+    assert "not KEPT_URL" in said.stderr
+
+
+@pytest.mark.parametrize("command", [("list",), ("search", "x"), ("stats",), ("delete", "abcdef"), ("keys", "list")])
+def test_a_store_that_is_named_and_not_there_is_made_only_by_what_stores(command, run, tmp_path):
+    refused = run(*command, "--database", "typo/dir/x.db")
+    assert refused.exit_code == 4
+    assert "There is no store at typo" in refused.stderr
+    assert list(tmp_path.iterdir()) == []
+    assert run("add", "Releases go out on Tuesdays.", "--database", "typo/dir/x.db").exit_code == 0
+    assert run("list", "--database", "typo/dir/x.db").exit_code == 0
 
 
 def test_doctor_inspects_an_existing_store(shape, remember):
@@ -653,8 +809,14 @@ def test_demo_tells_its_story(run, tmp_path):
         "undone: the update",
     ):
         assert expected in result.stdout
-    assert "of 250 tokens" in result.stderr
+    assert "of 260 tokens" in result.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_demo_shows_the_answer_of_each_question(run):
+    told = run("demo").stdout
+    for answer in ("Then Postgres 16 it is.", "allergic to peanuts", "my knee needs a break"):
+        assert answer in told
 
 
 def test_demo_keeps_its_store_on_request(run, shape):

@@ -58,6 +58,7 @@ def test_what_is_near_and_how_two_belong_together(run):
         ["Alice", "boss", "Tom"], ["Tom", "married_to", "Eve"], ["Eve", "works_at", "Globex"]
     ]  # fmt: skip
     run("graph", "paths", "Alice", "Globex", "--max-length", "2", code=3)
+    assert "no path of at most 2 steps" in run.said
 
 
 def test_merges_are_made_shown_and_taken_back(run):

@@ -196,3 +196,31 @@ def test_what_was_stored_is_shown_before_the_model_is_waited_for(run, monkeypatc
     result = run("I live in Rome.", command="add")
     assert result.exit_code == 130
     assert result.stdout.startswith("added  ")
+
+
+@pytest.fixture
+def without_the_extra(monkeypatch):
+    """As where `kept[llm]` is not installed."""
+    monkeypatch.setattr("kept.adapters.models.connection.find_spec", lambda _: None)
+
+
+@pytest.mark.usefixtures("without_the_extra")
+@pytest.mark.parametrize("command", [("list",), ("search", "x"), ("stats",), ("keys", "list"), ("undo", "--list")])
+def test_what_asks_no_model_needs_none_that_can_be_opened(command, run):
+    done = run(*command[1:], command=command[0], KEPT_LLM="openai:gpt-5-mini")
+    assert done.exit_code in {0, 3}
+    assert "kept[llm]" not in done.output
+
+
+@pytest.mark.usefixtures("without_the_extra")
+def test_an_add_is_stored_and_says_why_no_model_read_it(run):
+    done = run("Releases go out on Tuesdays.", command="add", KEPT_LLM="openai:gpt-5-mini")
+    assert "added" in done.stdout
+    assert "kept[llm]" in done.stderr
+
+
+@pytest.mark.usefixtures("without_the_extra")
+def test_a_server_does_not_start_with_a_model_that_cannot_be_opened(run):
+    done = run("--port", "0", command="serve", KEPT_LLM="openai:gpt-5-mini")
+    assert done.exit_code == 1
+    assert "kept[llm]" in done.stderr

@@ -163,6 +163,43 @@ def test_an_event_is_shown_with_what_came_of_it(run, shape, event_id):
     assert run("events", "show", "nowhere").exit_code == 3
 
 
+# --- which project ---
+
+
+@pytest.fixture
+def made(shape):
+    """The id of a project that is called shop."""
+    return shape("projects", "create", "shop")["project_id"]
+
+
+@pytest.mark.parametrize(
+    "command", ["add The shop opens at nine.", "search shop", "list", "keys create --name phone", "webhooks list"]
+)
+def test_a_projects_name_is_refused_where_its_id_is_meant(command, run, made):
+    refused = run(*command.split(), "--project", "shop")
+    assert refused.exit_code == 2
+    assert made in refused.stderr
+    assert run("list", "--project", made).exit_code == 0
+
+
+def test_what_was_stored_under_an_id_is_found_under_it_whatever_projects_are_called(run, shape):
+    run("add", "The shop opens at nine.", "--project", "shop")
+    shape("projects", "create", "shop")
+    assert shape("list", "--project", "shop")["total"] == 1
+
+
+@pytest.mark.parametrize("command", ["keys list", "webhooks list", "events list", "retention list", "links list"])
+def test_a_project_that_does_not_exist_has_nothing_to_list(command, run):
+    refused = run(*command.split(), "--project", "nosuch")
+    assert refused.exit_code == 3
+    assert "no such project" in refused.stderr
+
+
+def test_a_new_project_says_by_which_id_it_is_named(run):
+    said = run("projects", "create", "shop")
+    assert f"--project {said.stdout.split()[0]}" in said.stderr
+
+
 # --- audit ---
 
 
@@ -183,6 +220,7 @@ def test_the_audit_lists_who_did_what(run, shape, event_id):
 def test_the_audit_is_exported_as_lines_and_as_a_table(run, shape, event_id):
     """Cells that a spreadsheet would run are made safe."""
     del event_id
+    run("add", "The shop opens at nine.", "--project", "=1+1")
     run("keys", "create", "--name", "x", "--project", "=1+1")
     listed = shape("audit", "list", "--action", "memory")["results"]
     lines = run("audit", "export", "--action", "memory").stdout.splitlines()

@@ -176,6 +176,6 @@ def test_an_entity_of_a_server_comes_with_its_newest_memories(recorder, backend)
 
 
 def test_a_name_that_a_server_does_not_know_is_nobodys(recorder, backend):
-    said = "No entity has the name 'Zed' in these memories; search_graph finds names by their words."
+    said = "No entity has the name 'Zed' in these memories."
     recorder.will_answer({"message": said, "code": "not-found"}, status=404)
-    assert backend.entity("Zed", {})["message"] == said
+    assert backend.entity("Zed", {})["message"] == f"{said} The tool search_graph finds names by their words."

@@ -437,17 +437,47 @@ def test_an_undo_is_refused_when_something_changed_since(engine):
 
 
 def test_an_operation_is_undone_once(engine):
-    """And neither an undo nor an erase can be."""
+    """And an erase never."""
     (memory,) = engine.say("one")
     first = engine.service.update(P, memory.id, text="two").operation_id
-    _, done = undo(engine, first)
+    undo(engine, first)
     erased = engine.say("gone")[0].id
     engine.service.erase(P, [erased])
     erase = engine.service.operations(P)[0].id
-    for operation_id in (first, done.operation_id, erase):
+    for operation_id in (first, erase):
         with pytest.raises(ConflictError):
             undo(engine, operation_id)
     assert engine.texts() == ["one"]
+
+
+def test_an_undo_is_taken_back_by_its_id_and_what_it_took_back_can_be_undone_again(engine):
+    (memory,) = engine.say("one")
+    first = engine.service.update(P, memory.id, text="two").operation_id
+    _, mistaken = undo(engine, first)
+    undone, back = undo(engine, mistaken.operation_id)
+    assert (undone.kind, engine.texts()) == ("undo", ["two"])
+    with pytest.raises(ConflictError, match="undone before"):
+        undo(engine, mistaken.operation_id)
+    with pytest.raises(ConflictError, match=f"undo operation {first} again"):
+        undo(engine, back.operation_id)
+    assert undo(engine)[0].id == first
+    assert engine.texts() == ["one"]
+    assert engine.findings() == []
+
+
+def test_an_undone_add_comes_back_when_the_undo_is_taken_back(engine):
+    engine.say("one", "two")
+    _, mistaken = undo(engine)
+    assert engine.texts() == []
+    undo(engine, mistaken.operation_id)
+    assert sorted(engine.texts()) == ["one", "two"]
+
+
+def test_an_operation_is_named_by_the_beginning_of_its_id(engine):
+    (memory,) = engine.say("one")
+    first = engine.service.update(P, memory.id, text="two").operation_id
+    engine.say("three")
+    assert undo(engine, first[:8])[0].id == first
 
 
 def test_an_operation_is_undone_once_even_where_the_memory_is_as_it_left_it(engine):

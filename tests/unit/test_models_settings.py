@@ -79,6 +79,18 @@ def test_an_unknown_provider_is_refused_with_those_there_are(tmp_path, spec):
         build_models(load(tmp_path, llm=spec))
 
 
+def test_a_provider_that_is_nearly_known_is_asked_for(tmp_path):
+    with pytest.raises(ConfigurationError, match="Did you mean 'openai'"):
+        build_models(load(tmp_path, llm="opnai:gpt-5"))
+
+
+def test_a_setting_that_is_nearly_known_is_asked_for(tmp_path):
+    """Instead of a list of all there are."""
+    with pytest.raises(ConfigurationError, match="Did you mean 'cache_mb'") as refused:
+        load(tmp_path, cache_mbs=1)
+    assert "recall_ms" not in str(refused.value)
+
+
 @pytest.mark.slow  # imports every provider's library
 def test_every_provider_of_the_library_is_known():
     """And none that it does not know."""

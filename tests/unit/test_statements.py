@@ -173,6 +173,17 @@ MESSAGES = [
     ("The port is 8080.", [("statement", "The port is 8080.")]),
     ("Me too!", []),
     ("Anything else?", []),
+    ("The key is [redacted:openai].", []),
+    ("The staging key is [redacted:openai] for the demo.", []),
+    ("The admin password is [redacted:password] and the user password is [redacted:password].", []),
+    (
+        "The billing key is [redacted:openai] and lives in Vault.",
+        [("statement", "The billing key is [redacted:openai] and lives in Vault.")],
+    ),
+    (
+        "The queue is at redis://app:[redacted:url_password]@queue:6379.",
+        [("statement", "The queue is at redis://app:[redacted:url_password]@queue:6379.")],
+    ),
 ]
 
 

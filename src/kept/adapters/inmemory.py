@@ -199,7 +199,7 @@ class InMemoryReader:
         return next((found for found in self._operations(project) if found.idempotency_key == idempotency_key), None)
 
     def taken_back(self, project: str, operation_ids: Collection[str]) -> set[str]:
-        return {found.undoes for found in self._operations(project) if found.undoes} & set(operation_ids)
+        return self._taken_back(project) & set(operation_ids)
 
     def last_undoable(self, project: str, scope: Scope) -> Operation | None:
         boundary = replace(scope, project=project)
@@ -209,7 +209,7 @@ class InMemoryReader:
             if memory.state != "erased" and boundary.admits(memory.scope)
         }
         touching = {revision.operation_id for revision in self._revisions(project) if revision.memory_id in inside}
-        taken_back = {operation.undoes for operation in self._operations(project)}
+        taken_back = self._taken_back(project)
         return next(
             (
                 operation
@@ -218,6 +218,10 @@ class InMemoryReader:
             ),
             None,
         )
+
+    def _taken_back(self, project: str) -> set[str]:
+        undos = {found.id: found.undoes for found in self._operations(project) if found.undoes}
+        return {undone for undo, undone in undos.items() if undo not in undos.values()}
 
     def operations(self, project: str, *, limit: int = 100, before: str | None = None) -> list[Operation]:
         newest_first = self._operations(project)[::-1]

@@ -43,7 +43,7 @@ def list_(invocation: Invocation, /, limit: int, **given: str | None) -> None:
     """List who read or changed what in a project, newest first."""
     from kept.engine.auditing import Auditing
 
-    with invocation.access() as access:
+    with invocation.access(known=False) as access:
         found, total = Auditing(access).page(limit=limit, **_read(given))
     if invocation.as_json:
         from kept.sdk import wire
@@ -71,7 +71,7 @@ def export(invocation: Invocation, /, form: str, **given: str | None) -> None:
     from kept.engine.exports import safe_cell
     from kept.sdk import wire
 
-    with invocation.access() as access:
+    with invocation.access(known=False) as access:
         entries = (wire.audited(entry) for entry in Auditing(access).export(**_read(given)))
         if form == "jsonl":
             for entry in entries:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -9,12 +10,22 @@ import click
 from kept.cli import render
 from kept.cli.invocation import Invocation, pass_invocation
 from kept.cli.options import NONE, TEXT, command, key_values, text_of
+from kept.cli.safe_text import one_line
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from kept.domain.memory import MemoryRecord
     from kept.engine.maintain import Change
 
 OPERATIONS = 20
 """A screenful."""
+SHOWN = 10
+"""Memories of an operation that are shown: half a screenful, of an import's hundreds."""
+OWNERS = 3
+"""Users of an operation that are named."""
+BEGINNING = 60
+"""Characters of a text that tell which it is."""
 
 
 @command(
@@ -90,20 +101,25 @@ def feedback(invocation: Invocation, /, memory_id: str, verdict: str) -> None:
     "undo",
     scoped=True,
     across_users=True,
-    examples=["kept undo", "kept undo --list", "kept undo 0d9b8a6e-6f0c-4f53-9a40-0f2b8e6f1a77"],
+    examples=["kept undo", "kept undo --list", "kept undo 0d9b8a6e"],
 )
 @click.argument("operation", required=False, type=TEXT)
 @click.option("--list", "listing", is_flag=True, help="Show the project's latest operations instead, newest first.")
-@click.option("--limit", type=int, default=OPERATIONS, show_default=True, help="With --list: at most so many.")
+@click.option("--limit", type=int, help=f"With --list: at most so many.  [default: {OPERATIONS}]")
 @pass_invocation
-def undo(invocation: Invocation, /, operation: str | None, listing: bool, limit: int) -> None:
+def undo(invocation: Invocation, /, operation: str | None, listing: bool, limit: int | None) -> None:
     """Take back an operation: the given one, or the user's last.
 
-    A whole operation is taken back at once: all that an add stored, all that a delete hid. An erase cannot be undone.
+    A whole operation is taken back at once: all that an add stored, all that a delete hid. So is an undo, by its id. An
+    erase cannot be undone. OPERATION may be shortened to six characters or more.
     """
     if listing:
-        _list_operations(invocation, limit)
+        if operation is not None:
+            raise click.UsageError("--list shows operations and undoes none; leave out OPERATION.")
+        _list_operations(invocation, OPERATIONS if limit is None else limit)
         return
+    if limit is not None:
+        raise click.UsageError("--limit goes with --list; one operation is undone at a time.")
     with invocation.service() as service:
         undone, done = service.undo(invocation.scope(), operation, by=invocation.by)
     if invocation.as_json:
@@ -113,8 +129,12 @@ def undo(invocation: Invocation, /, operation: str | None, listing: bool, limit:
         return
     when = render.moment(undone.recorded_at)
     render.say(f"undone: the {undone.kind} of {when}, {render.counted(len(done.memories), 'memory')}.")
-    for row in render.memory_rows(done.memories, columns=render.width()):
+    for row in render.memory_rows(done.memories[:SHOWN], columns=render.width()):
         render.say(row)
+    if len(done.memories) > SHOWN:
+        render.say(f"and {len(done.memories) - SHOWN:,} more")
+    if done.operation_id and undone.kind != "undo":
+        render.note(f"Take it back with: kept undo {done.operation_id}")
 
 
 def _list_operations(invocation: Invocation, limit: int) -> None:
@@ -122,12 +142,24 @@ def _list_operations(invocation: Invocation, limit: int) -> None:
 
     with invocation.service() as service:
         found = service.operations(invocation.project_name, limit=limit)
-    if invocation.as_json:
-        render.emit({"results": [shapes.operation(done) for done in found]})
-        return
-    for done in found:
-        undoes = f"  takes back {done.undoes}" if done.undoes else ""
-        render.say(f"{done.id}  {render.moment(done.recorded_at)}  {done.kind}{undoes}")
+        if invocation.as_json:
+            render.emit({"results": [shapes.operation(done) for done in found]})
+            return
+        for done in found:
+            touched = service.touched(invocation.project_name, done.id)
+            undoes = f"  takes back {render.short(done.undoes)}" if done.undoes else ""
+            head = f"{render.short(done.id)}  {render.moment(done.recorded_at)}  {done.kind}{undoes}"
+            render.say("  ".join([head, *_said_of(touched)]))
+
+
+def _said_of(touched: Sequence[MemoryRecord]) -> Iterator[str]:
+    """How many memories an operation changed, whose they are, and how the first one begins."""
+    yield render.counted(len(touched), "memory")
+    if touched:
+        owners = dict.fromkeys(one_line(record.scope.user_id or "nobody in particular") for record in touched)
+        yield f"of {', '.join(islice(owners, OWNERS))}{', …' if len(owners) > OWNERS else ''}"
+        text = one_line(touched[0].text)
+        yield text if len(text) <= BEGINNING else f"{text[: BEGINNING - 1]}…"
 
 
 @command("restore", examples=["kept restore 3fa8c1d2", "kept restore 3fa8c1d2 --revision 17"])
@@ -137,9 +169,15 @@ def _list_operations(invocation: Invocation, limit: int) -> None:
 def restore(invocation: Invocation, /, memory_id: str, revision: int | None) -> None:
     """Bring a memory back as it was.
 
-    As it was before it was deleted or closed; or, with --revision, at that revision.
+    As it was before it was deleted or closed; or, with --revision, at a revision that `kept history` shows.
     """
     with invocation.service() as service:
+        whole = service.whole_id(invocation.project_name, memory_id)
+        found = service.find_many(invocation.project_name, {whole}).get(whole)
+        if revision is None and found is not None and found.state == "active":
+            raise click.UsageError(
+                f"Memory {memory_id} is neither deleted nor closed; go back to a revision of `kept history {memory_id}` with --revision."
+            )
         done = service.restore(invocation.project_name, memory_id, seq=revision, by=invocation.by)
     _finish(invocation, "restored", "Memory restored.", done)
 

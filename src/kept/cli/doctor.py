@@ -27,6 +27,8 @@ PACKAGES: Final = ("click", "numpy", "tokenizers", "wordllama", "PyStemmer", "pl
 LEAST_PYTHON: Final = (3, 11)
 SLOW_EMBEDDER_S: Final = 5.0
 """Loading takes well under a second; from here on something is wrong with the disk or the machine."""
+PATIENCE_S: Final = 5.0
+"""For a server's answer: a session's hooks wait less."""
 PROBE: Final = "The lighthouse keeper's cat is called Admiral."
 QUESTION: Final = "What is the lighthouse keeper's cat called?"
 _COLOURS: Final = {"ok": "green", "warn": "yellow", "FAIL": "red"}
@@ -58,8 +60,8 @@ class Check:
 def doctor(ctx: click.Context, invocation: Invocation, /, *, claude_code: bool) -> None:
     """Check that Kept works here, and say what to do if not.
 
-    Looks at Python, packages, settings, store, embedder and models, and makes a round trip in a temporary store. Each line is
-    ok, warn or FAIL with what to do. Exits with 1 when a check fails. Nothing is written to your store.
+    Looks at Python, packages, settings, store, embedder and models, asks the server that KEPT_URL names, and makes a round
+    trip in a temporary store. Each line is ok, warn or FAIL with what to do. Exits with 1 when a check fails. Nothing is written to your store.
 
     With --claude-code the installed client runs against a scripted model on this machine: what one session says must come
     back in the next. It needs no account and no network.
@@ -109,6 +111,8 @@ def _checks(invocation: Invocation) -> Iterator[Check]:
         return
     yield _guarded("folder", lambda: _folder(settings))
     yield _guarded("store", lambda: _store(settings))
+    if settings.url is not None:
+        yield _guarded("server", lambda: _server(settings))
     yield _guarded("embedder", lambda: _embedder(settings))
     yield _guarded("models", lambda: _models(settings))
     yield _guarded("round trip", lambda: _round_trip(settings))
@@ -128,6 +132,7 @@ _ADVICE: Final = {
     "settings": "Correct the setting that the message names.",
     "folder": "Make the folder writable, or choose another store with KEPT_DATABASE.",
     "store": "Leave the file as it is, and restore a backup or choose another store with KEPT_DATABASE.",
+    "server": "Start it, or correct KEPT_URL and KEPT_API_KEY; without KEPT_URL the store on this machine is used.",
     "embedder": "Reinstall Kept with its dependencies, or set KEPT_EMBEDDER=wordllama, which needs no download.",
     "models": "Correct the setting that the message names, or unset it: rules do the work then.",
     "claude code": "Run it again with KEPT_DEBUG=1 in a session of your own, and look at hooks.log in Kept's data folder.",
@@ -169,7 +174,7 @@ def _version(package: str) -> str | None:
 
 
 def _settings(invocation: Invocation) -> Check:
-    from kept.settings import config_file, setting_sources
+    from kept.settings import config_file, names_config, setting_sources
 
     settings = invocation.settings
     sources = setting_sources(database=invocation.database, project=invocation.project)
@@ -179,7 +184,11 @@ def _settings(invocation: Invocation) -> Check:
     shown = {name: {"value": values[name], "source": source} for name, source in sources.items()}
     path = config_file()
     detail = f"{path} {'is read' if path.exists() else 'does not exist, so it sets nothing'}"
-    return Check(name="settings", status="ok", detail=detail, more={"settings": shown})
+    missed = names_config() and not path.exists()
+    advice = "Make the file that KEPT_CONFIG names, or unset KEPT_CONFIG." if missed else ""
+    return Check(
+        name="settings", status="warn" if missed else "ok", detail=detail, advice=advice, more={"settings": shown}
+    )
 
 
 def _claude_code() -> Iterator[Check]:
@@ -255,6 +264,15 @@ def _store(settings: Settings) -> Check:
         advice = "Put the store on a local disk: network folders cannot share it safely between processes."
         return Check(name="store", status="warn", detail=detail, advice=advice, more=facts)
     return Check(name="store", status="ok", detail=detail, more=facts)
+
+
+def _server(settings: Settings) -> Check:
+    """Whether the server that hooks, MCP and the client use in place of the store answers, and takes the key."""
+    from kept.sdk.client import MemoryClient
+
+    with MemoryClient(settings.api_key, settings.url, timeout_s=PATIENCE_S, retries=0) as client:
+        client.ping()
+    return Check(name="server", status="ok", detail=f"{settings.url} answers; hooks, MCP and MemoryClient use it")
 
 
 def _inspected(path: Path) -> tuple[dict[str, Any], str]:

@@ -31,7 +31,7 @@ EXIT_CODES: Final = {
     ERROR: "it could not be done; the message says why",
     USAGE: "the command, an option or a value cannot be used",
     NOTHING_FOUND: "nothing was found: no hit for a search, no memory or operation under an id",
-    STORE: "the store cannot be used: busy, full, read-only, damaged, or written by a newer Kept",
+    STORE: "the store cannot be used: not there, busy, full, read-only, damaged, or written by a newer Kept",
     UNSOUND: "`verify` found something",
     INTERRUPTED: "interrupted (128 + SIGINT, as shells count)",
     CLOSED_PIPE: "the reader of the output went away, as in `kept list | head -1` (128 + SIGPIPE, as shells count)",

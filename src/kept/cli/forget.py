@@ -98,6 +98,9 @@ def erase(
 
         render.emit(shapes.erasure(done))
         return
+    if not done.memory_ids and memory_ids:
+        render.say("Nothing was left to erase: it was erased before.")
+        return
     messages = f" and {render.counted(done.messages, 'source message')}" if done.messages else ""
     render.say(f"erased {render.counted(len(done.memory_ids), 'memory')}{messages} for good.")
     if not done.scrubbed:

@@ -137,7 +137,7 @@ def paths(ctx: click.Context, invocation: Invocation, /, source: str, target: st
         _show_ties(path)
     if not found:
         if not invocation.as_json:
-            render.note("No path is that short.")
+            render.note(f"There is no path of at most {render.counted(given['max_length'], 'step')}.")
         ctx.exit(NOTHING_FOUND)
 
 

@@ -51,29 +51,56 @@ class Invocation:
         return self._settings
 
     @contextmanager
-    def service(self) -> Iterator[Service]:
-        """The service, closed at the end."""
+    def service(self, *, makes: bool = False) -> Iterator[Service]:
+        """The service, closed at the end.
+
+        Args:
+            makes: Whether the command may make the store that --database names; what only reads or changes makes none.
+        """
         from kept.bootstrap import build
 
-        service = build(self.settings)
+        self._look_at_the_store(makes=makes)
+        service = build(self.settings, only_ids=True)
         try:
             yield service
         finally:
             service.close()
 
     @contextmanager
-    def access(self) -> Iterator[ProjectAccess]:
-        """The project as its owner at the keyboard may use it, closed at the end."""
+    def access(self, *, makes: bool = False, known: bool = True) -> Iterator[ProjectAccess]:
+        """The project as its owner at the keyboard may use it, closed at the end.
+
+        Args:
+            makes: As of `service`.
+            known: Whether the project must be there.
+        """
         from kept.bootstrap import build_platform
         from kept.domain.access import Principal
 
+        self._look_at_the_store(makes=makes)
         platform = build_platform(self.settings)
         try:
+            if known:
+                from kept.engine.tenancy import find_project, require_id
+
+                require_id(platform.registry, platform.service.projects(), self.settings.project)
+                find_project(platform, self.settings.project)
             yield platform.access(
                 Principal(project=self.settings.project, name=self.settings.user_id, connector=CONNECTOR)
             )
         finally:
             platform.close()
+
+    def _look_at_the_store(self, *, makes: bool) -> None:
+        """Refuse a store that --database names and that is not there; say where a server is set that is not used."""
+        from kept.bootstrap import require_store
+
+        if self.settings.url is not None and self.database is None and not self.as_json:
+            from kept.cli import render
+
+            render.note("This command uses the store on this machine, not KEPT_URL.")
+        if self.database is not None and not makes:
+            require_store(self.settings.database)
 
     @property
     def project_name(self) -> str:

@@ -72,7 +72,7 @@ def create(
     """Make a key for the server; its secret is printed this once."""
     if read_only and role not in {None, "reader"}:
         raise click.UsageError(f"--read-only and --role {role} exclude each other.")
-    with invocation.access() as access:
+    with invocation.access(makes=True) as access:
         made, secret = _of(access).make_key(
             name=name,
             role="READER" if read_only else (role or "writer").upper(),

@@ -77,7 +77,7 @@ def create(invocation: Invocation, /, name: str, **carried: Any) -> None:
     """Make a link; its address is printed this once. Whoever holds it may use it."""
     from kept.engine.links import Links
 
-    with invocation.access() as access:
+    with invocation.access(makes=True) as access:
         link, token = Links(access).make(name=name, **_given(carried))
     _show(invocation, link, token)
 

@@ -112,7 +112,7 @@ def _shown(settings: Settings, model: LanguageModel, tasks: tuple[ModelTask, ...
 
 def _tried(invocation: Invocation, known: list[Shown]) -> dict[str, dict[str, Any]]:
     """What came of one question to each model, by its name."""
-    with invocation.access() as access:
+    with invocation.access(known=False) as access:
         asked, project = access.platform.models, access.project
         return {model.model: _outcome(asked, model.tasks[0], project) for model in known}
 

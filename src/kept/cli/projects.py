@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 @pass_invocation
 def list_(invocation: Invocation, /, organisation: str) -> None:
     """List the projects of an organisation: those made by name, then oldest first."""
-    with invocation.access() as access:
+    with invocation.access(known=False) as access:
         found = _of(access).projects(organisation)
     if invocation.as_json:
         render.emit([_shape(project) for project in found])
@@ -41,12 +41,13 @@ def list_(invocation: Invocation, /, organisation: str) -> None:
 @pass_invocation
 def create(invocation: Invocation, /, name: str, description: str | None, organisation: str) -> None:
     """Make a project for the server; the key of its owner is printed this once."""
-    with invocation.access() as access:
+    with invocation.access(makes=True, known=False) as access:
         made, secret = _of(access).create_project(organisation, name, description)
     if invocation.as_json:
         render.emit(_shape(made) | {"api_key": secret})
     else:
         render.say(f"{made.id}  {one_line(made.name)}\nThe key of its owner, shown this once: {secret}")
+        render.note(f"Name it by its id from now on: --project {made.id}")
 
 
 @command("show", examples=["kept projects show proj_0123456789abcdef", "kept projects show default --json"])
@@ -54,7 +55,7 @@ def create(invocation: Invocation, /, name: str, description: str | None, organi
 @pass_invocation
 def show(invocation: Invocation, /, project_id: str) -> None:
     """Show a project: its settings, its members, and how much is in it."""
-    with invocation.access() as access:
+    with invocation.access(known=False) as access:
         tenants = _of(access)
         found, members = tenants.project(None, project_id), tenants.members(None, project_id)
         memories = sum(access.platform.service.statistics(found.id).memories.values())
@@ -76,7 +77,7 @@ def delete(invocation: Invocation, /, project_id: str, yes: bool) -> None:
     """Delete a project: end its keys, hide its memories, forget what was configured in it."""
     from kept.bootstrap import build_worker
 
-    with invocation.access() as access:
+    with invocation.access(known=False) as access:
         tenants = _of(access)
         found = tenants.project(None, project_id)
         if not yes:

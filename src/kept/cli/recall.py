@@ -145,8 +145,12 @@ def list_(invocation: Invocation, /, oldest_first: bool, **given: Any) -> None:
     if records:
         render.say("\n".join(render.memory_rows(records, columns=render.width())))
     last = given["offset"] + len(records)
-    if not total:
+    if not total and (given["filters"] or given["latest_only"]):
+        render.note(f"No memory of {invocation.whose} matches.")
+    elif not total:
         render.note(f"There are no memories of {invocation.whose}.")
+    elif not given["limit"]:
+        render.note(f"{render.counted(total, 'memory')} in all.")
     elif last < total:
         render.note(f"{len(records):,} of {total:,}; the next ones: --offset {last}")
 

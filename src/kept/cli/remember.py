@@ -88,8 +88,8 @@ def add(invocation: Invocation, /, **given: Any) -> None:
     """
     from kept.engine.pending import KEPT_OPTIONS
 
-    with invocation.service() as service:
-        scope = invocation.scope()
+    with invocation.service(makes=True) as service:
+        scope, content = invocation.scope(), _content(service, invocation, given)
         result = service.add(
             scope,
             infer=not given["verbatim"],
@@ -102,7 +102,7 @@ def add(invocation: Invocation, /, **given: Any) -> None:
             awaited=True,
             wishes={name: given[name] for name in KEPT_OPTIONS},
             by=invocation.by,
-            **_content(service, invocation, given),
+            **content,
         )
         related, conflicts = service.beside(result, limit=RELATED)
         if not invocation.as_json:
@@ -116,6 +116,8 @@ def add(invocation: Invocation, /, **given: Any) -> None:
         render.emit(shapes.added(result, related, understood, conflicts))
         return
     _show_done(result, understood, hints=bool(conflicts))
+    if not result.stored:
+        render.note(_why_nothing(content))
     if waiting:
         it = "it" if waiting == 1 else "them"
         render.note(f"{render.counted(waiting, 'part')} waiting for the language model; `kept understand` reads {it}.")
@@ -129,12 +131,22 @@ def _content(service: Service, invocation: Invocation, given: Mapping[str, Any])
         return {"messages": _read(given["path"])}
     if not given["text"]:
         raise click.UsageError("Give a text, - for the standard input, or --file.")
+    _require_role(given["role"])
     text = text_of(given["text"])
     if given["supersedes"]:
+        if not text.strip():
+            raise click.UsageError("TEXT is blank; say what replaces the memory, or close it: kept invalidate ID")
         replaced = [service.whole_id(invocation.project_name, memory_id) for memory_id in given["supersedes"]]
         fact = {"text": text, "supersedes": replaced, "speaker": given["speaker"], "role": given["role"]}
         return {"facts": [fact]}
     return {"messages": [{"role": given["role"], "content": text, "name": given["speaker"]}]}
+
+
+def _require_role(role: str | None) -> None:
+    from kept.engine.intake import ROLES
+
+    if role is not None and role.strip().lower() not in ROLES:
+        raise click.BadParameter(f"{role[:40]!r} is none of {', '.join(ROLES)}.", param_hint="--role")
 
 
 def _read(path: Path) -> Any:
@@ -170,10 +182,20 @@ def _show_done(result: AddResult, understood: Sequence[Understood], *, hints: bo
         render.note("If one no longer holds: kept invalidate ID")
     if result.replayed:
         render.note("The same idempotency key was used before; this is what was stored then.")
-    if not result.stored:
-        render.note("Nothing was stored: there is no statement in it (--verbatim stores the text as it is).")
-    elif result.operation_id and not result.replayed:
+    if result.stored and result.operation_id and not result.replayed:
         render.note(f"Take it back with: kept undo {result.operation_id}")
+
+
+def _why_nothing(content: Mapping[str, Any]) -> str:
+    """Why there is nothing to store: what was said beside a secret is too little, or it was no statement."""
+    from kept.domain.redaction import redact
+
+    if found := redact(json.dumps(content, ensure_ascii=False)).found:
+        return (
+            f"Nothing was stored: it says nothing beside a secret ({', '.join(found)}), and secrets are never stored "
+            "(--verbatim stores the text with a mark in the secret's place)."
+        )
+    return "Nothing was stored: there is no statement in it (--verbatim stores the text whole)."
 
 
 def _show_understood(part: Understood) -> None:

@@ -52,7 +52,7 @@ def set_(invocation: Invocation, /, days: int | None, forever: bool, **match: st
 
     if (days is None) != forever:
         raise click.UsageError("Give either --days or --forever.")
-    with invocation.access() as access:
+    with invocation.access(makes=True) as access:
         rule = Retention(access).put({name: value for name, value in match.items() if value is not None}, days)
     _show(invocation, rule, f"{rule.id}  {_said(rule)}")
 

@@ -62,9 +62,10 @@ def serve(invocation: Invocation, /, **given: Any) -> None:
         raise ConfigurationError(
             f"The server needs more than is installed ({error.name}): pip install 'kept[server]'"
         ) from error
-    from kept.bootstrap import build_platform
+    from kept.bootstrap import build_models, build_platform
     from kept.rest.logs import configure_logs
 
+    build_models(settings)  # one that cannot be opened would be noticed when it is first asked, which is late
     limits = RateLimits(settings)  # a wrong one is refused before anything is said; all processes count in the same
     listener = listen(settings.host, settings.port)
     with listener:

@@ -42,7 +42,7 @@ def spend(invocation: Invocation, /, by: str, days: int, task: str | None) -> No
     from kept.engine.spending import Spending
 
     first = datetime.now(UTC).date() - timedelta(days=days - 1)
-    with invocation.access() as access:
+    with invocation.access(known=False) as access:
         report = Spending(access).report(by, task=task, first=first)
     if invocation.as_json:
         from kept.sdk import wire

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TextIO
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 FORMATS: Final = ("kept-export", "claude-code", "chat-json", "markdown", "plain-text")
 """The readers' names, which a test compares with the readers; asking them would import them for `kept --help`."""
+NAMED: Final = 3
+"""Files passed over that are named: enough to see what kind they are of."""
 BATCH_LINES: Final = 1_000
 """Lines of an export written at a time: some 500 KB."""
 
@@ -92,36 +94,65 @@ def import_(
     PATH is a file, or a folder with all below it but links that lead outside. The same file twice adds nothing. A file
     that cannot be read does not stop the others; the exit code is 1 then.
     """
-    files, missing, left_out = _files(paths)
-    with nullcontext() if dry_run else invocation.service() as service:
+    found = _files(paths)
+    with nullcontext() if dry_run else invocation.service(makes=True) as service:
         if understand and service is not None:
             _ = service.reader  # what is stored now is not put before a model that is configured later
         how = {"infer": not verbatim, "understand": understand}
-        outcomes = _import_all(invocation, service, files, form=form, how=how)
-    outcomes = [*missing, *outcomes]
+        outcomes = _import_all(invocation, service, list(found.files), form=form, how=how)
+    outcomes = [*found.missing, *outcomes]
     if invocation.as_json:
-        render.emit(_shape(outcomes, dry_run=dry_run) | {"left_out": [str(path) for path in left_out]})
+        render.emit(_shape(outcomes, dry_run=dry_run) | _unread(found))
     else:
-        for path in left_out:
-            render.note(f"warning: {one_line(str(path))} is a link that leads outside the folder; it was left out.")
+        _show_unread(found)
         _summary(outcomes, dry_run=dry_run)
     if errors := [outcome.error for outcome in outcomes if outcome.error]:
         ctx.exit(STORE if any(isinstance(error, StoreError) for error in errors) else ERROR)
 
 
-def _files(paths: Sequence[Path]) -> tuple[list[Path], list[FileOutcome], list[Path]]:
-    """The files at the paths, each once; the paths where there are none; and the links out of a folder."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Found:
+    """What is at the paths.
+
+    Attributes:
+        files: To read, each once.
+        missing: Paths where there is nothing.
+        left_out: Links out of a folder.
+        passed_over: Files of a folder that no reader knows.
+    """
+
+    files: dict[Path, None] = field(default_factory=dict)
+    missing: list[FileOutcome] = field(default_factory=list)
+    left_out: list[Path] = field(default_factory=list)
+    passed_over: list[Path] = field(default_factory=list)
+
+
+def _files(paths: Sequence[Path]) -> _Found:
     from kept.adapters.readers import discover
 
-    found: dict[Path, None] = {}
-    failed = []
-    left_out: list[Path] = []
+    found = _Found()
     for path in paths:
         try:
-            found |= dict.fromkeys(discover(path, left_out))
+            found.files.update(dict.fromkeys(discover(path, found.left_out, found.passed_over)))
         except (KeptError, OSError) as error:
-            failed.append(FileOutcome(path=path, error=error))
-    return list(found), failed, left_out
+            found.missing.append(FileOutcome(path=path, error=error))
+    return found
+
+
+def _unread(found: _Found) -> dict[str, list[str]]:
+    return {"left_out": [*map(str, found.left_out)], "passed_over": [*map(str, found.passed_over)]}
+
+
+def _show_unread(found: _Found) -> None:
+    """What of a folder is not read, and why."""
+    for path in found.left_out:
+        render.note(f"warning: {one_line(str(path))} is a link that leads outside the folder; it was left out.")
+    if over := found.passed_over:
+        named = ", ".join(one_line(str(path)) for path in over[:NAMED])
+        more = ", …" if len(over) > NAMED else ""
+        render.note(
+            f"{render.counted(len(over), 'file')} passed over, in no known format: {named}{more} (--json lists all)."
+        )
 
 
 def _import_all(
@@ -160,7 +191,8 @@ def _import_one(
         by = By(actor=invocation.settings.user_id, connector=reader.name)
         scope = _owner(invocation, sessions)  # outside: that nobody is named is not the file's fault
         try:
-            report = service.import_sessions(scope, sessions, by=by, progress=advance, **how)
+            placed = _placed(invocation, sessions)
+            report = service.import_sessions(scope, placed, by=by, progress=advance, **how)
         except _OF_ONE_FILE as error:
             return FileOutcome(path=path, error=error)
     warnings = tuple(getattr(reader, "warnings", ()))
@@ -174,6 +206,18 @@ def _owner(invocation: Invocation, sessions: Sequence[ReadSession]) -> Scope:
     if invocation.user is None and all(session.records and not session.messages for session in sessions):
         return Scope(project=invocation.project_name)
     return invocation.scope()
+
+
+def _placed(invocation: Invocation, sessions: Sequence[ReadSession]) -> list[ReadSession]:
+    """Coding sessions under the name of their repository, as the hooks keep what is said in it."""
+    from kept.claude_code.naming import app_id_of
+    from kept.settings import Settings
+
+    def load(team: Path | None) -> Settings:
+        return Settings.load(team=team, database=invocation.database, project=invocation.project)
+
+    names = {session.folder: app_id_of(session.folder, load) for session in sessions if session.folder}
+    return [replace(session, app_id=names.get(session.folder or "")) for session in sessions]
 
 
 def _counts(sessions: Sequence[ReadSession]) -> tuple[int, int, int]:

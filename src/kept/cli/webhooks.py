@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _ALL = "memory_add, memory_update, memory_delete, memory_categorize, ingest_job_completed, ingest_job_failed"
 
 
-@command("list", examples=["kept webhooks list", "kept webhooks list --project shop --json"])
+@command("list", examples=["kept webhooks list", "kept webhooks list --project proj_0123456789abcdef --json"])
 @pass_invocation
 def list_(invocation: Invocation, /) -> None:
     """List a project's webhooks, oldest first."""
@@ -49,7 +49,7 @@ def create(invocation: Invocation, /, name: str, url: str, events: tuple[str, ..
 
     A running `kept serve` posts. The secret that signs deliveries is printed this once.
     """
-    with invocation.access() as access:
+    with invocation.access(makes=True) as access:
         own = _of(invocation, access)
         project = own.project_name
         made = own.create(name=name, url=url, event_types=list(events) or _ALL.split(", "))

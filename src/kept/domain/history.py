@@ -23,7 +23,7 @@ Op = Literal[
 ]
 
 NOT_UNDOABLE: Final = frozenset({"undo", "erase", "rebuild"})
-"""Kinds of operations that cannot be taken back: an undo (restore says more), and what leaves nothing to go back to."""
+"""Kinds of operations that the next undo passes over: an undo, which is taken back by its id, and what leaves nothing to go back to."""
 
 _OPEN_TO_ALL: Final[frozenset[Op]] = frozenset({"add", "reinforce", "feedback", "restore", "erase"})
 """What may happen to an immutable memory: nothing of it changes what was said. A repeat counts, and can only prolong."""

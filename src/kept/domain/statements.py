@@ -34,8 +34,13 @@ _SHORT_SENTENCE: Final = 14
 """Words up to which a sentence that begins with a pronoun leans on the one before."""
 _REDACTED: Final = "[redacted:"
 """The beginning of the mark in a secret's place (see `domain.redaction`)."""
-_BESIDE_SECRET: Final = 7
-"""Content words, the two of its mark included, with which a sentence about a secret says something as well."""
+_SECRET: Final = re.compile(
+    r"\[redacted:[^\]]*\]|\b(?:api|access|auth|keys?|tokens?|secrets?|passwords?|passwort|login|credentials?)\b",
+    re.IGNORECASE,
+)
+"""A secret's mark, and what secrets are called."""
+_BESIDE_SECRET: Final = 3
+"""Content words beside a secret and its name with which a sentence says something as well; as any sentence, see `_STANDS_ALONE`."""
 _DOER_WITHIN: Final = 3
 """Words in which a sentence says who did something."""
 _MODEL_SAYS: Final = 3
@@ -174,7 +179,7 @@ def _unit(text: str, start: int, end: int, voice: Voice) -> _Unit:
     heading = _HEADING.match(body)
     opening = mark or heading
     words, content = content_words(body[opening.end() :] if opening else body)
-    if not words or (content == 0 and opening is None) or _is_noise(body, words, content, voice):
+    if not words or (content == 0 and opening is None) or _is_noise(body, words, voice):
         return _nothing(start, end)
     ending = (_SMILEY.sub("", body) if body[-1] in _SMILING else body).rstrip(_CLOSING)
     question = ending.endswith(_QUESTION_MARKS)
@@ -213,13 +218,13 @@ def _whole(start: int, end: int, kind: Literal["code", "command"]) -> _Unit:
     )
 
 
-def _is_noise(text: str, words: list[str], content: int, voice: Voice) -> bool:
+def _is_noise(text: str, words: list[str], voice: Voice) -> bool:
     """Whether a sentence is a bare mark, an order, output of a program, or about a secret that was taken out of it."""
     if (
         _BARE_MARK.fullmatch(text)
         or is_tick(text)
         or is_order(text, words)
-        or (_REDACTED in text and content < _BESIDE_SECRET)
+        or (_REDACTED in text and content_words(_SECRET.sub(" ", text))[1] < _BESIDE_SECRET)
     ):
         return True
     return voice != "model" and is_output(text) and not is_labelled(text)

@@ -289,7 +289,9 @@ class Graph:
         scope = _one_owner(listing)
         gone = self._projection.split(scope.project, scope.user_id, [name_key(name) for name in _named(names)])
         if not gone:
-            raise NotFoundError("None of these is an alias in these memories; an entity's `aliases` says which are.")
+            raise NotFoundError(
+                "None of these is an alias in these memories; an entity is shown with what else it is called."
+            )
         return gone
 
     def likenesses(self, listing: Listing, *, limit: int = 20) -> list[Likeness]:
@@ -310,7 +312,7 @@ class Graph:
         if len(found) != 1:
             count = "Several entities have" if found else "No entity has"
             raise NotFoundError(
-                f"{count} the name {name[:_SHOWN]!r} in these memories; search_graph finds names by their words."
+                f"{count} the name {name[:_SHOWN]!r} in these memories; search the graph for a word of it."
             )
         return found[0]
 

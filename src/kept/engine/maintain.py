@@ -25,6 +25,7 @@ from kept.domain.history import (
     permits,
     to_microseconds,
 )
+from kept.domain.ids import WHOLE_ID
 from kept.domain.lexicon import is_finite, layout_fault
 from kept.domain.memory import CLOSED_STATES, DERIVED_FROM, MemoryRecord, State, first_person, text_hash
 from kept.domain.scope import Scope
@@ -39,6 +40,10 @@ ALL_STATES: Final[tuple[State, ...]] = get_args(State)
 BATCH_RECORDS: Final = 1_000
 """Memories rewritten in one transaction of a long maintenance call, so that others get their turn."""
 
+MIN_SHORT_ID: Final = 6
+"""Characters of the shortest beginning that is looked up: fewer are of too many."""
+LATEST: Final = 10_000
+"""Operations among which a short id is looked for; of those before them, the whole id is asked for."""
 PAGE_OPERATIONS: Final = 100
 """Operations read at a time while looking for the one that took another back; mostly it is among the newest."""
 
@@ -306,6 +311,8 @@ class Maintain:
     def undo(self, scope: Scope, operation_id: str | None, by: By) -> tuple[Operation, Change]:
         """Take back a whole operation: the given one, or the newest in `scope` that was not taken back.
 
+        An undo is taken back by its id; then what it had taken back holds again.
+
         Raises:
             NotFoundError: There is nothing to undo, or no such operation.
             ConflictError: It was taken back before, cannot be, reaches outside the scope, or something changed the same
@@ -357,7 +364,7 @@ class Maintain:
                 raise NotFoundError(f"Memory {record.id} has no revision {seq}; it has {known}.")
             return states[seq]
         if record.state == "active":
-            raise ConflictError(f"Memory {record.id} is current; name the revision to go back to.")
+            raise ConflictError(f"Memory {record.id} is current; name the revision of its history to go back to.")
         wanted = ALL_STATES[:1] if record.state in CLOSED_STATES else ("active", *CLOSED_STATES)
         earlier = next((state for state in reversed(states.values()) if state.state in wanted), None)
         if earlier is None:
@@ -372,25 +379,52 @@ class Maintain:
             if operation is None:
                 raise NotFoundError("There is nothing to undo here.")
             return operation
-        operation = self._log.operation(scope.project, operation_id)
+        operation = self._log.operation(scope.project, self._whole_operation_id(scope.project, operation_id))
         if operation is None:
             raise NotFoundError(f"There is no operation {operation_id}.")
-        if operation.kind in NOT_UNDOABLE:
-            raise ConflictError(f"Operation {operation_id} cannot be undone: its kind is {operation.kind}.")
+        self._require_undoable(operation)
         later = self._undo_of(operation)
         if later is not None:
             raise ConflictError(f"Operation {operation_id} was undone before, by operation {later.id}.")
         return operation
 
+    def _whole_operation_id(self, project: str, given: str) -> str:
+        """The id of an operation that this one is, or begins unambiguously among the latest.
+
+        Raises:
+            NotFoundError: Several begin so.
+        """
+        short = given.strip().lower()
+        if not MIN_SHORT_ID <= len(short) < WHOLE_ID:
+            return given
+        found = [done.id for done in self._log.operations(project, limit=LATEST) if done.id.startswith(short)]
+        if len(found) > 1:
+            raise NotFoundError(f"Several operations begin with {short}; give more of the id.")
+        return found[0] if found else given
+
+    def _require_undoable(self, operation: Operation) -> None:
+        """An undo can be taken back, once: whoever wants what it had taken back to be gone again undoes that again."""
+        if operation.kind not in NOT_UNDOABLE:
+            return
+        undone = self._log.operation(operation.project, operation.undoes) if operation.undoes else None
+        if undone is None:
+            raise ConflictError(f"Operation {operation.id} cannot be undone: its kind is {operation.kind}.")
+        if undone.undoes:
+            raise ConflictError(
+                f"Operation {operation.id} took an undo back and cannot be undone itself; undo operation {undone.undoes} again."
+            )
+
     def _undo_of(self, operation: Operation) -> Operation | None:
-        """The operation that took this one back; it can only be a later one."""
+        """The operation that took this one back, and was not taken back itself; it can only be a later one."""
         before: str | None = None
+        undone: set[str | None] = set()
         while page := self._log.operations(operation.project, limit=PAGE_OPERATIONS, before=before):
             for later in page:
                 if later.id == operation.id:
                     return None
-                if later.undoes == operation.id:
+                if later.undoes == operation.id and later.id not in undone:
                     return later
+                undone.add(later.undoes)
             before = page[-1].id
         return None
 

@@ -65,7 +65,7 @@ class Models:
     """The language models, by task; the only way anything in the engine asks one. Safe for threads.
 
     Args:
-        models: By task; a task without one is not done.
+        models: By task; a task without one is not done. Taking one that cannot be opened is an error.
         ledger: Where each call is reserved and recorded.
         clock: The present; a call belongs to its day (UTC).
         ids: Of calls.
@@ -83,7 +83,7 @@ class Models:
         limits: Sequence[SpendingLimit] = (),
         settings_of: ProjectSettings = _no_settings,
     ) -> None:
-        self._models = dict(models)
+        self._models = models
         self._ledger = ledger
         self._clock = clock
         self._ids = ids

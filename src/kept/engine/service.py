@@ -24,7 +24,7 @@ from kept.engine import intake
 from kept.engine.context import DEFAULT_BUDGET_TOKENS, Context, pack
 from kept.engine.indexing import Indexer
 from kept.engine.ingest import AddRequest, AddResult, Ingest
-from kept.engine.maintain import ALL_STATES, By, Change, Erasure, Maintain, Step, about
+from kept.engine.maintain import ALL_STATES, MIN_SHORT_ID, By, Change, Erasure, Maintain, Step, about
 from kept.engine.residents import DEFAULT_BUDGET_BYTES, Residents
 from kept.engine.retrieve import Hit, Retrieve, SearchRequest
 from kept.engine.timeline import TIMELINE_THRESHOLD, Occurrence, timeline
@@ -70,8 +70,6 @@ CONTEXT_CANDIDATES: Final = 100
 """Hits from which a context block is chosen: some 4,000 tokens of statements, several times a usual budget."""
 MAX_RETENTION_DAYS: Final = 365_000
 """A thousand years: the calendar goes back for two."""
-MIN_SHORT_ID: Final = 6
-"""Characters of the shortest beginning that is looked up: fewer are of too many memories."""
 UNSET: Final[Any] = object()
 """Not given, where None means "clear it"."""
 
@@ -528,6 +526,12 @@ class Service:
     def operations(self, project: str, *, limit: int = 20) -> Sequence[Operation]:
         """What was done lately, newest first."""
         return self._log.operations(project, limit=intake.parse_whole(limit, "limit", 1, 10_000))
+
+    def touched(self, project: str, operation_id: str) -> Sequence[MemoryRecord]:
+        """The memories that an operation changed, as they are now, in its order."""
+        changed = dict.fromkeys(revision.memory_id for revision in self._log.operation_revisions(project, operation_id))
+        found = self._log.find_many(project, changed.keys())
+        return [found[memory_id] for memory_id in changed if memory_id in found]
 
     # --- graph ---
 

@@ -7,7 +7,7 @@ Who may not see something is told that it is not there, so that nobody learns wh
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
@@ -28,7 +28,7 @@ from kept.engine.proposing import CONSOLIDATED
 from kept.engine.retention import RULE
 from kept.engine.webhooks import CURSOR, WEBHOOK
 from kept.errors import ConflictError, InvalidInputError, NotFoundError
-from kept.ports import Entry
+from kept.ports import Entry, Registry
 
 ORGANISATION: Final = "organisation"
 ORGANISATION_MEMBER: Final = "organisation_member"
@@ -447,6 +447,24 @@ def find_project(platform: Platform, project_id: str) -> Project:
     if entry is None and (project_id == DEFAULT_PROJECT or project_id in platform.service.projects()):
         return _unmade(project_id)
     raise NotFoundError(_NO_PROJECT)
+
+
+def require_id(registry: Registry, stored: Collection[str], given: str) -> None:
+    """Refuse the name of a project where its id is meant: what is stored under it would go to another project.
+
+    Args:
+        registry: Where projects are made.
+        stored: Ids of the projects that something is stored in.
+        given: What was given as an id.
+
+    Raises:
+        InvalidInputError: It is a project's name, and no project's id.
+    """
+    if given in stored or registry.find(PROJECT, given) is not None:
+        return
+    named = [entry.id for entry in registry.entries(PROJECT) if is_alive(entry) and entry.data.get("name") == given]
+    if named:
+        raise InvalidInputError(f"{given[:MAX_SHOWN]!r} is a project's name; use its id: {' or '.join(named)}.")
 
 
 _NO_PROJECT: Final = "There is no such project; one is named by its id, such as proj_0123456789abcdef."

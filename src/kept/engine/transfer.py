@@ -104,7 +104,7 @@ class Transfer:
         report = ImportReport()
         for start in range(0, len(session.records), BATCH_DRAFTS):
             report = report.plus(self._records(scope, session.records[start : start + BATCH_DRAFTS], by))
-        owner = scope if scope.run_id or not session.run_id else replace(scope, run_id=session.run_id)
+        owner = replace(scope, run_id=scope.run_id or session.run_id, app_id=scope.app_id or session.app_id)
         messages = intake.parse_messages(session.messages) if session.messages else []
         for start in range(0, len(messages), BATCH_DRAFTS):
             request = AddRequest(

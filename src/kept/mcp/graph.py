@@ -81,10 +81,9 @@ def view(found: Mapping[str, Any], memories: Sequence[Json]) -> Json:
 
 def unknown(name: str, why: str | None = None) -> Json:
     """What is known of an entity that no memory mentions, or of a name that several have: nothing, and why."""
-    said = (
-        why or f"No entity has the name {name[:_SHOWN]!r} in these memories; search_graph finds names by their words."
-    )
-    return {"name": name, "kind": None, "mentions": 0, "relations": [], "memories": [], "message": said}
+    said = why or f"No entity has the name {name[:_SHOWN]!r} in these memories."
+    message = f"{said} The tool search_graph finds names by their words."
+    return {"name": name, "kind": None, "mentions": 0, "relations": [], "memories": [], "message": message}
 
 
 def _named(node: Mapping[str, Any]) -> Json:

@@ -1011,6 +1011,20 @@ class LogConformance:
         scribe.set_state(memory, "deleted", undoes=added.id)
         assert log.last_undoable("default", SCOPE) is None
 
+    def test_what_an_undo_took_back_is_undoable_again_once_the_undo_was_taken_back(
+        self, log: Log, scribe: Scribe
+    ) -> None:
+        """And so it is for whoever asks what was taken back."""
+        memory = scribe.add("Alice likes tea.")
+        added = log.operations("default")[0]
+        memory = scribe.set_state(memory, "deleted", undoes=added.id)
+        scribe.set_state(memory, "active", undoes=log.operations("default")[0].id)
+        assert log.taken_back("default", [added.id]) == set()
+        assert log.last_undoable("default", SCOPE) == added
+        scribe.set_state(memory, "deleted", undoes=added.id)
+        assert log.taken_back("default", [added.id]) == {added.id}
+        assert log.last_undoable("default", SCOPE) is None
+
     def test_an_erase_is_not_undoable_nor_is_what_it_erased(self, log: Log, scribe: Scribe) -> None:
         """Operations on memories that are still there are."""
         kept = scribe.add("Kept.")

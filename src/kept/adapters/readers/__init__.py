@@ -57,7 +57,7 @@ def reader_names() -> tuple[str, ...]:
     return tuple(reader.name for reader in _readers())
 
 
-def discover(path: Path, left_out: list[Path] | None = None) -> Iterator[Path]:
+def discover(path: Path, left_out: list[Path] | None = None, passed_over: list[Path] | None = None) -> Iterator[Path]:
     """The files to read at a path: itself, or what some reader accepts in the folder and those below it.
 
     Left out of a folder: hidden files and folders, `node_modules` and its like, links to folders, binaries, and
@@ -67,6 +67,7 @@ def discover(path: Path, left_out: list[Path] | None = None) -> Iterator[Path]:
     Args:
         path: A file or a folder.
         left_out: Takes the links that lead outside.
+        passed_over: Takes the files that are not hidden and that no reader accepts.
 
     Returns:
         Files in sorted order, folder by folder: a folder's own files come before those of its sub-folders.
@@ -85,13 +86,16 @@ def discover(path: Path, left_out: list[Path] | None = None) -> Iterator[Path]:
         subfolders[:] = sorted(name for name in subfolders if name not in _SKIPPED_FOLDERS and not name.startswith("."))
         for name in sorted(files):
             file = Path(folder, name)
-            if file.suffix.lower() not in _SUFFIXES or name.startswith(".") or not file.is_file():
+            if name.startswith(".") or not file.is_file():
                 continue
-            if file.is_symlink() and not file.resolve().is_relative_to(root):
+            known = file.suffix.lower() in _SUFFIXES
+            if known and file.is_symlink() and not file.resolve().is_relative_to(root):
                 if left_out is not None:
                     left_out.append(file)
-            elif _may_be_read(file, readers):
+            elif known and _may_be_read(file, readers):
                 yield file
+            elif passed_over is not None:
+                passed_over.append(file)
 
 
 def _may_be_read(path: Path, readers: tuple[Reader, ...]) -> bool:

@@ -177,7 +177,7 @@ class _Session:
         branch = _text_of(entry, "gitBranch")
         if branch not in _NO_BRANCH:
             self._branches[branch] += len(spoken)
-        self._folder = self._folder or _last_part(_text_of(entry, "cwd"))
+        self._folder = self._folder or _text_of(entry, "cwd")
 
     def finished(self) -> ReadSession:
         """All of it. The branch is the one that most was said on; the folder the one the session began in."""
@@ -185,8 +185,9 @@ class _Session:
         if self._branches:
             metadata["branch"] = self._branches.most_common(1)[0][0]
         if self._folder:
-            metadata["folder"] = self._folder
-        return ReadSession(run_id=self.id, messages=tuple(self.messages), metadata=metadata)
+            metadata["folder"] = _last_part(self._folder)
+        folder = self._folder or None
+        return ReadSession(run_id=self.id, messages=tuple(self.messages), metadata=metadata, folder=folder)
 
     def _spoken(self, entry: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         """Roles and texts of what an entry says; texts may be empty."""

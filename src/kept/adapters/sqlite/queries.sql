@@ -17,14 +17,18 @@ WHERE project = :project
 ORDER BY key DESC LIMIT :limit
 
 -- name: taken_back
-SELECT undoes FROM operation WHERE project = :project AND undoes IN (SELECT value FROM json_each(:ids))
+SELECT undoes FROM operation AS u WHERE project = :project AND undoes IN (SELECT value FROM json_each(:ids))
+  AND NOT EXISTS (SELECT 1 FROM operation AS back WHERE back.undoes = u.id)
 
 -- name: last_undoable
 -- The newest operation that was not taken back, is not itself a way back, and touched the scope.
 SELECT o.* FROM operation AS o
 WHERE o.project = :project
   AND o.kind NOT IN ('undo', 'erase', 'rebuild')
-  AND NOT EXISTS (SELECT 1 FROM operation AS u WHERE u.undoes = o.id)
+  AND NOT EXISTS (
+      SELECT 1 FROM operation AS u
+      WHERE u.undoes = o.id AND NOT EXISTS (SELECT 1 FROM operation AS back WHERE back.undoes = u.id)
+  )
   AND EXISTS (
       SELECT 1 FROM revision AS r JOIN memory AS m ON m.id = r.memory_id AND m.project = r.project
       WHERE r.operation = o.key AND m.state != 'erased'
