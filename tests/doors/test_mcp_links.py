@@ -85,6 +85,7 @@ def test_a_link_is_changed_rotated_and_revoked(run, recognise):
     ],
 )
 def test_what_makes_no_sense_is_refused_with_a_reason(run, words, said):
+    run("create", "--name", "another")
     ran = CliRunner().invoke(cli, ["--database", run.store, "links", *words])
     assert ran.exit_code != 0
     assert said in ran.output

@@ -131,6 +131,7 @@ CALLS = {
     "proposals": lambda memory, ids: memory.proposals(status="all", user_id="alice"),
     "accept_proposal": by_id(lambda memory, memory_id: memory.accept_proposal(memory_id)),
     "decline_proposal": by_id(lambda memory, memory_id: memory.decline_proposal(memory_id)),
+    "understand": lambda memory, ids: refused(memory.understand),
     "stats": lambda memory, ids: memory.stats(),
     "verify": lambda memory, ids: memory.verify(),
     "rebuild": lambda memory, ids: memory.rebuild(),
