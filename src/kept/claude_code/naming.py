@@ -24,6 +24,8 @@ def app_id_of(folder: str, load_settings: Callable[[Path | None], Settings]) -> 
     Raises:
         ConfigurationError: The user's own settings cannot be used.
     """
+    if not Path(folder).is_absolute() or "\0" in folder:  # of another system, or none: nothing here is meant by it
+        return load_settings(None).app_id or folder.replace("\0", "")
     repository = find_repository(Path(folder))
     try:
         settings = load_settings(repository.root / TEAM_FILE)

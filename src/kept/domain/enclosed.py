@@ -25,7 +25,7 @@ _SIGNATURES: Final = {
 """How files begin that language models are shown, by media type."""
 _DATA: Final = re.compile(r"data:([\w.+-]+/[\w.+-]+)?((?:;[\w.+-]+=[^;,]*)*)(;base64)?,", re.ASCII | re.IGNORECASE)
 _SCHEME: Final = re.compile(r"[a-z][a-z0-9+.-]*:", re.ASCII | re.IGNORECASE)
-_BASE64: Final = re.compile(r"[A-Za-z0-9+/_\s-]+=*\s*", re.ASCII)
+_BASE64: Final = re.compile(r"[A-Za-z0-9+/_=\s-]+", re.ASCII)  # one set: two in a row would be tried in every way
 LEAST_BARE: Final = 16
 """Characters of base64 that are taken for a file where nothing says that they are one: of words and paths of that length, which
 may consist of the same characters, one in some 100,000 is text when it is decoded."""

@@ -35,7 +35,7 @@ _SHORT_SENTENCE: Final = 14
 _REDACTED: Final = "[redacted:"
 """The beginning of the mark in a secret's place (see `domain.redaction`)."""
 _SECRET: Final = re.compile(
-    r"\[redacted:[^\]]*\]|\b(?:api|access|auth|keys?|tokens?|secrets?|passwords?|passwort|login|credentials?)\b",
+    r"\[redacted:[^\[\]]{0,40}\]|\b(?:api|access|auth|keys?|tokens?|secrets?|passwords?|passwort|login|credentials?)\b",
     re.IGNORECASE,
 )
 """A secret's mark, and what secrets are called."""

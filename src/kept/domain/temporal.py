@@ -50,6 +50,10 @@ class DateSpan:
     granularity: Granularity
 
 
+DATES: Final = "dates"
+"""The key of the metadata under which a memory has the days that it speaks of."""
+
+
 def _words(words: str) -> list[str]:
     return words.split()
 
@@ -602,7 +606,7 @@ def dated(text: str, said_at: datetime) -> dict[str, Any]:
         {"from": span.start.isoformat(), "to": span.end.isoformat(), "text": span.text, "granularity": span.granularity}
         for span in resolve_dates(text, said_at)
     ]
-    return {"dates": dates} if dates else {}
+    return {DATES: dates} if dates else {}
 
 
 def has_time_expression(text: str) -> bool:

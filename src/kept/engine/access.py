@@ -364,9 +364,10 @@ class ProjectAccess:
             ScopeError: Nobody is named. `*` for each of the four ids means the whole project.
         """
         with self.noted("memory.delete_all", "WRITER") as note:
-            whole = all(ids.get(name) == ANY for name in ENTITY_IDS) and not filters
-            scope, condition = self.within({} if whole else ids, filters, extra)
-            if whole and not self.principal.bound:
+            everybody = all(ids.get(name) == ANY for name in ENTITY_IDS) and not filters
+            whole = everybody and not self.principal.bound  # who is bound means all that is theirs
+            scope, condition = self.within({} if everybody else ids, filters, extra)
+            if whole:
                 self.principal.require("OWNER")
                 scope = Scope.everything(self.project)
             else:

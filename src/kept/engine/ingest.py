@@ -31,6 +31,7 @@ from kept.domain.memory import (
     text_hash,
 )
 from kept.domain.scope import Scope
+from kept.domain.temporal import DATES
 from kept.domain.text import normalise
 from kept.engine.echoes import places
 from kept.engine.indexing import Indexer
@@ -402,7 +403,7 @@ class _Writing:
             "valid_from": draft.valid_from or statement.valid_from,
             "valid_to": draft.valid_to or statement.valid_to,
             "expires_on": _later(statement.expires_on, draft.expires_on),
-            "metadata": {**statement.metadata, **draft.metadata},
+            "metadata": {**statement.metadata, **_of_its_time(draft, statement)},
             "categories": draft.categories or statement.categories,
             "relations": draft.relations or statement.relations,
             "supersedes": tuple(dict.fromkeys((*statement.supersedes, *draft.supersedes))),
@@ -586,6 +587,12 @@ def _source_ids(messages: Sequence[Message]) -> set[str]:
 
 def _why(draft: Draft) -> dict[str, Any]:
     return {"why": dict(draft.why)} if draft.why else {}
+
+
+def _of_its_time(draft: Draft, statement: MemoryRecord) -> dict[str, Any]:
+    """Metadata of a draft that takes a statement's place, without days that it counts from another time than the memory has."""
+    counted = draft.created_at == statement.created_at
+    return {name: value for name, value in draft.metadata.items() if counted or name != DATES}
 
 
 def _later(left: date | None, right: date | None) -> date | None:

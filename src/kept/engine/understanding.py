@@ -11,10 +11,12 @@ import json
 import logging
 import threading
 import uuid
+from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import chain, takewhile
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, get_args
 
 from kept.domain.attachments import ATTACHED, attached, without_attachments
@@ -57,6 +59,8 @@ REFUSED_PAUSE: Final = timedelta(hours=1)
 ALIKE: Final = 4
 """Earlier episodes with which a new one is compared: a client that sends all that was said needs one, the others are for those that
 send it otherwise; set by hand."""
+RUNS: Final = 32
+"""Runs of messages that are looked for in those: what is sent again is one run or few; what was put into another order is new."""
 END_S: Final = 2.0
 """How long the end of a process waits for what is being read in the background: most answers are there by then, and those who end a
 program for good wait hardly longer."""
@@ -186,14 +190,18 @@ class Understanding:
 
         Clients send with each new message those before it. They are compared with the episodes in which the same was said before.
         """
-        read = [self._read_of(episode, one, wishes) for one in self._alike(episode, repeated)]
-        said = [(place, one) for place, one in enumerate(given) if is_read(one)]
+        read = [_Heard(self._read_of(episode, one, wishes)) for one in self._alike(episode, repeated)]
+        asked = [(place, one) for place, one in enumerate(given) if is_read(one)]
+        said = [_words(one) for _, one in takewhile(lambda pair: not pair[1].attachments, asked)]
         found: list[Job] = []
-        while longest := max((_run(said[len(found) :], before) for before in read), key=len, default=[]):
+        for _ in range(RUNS):
+            longest = max((heard.run(said, len(found)) for heard in read), key=len, default=[])
             found += longest
-        if len(found) == 1 and not stands_alone(said[0][1]):
+            if not longest:
+                break
+        if len(found) == 1 and not stands_alone(asked[0][1]):
             return {}
-        return {place: job for (place, _), job in zip(said, found, strict=False)}
+        return {place: job for (place, _), job in zip(asked, found, strict=False)}
 
     def _alike(self, episode: Episode, repeated: Mapping[str, Sequence[str]]) -> list[str]:
         """Ids of the episodes that said something of this one before: those of its last repetitions, and who last repeated the last."""
@@ -581,14 +589,26 @@ def _words(message: Message) -> _Words:
     return (message.role, message.name, normalise(message.content))
 
 
-def _run(said: Sequence[tuple[int, Message]], read: Sequence[tuple[_Words, Job]]) -> list[Job]:
-    """The jobs that have read the longest run of messages with which `said` begins."""
-    wanted = [_words(one) for _, one in takewhile(lambda pair: not pair[1].attachments, said)]
-    runs = (
-        list(takewhile(lambda pair: pair[0] == pair[1][0], zip(wanted, read[start:], strict=False)))
-        for start in range(len(read))
-    )
-    return [job for _, (_, job) in max(runs, key=len, default=[])]
+class _Heard:
+    """The messages of another episode that stand read, in order, with the jobs that read them."""
+
+    def __init__(self, read: Sequence[tuple[_Words, Job]]) -> None:
+        self._read = read
+        self._starts: dict[_Words, list[int]] = defaultdict(list)
+        for place, (words, _) in enumerate(read):
+            self._starts[words].append(place)
+
+    def run(self, said: Sequence[_Words], at: int) -> list[Job]:
+        """The jobs of its longest run of the messages that follow `at` in what is said."""
+        starts = self._starts.get(said[at], ()) if at < len(said) else ()
+        start, length = max(
+            ((start, self._length(said, at, start)) for start in starts), key=itemgetter(1), default=(0, 0)
+        )
+        return [job for _, job in self._read[start : start + length]]
+
+    def _length(self, said: Sequence[_Words], at: int, start: int) -> int:
+        most = min(len(said) - at, len(self._read) - start)
+        return next((n for n in range(most) if said[at + n] != self._read[start + n][0]), most)
 
 
 def _read_for(request: AddRequest, part: Part) -> Scope:
