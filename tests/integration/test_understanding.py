@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import functools
 import itertools
+import time
 import uuid
 from datetime import timedelta
 
@@ -461,6 +462,18 @@ def test_a_long_conversation_that_is_sent_again_is_read_from_where_it_goes_on():
     assert [job.id for job in again] == [job.id for job in jobs]
     asked = [prompt.content.split("<turns>")[1] for prompt in store.model.prompts]
     assert [text.count("walked") for text in asked] == [103, 7, 10, 10]
+
+
+def test_messages_in_another_order_take_no_longer_than_new_ones():
+    """Each is a run of its own; past some runs the rest is new, and not compared with every other."""
+    store = Store(lambda _: answer())
+    messages = [{"role": "user", "content": f"On day {day} I walked along the river."} for day in range(1_500)]
+    took = []
+    for said in (messages, messages[::-1]):
+        began = time.process_time()
+        store.service.add(ANA, said)
+        took.append(time.process_time() - began)
+    assert took[1] < 3 * took[0]
 
 
 def test_a_turn_before_what_is_new_is_no_source_of_a_fact():

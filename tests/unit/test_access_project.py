@@ -112,6 +112,7 @@ def test_a_bound_principal_deletes_everything_of_its_own(enter):
     everybody = dict.fromkeys(("user_id", "agent_id", "app_id", "run_id"), "*")
     job = enter(role="WRITER", bound={"user_id": ("alice",)}).delete_all(everybody)
     assert job.scope.user_id == "alice"
+    assert "whole" not in job.payload  # which takes immutable memories along
 
 
 def test_a_deletion_with_links_stops_at_the_bounds(enter):

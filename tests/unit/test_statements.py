@@ -281,3 +281,10 @@ def test_time_grows_with_the_length_of_a_hostile_message(piece):
         return time.process_time() - started
 
     assert any(taken() < SECONDS for _ in range(3))
+
+
+def test_marks_of_secrets_that_never_end_are_passed_in_little_time():
+    """They are nobody's marks."""
+    began = time.process_time()
+    statements("[redacted:" * 50_000)
+    assert time.process_time() - began < 20
