@@ -172,22 +172,25 @@ class Candidates:
             skipped: Features that are switched off; they do not say which candidates lead on to others either.
         """
         weights = self._weights(skipped)
-        found = self._unlinked()
-        parts = ranking.contributions(found, weights)
-        if self._question.intent:
-            parts[ranking.TIMELY] += weights[ranking.TIMELY] * self._succession(parts)
+        found, parts = self._found(weights)
         parts[ranking.LINKED] = weights[ranking.LINKED] * self._linked(parts)
         ranking.hold_back_echoes(parts, self._lenders(found))
         return parts
 
     def features(self) -> dict[str, Floats]:
         """Every feature of `ranking.FEATURES` by name, each `(candidates,)`."""
-        found, weights = self._unlinked(), self._weights(frozenset())
+        found, parts = self._found(self._weights(frozenset()))
+        return found | {"linked": self._linked(parts)}
+
+    def _found(self, weights: Floats) -> tuple[dict[str, Floats], Floats]:
+        """The features but for `linked`, and what they add."""
+        found = self._unlinked()
         parts = ranking.contributions(found, weights)
         if self._question.intent:
-            found["timely"] = found["timely"] + self._succession(parts)
-            parts = ranking.contributions(found, weights)
-        return found | {"linked": self._linked(parts)}
+            succession = self._succession(parts)
+            found["timely"] = found["timely"] + succession
+            parts[ranking.TIMELY] += weights[ranking.TIMELY] * succession
+        return found, parts
 
     def _weights(self, skipped: frozenset[str]) -> Floats:
         question = self._question
