@@ -288,6 +288,15 @@ def test_what_is_no_http_is_a_400_in_the_shape_of_every_error(connect, sent):
     assert set(body) == {"error", "detail", "message", "code", "request_id"}
 
 
+@pytest.mark.parametrize(("limits", "said"), [({}, False), ({"rate_limit_write": "7/minute"}, True)])
+@pytest.mark.parametrize("sent", [b"SSH-2.0-OpenSSH_9.6\r\n", b"GET /healthz HTT"])
+def test_answers_to_what_is_no_request_tell_of_limits_where_there_are_any(make_api, limits, said, sent):
+    with served(make_api(**limits).app, Impatient) as address, closing_wire(address) as wire:
+        head = wire.send(sent).read().partition(b"\r\n\r\n")[0].split(b"\r\n")
+    for name in (b"ratelimit-limit: 7", b"ratelimit-remaining: 7", b"ratelimit-reset: 0", b"x-ratelimit-limit: 7"):
+        assert (name in head) == said
+
+
 def test_a_body_longer_than_announced_is_no_part_of_the_request(connect, tenant):
     answer = connect().send(post(SEARCH + b"and more", key=tenant.key, length=len(SEARCH))).read()
     assert answer.startswith(b"HTTP/1.1 200 ")

@@ -10,8 +10,9 @@ import json
 import logging
 import math
 import uuid
+from collections.abc import Callable
 from http import HTTPStatus
-from typing import Any, ClassVar, Final, cast
+from typing import Any, ClassVar, Final, Self, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -45,6 +46,15 @@ class Connection(HttpToolsProtocol):
     _looks_at = math.inf
     _look: asyncio.TimerHandle | None = None
     _until_read: asyncio.TimerHandle | None = None
+
+    @classmethod
+    def saying(cls, headers: Callable[[], list[tuple[bytes, bytes]]]) -> type[Self]:
+        """Such connections whose own answers, which the app never sees, have these headers too."""
+        return type(cls.__name__, (cls,), {"_headers": staticmethod(headers)})
+
+    @staticmethod
+    def _headers() -> list[tuple[bytes, bytes]]:
+        return []
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin, unless there are too many."""
@@ -141,7 +151,7 @@ class Connection(HttpToolsProtocol):
             cycle.keep_alive = False
             return
         if not (answering and cycle.response_started):
-            self.transport.write(_answer(status, message, code))
+            self.transport.write(_answer(status, message, code, self._headers()))
         if answering:  # the app learns that nobody is there, and says no more
             cycle.disconnected = True
             cycle.message_event.set()
@@ -184,11 +194,11 @@ class _Together:
             self._transport.write(held)
 
 
-def _answer(status: HTTPStatus, message: str, code: str) -> bytes:
+def _answer(status: HTTPStatus, message: str, code: str, headers: list[tuple[bytes, bytes]]) -> bytes:
     request_id = uuid.uuid4().hex
     body = json.dumps(shape_of(message, code, request_id)).encode()
     head = (
         f"HTTP/1.1 {status.value} {status.phrase}\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n"
-        f"x-request-id: {request_id}\r\nconnection: close\r\n\r\n"
-    )
-    return head.encode("ascii") + body
+        f"x-request-id: {request_id}\r\nconnection: close\r\n"
+    ).encode("ascii")
+    return head + b"".join(b"%b: %b\r\n" % header for header in headers) + b"\r\n" + body

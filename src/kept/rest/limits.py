@@ -127,6 +127,13 @@ class RateLimits:
         Of a class without a limit it tells of the first that has one: every answer says something while anything is limited.
         """
         kind, who = scope.get("kept.limited") or (class_of(scope["method"], scope["path"]), None)
+        return self._headers(kind, who) if self.on else []
+
+    def headers_of_no_request(self) -> list[tuple[bytes, bytes]]:
+        """What is said about limits to what is no HTTP, or never came whole."""
+        return self._headers(CLASSES[0], None) if self.on else []
+
+    def _headers(self, kind: RouteClass, who: str | None) -> list[tuple[bytes, bytes]]:
         if kind not in self._items:
             kind = next(iter(self._items))
         item = self._items[kind]

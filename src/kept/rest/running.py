@@ -64,7 +64,7 @@ def _config(app: FastAPI, connection: type[Connection]) -> uvicorn.Config:
     settings: Settings = app.state.settings
     return uvicorn.Config(
         served(app),
-        http=connection,
+        http=connection.saying(app.state.limits.headers_of_no_request),
         ws="none",
         lifespan="on",
         log_config=None,
