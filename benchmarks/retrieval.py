@@ -80,7 +80,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parse(arguments)
     report: dict[str, Any] = {"about": _about(options)}
     for name in options.sets:
-        report[name] = measure(name, _conversations(options.data, name, options.limit), options.embedder)
+        report[name] = measure(
+            name, _conversations(options.data, name, options.limit), options.embedder, options.threshold
+        )
         if not options.json:
             print(_table(name, report[name]), flush=True)
     if options.json:
@@ -90,7 +92,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def measure(name: str, conversations: Iterable[Mapping[str, Any]], embedder: str) -> dict[str, Any]:
+def measure(
+    name: str, conversations: Iterable[Mapping[str, Any]], embedder: str, threshold: float | None
+) -> dict[str, Any]:
     """Store each conversation, ask its questions, and average.
 
     Returns:
@@ -102,7 +106,7 @@ def measure(name: str, conversations: Iterable[Mapping[str, Any]], embedder: str
     stored, store_s = 0, 0.0
     for conversation in conversations:
         with tempfile.TemporaryDirectory(prefix="kept-retrieval-") as folder:
-            asking = _Conversation(conversation, f"sqlite:///{folder}/kept.db", embedder)
+            asking = _Conversation(conversation, f"sqlite:///{folder}/kept.db", embedder, threshold)
             for question, ranked in asking.run():
                 category, evidence = str(question["category"]), set(map(str, question["evidence"]))
                 tallies[category].add(ranked, evidence)
@@ -124,10 +128,11 @@ def measure(name: str, conversations: Iterable[Mapping[str, Any]], embedder: str
 class _Conversation:
     """One conversation: stored turn by turn, and asked as far as it has gone."""
 
-    def __init__(self, conversation: Mapping[str, Any], database: str, embedder: str) -> None:
+    def __init__(self, conversation: Mapping[str, Any], database: str, embedder: str, threshold: float | None) -> None:
         self._conversation = conversation
         self._database = database
         self._embedder = embedder
+        self._threshold = threshold
         self._user = str(conversation["id"])
         self.searches: list[float] = []
         self.stored = 0
@@ -166,7 +171,7 @@ class _Conversation:
 
     def _ask(self, memory: Memory, question: str) -> list[str]:
         started = time.perf_counter()
-        found = memory.search(question, user_id=self._user, top_k=DEPTH)
+        found = memory.search(question, user_id=self._user, top_k=DEPTH, threshold=self._threshold)
         self.searches.append(time.perf_counter() - started)
         return [hit["metadata"]["dia_id"] for hit in found["results"]]
 
@@ -205,7 +210,8 @@ def _about(options: argparse.Namespace) -> dict[str, str]:
         "embedder": options.embedder,
         "python": platform.python_version(),
         "command": f"python benchmarks/retrieval.py {options.data.name} --embedder {options.embedder}"
-        f" --sets {','.join(options.sets)}",
+        f" --sets {','.join(options.sets)}"
+        + ("" if options.threshold is None else f" --threshold {options.threshold}"),
     }
 
 
@@ -214,6 +220,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("data", type=Path, metavar="DATA_FOLDER", help="folder with <set>*.jsonl.xz")
     parser.add_argument("--embedder", default="wordllama", help="as in the settings (default: %(default)s)")
     parser.add_argument("--sets", type=_sets, default=list(SETS), help="some of locomo,beam,realmem (default: all)")
+    parser.add_argument("--threshold", type=float, help="least score of a hit (default: none)")
     parser.add_argument("--limit", type=int, help="only so many conversations of each file, for a quick look")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     return parser.parse_args(arguments)
