@@ -23,10 +23,14 @@ from kept.domain.questions import anchor, asks_for_several, asks_how_many, time_
         "In what ways did the team save time?",
         "Where have Mira and Tom travelled?",
         "What do both Mira and Tom like?",
+        "What does Mira do to relax?",
+        "What do Tom's children like?",
+        "What do I like to eat?",
+        "What is Mira allergic to?",
     ],
 )
 def test_a_list_a_count_and_what_is_shared_are_several_things(question):
-    """The plural, the perfect and "both" say so."""
+    """The plural, the perfect, "both" and what somebody does in general say so."""
     assert asks_for_several(question)
 
 
@@ -38,6 +42,10 @@ def test_a_list_a_count_and_what_is_shared_are_several_things(question):
         "When did we release 2.3?",
         "What is the status of the release?",
         "What does this do?",
+        "What do we do now?",
+        "What does Mira want to do after the talk?",
+        "What is Mira's dog called?",
+        "What is the talk on Friday about?",
         "What has to be done?",
         "Which branch is deployed?",
         "Why is the build red?",

@@ -27,11 +27,14 @@ _PARTICIPLE: Final = (
     r"|lost|told|said|heard|built|begun|come|cut|drawn|driven|eaten|felt|flown|grown|hurt|known|led|left|paid|put|run|shown"
     r"|sold|spent|spoken|sung|swum|thought|tried|used|visited|worn)"
 )
-# "Which books does …", "what are …", "what has Mira read", "how many …", "in what ways …", "both".
+# "Which books does …", "what are …", "what has Mira read", "how many …", "in what ways …", "both"; what holds in general: "what does
+# Mira do to relax", "what is Mira allergic to".
 _SEVERAL: Final = re.compile(
     rf"\b(?:what|which)\b(?: {_WORD}){{0,4}}? {_PLURAL}(?: {_PREPOSITION}(?: {_WORD}){{1,4}}?)? {_AUXILIARY}\b"
     r"|\b(?:what|which) (?:are|were)\b"
     rf"|\b(?:has|have)\b(?! to\b)(?: (?!to\b){_WORD}){{1,6}}? {_PARTICIPLE}\b"
+    rf"|\bwhat (?:do|does)(?! (?:this|that|it|i|we) do\b)(?: (?!to\b){_WORD}){{1,3}} (?:do|like|love|enjoy|offer)\b"
+    rf"|\bwhat (?:is|are)(?: {_WORD}){{1,2}} [a-z]+ (?:at|by|for|in|of|on|to|with)\W*$"
     r"|\bhow (?:many|often)\b|\b(?:kind|type|sort)s of\b|\bin (?:what|which) ways\b|\bboth\b"
 )
 _HOW_MANY: Final = re.compile(r"\bhow (?:many|much|often)\b")
