@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import pytest
 
@@ -18,6 +18,7 @@ from kept.engine.embedding import CountedEmbedder, asked_for
 from kept.engine.ingest import AddRequest
 from kept.engine.maintain import By
 from kept.engine.models import Models
+from kept.engine.retrieve import TakesLongerError
 from kept.errors import ModelUnavailableError, StoreBusyError
 from kept.ports import ReadSession
 from kept.testing.fakes import FakeEmbedder, FakePaidEmbedder, FixedClock, SequentialIds, record
@@ -184,6 +185,19 @@ def test_a_rebuild_after_an_erase_asks_within_no_write(make_engine, paid):
     paid.open(make_engine, series=2)
     paid.service.rebuild()
     assert paid.engine.texts(ACME) == []
+
+
+@pytest.mark.parametrize("is_paid", [True, False], ids=["a provider", "this process"])
+def test_a_search_that_asks_a_provider_is_never_quick(make_engine, is_paid):
+    """Whoever must not wait, such as a server's event loop, is told so before anything is asked."""
+    paid = Paid(make_engine)
+    engine = paid.engine if is_paid else make_engine()
+    engine.say("I like tea", scope=ACME)
+    engine.find("tea", ACME)
+    paid.forget()
+    with pytest.raises(TakesLongerError) if is_paid else nullcontext():
+        engine.find("tea", ACME, quick=True)
+    assert paid.calls() == []
 
 
 def test_a_request_that_failed_is_recorded_too_and_raised_as_it_came(paid):

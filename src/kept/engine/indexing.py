@@ -8,7 +8,7 @@ from typing import Final
 
 from kept.domain.lexicon import flags, pack_dates, pack_entities, pack_terms
 from kept.domain.memory import EntityRef
-from kept.engine.embedding import asked_for
+from kept.engine.embedding import CountedEmbedder, asked_for
 from kept.ports import Embedder, IndexEntry
 
 TERMS_VERSION: Final = 3
@@ -42,6 +42,11 @@ class Indexer:
     def dimensions(self) -> int:
         """Length of the vectors."""
         return self._embedder.identity.dimensions
+
+    @property
+    def asks_a_provider(self) -> bool:
+        """Whether each embedding is a request to somebody else."""
+        return isinstance(self._embedder, CountedEmbedder)
 
     def embedder_for(self, project: str, job_id: str | None = None) -> Embedder:
         """The embedder, for work of a project and, where there is one, a job: what it costs is theirs."""

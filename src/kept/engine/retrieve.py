@@ -187,9 +187,14 @@ class Retrieve:
         return _Best(self._rank(resident, partition, request, allowed, embedder, pivot), records)
 
     def _is_quick(self, partitions: Sequence[Partition], request: SearchRequest) -> bool:
-        """Whether it ranks what is in memory already, and not much of it."""
+        """Whether it ranks what is in memory already, and not much of it, and asks nobody else for the query's embedding."""
         plain = request.condition is None and request.as_of is None and not request.rerank
-        if not plain or request.top_k > QUICK_TOP_K or len(request.query) > QUICK_QUERY:
+        if (
+            not plain
+            or self._indexer.asks_a_provider
+            or request.top_k > QUICK_TOP_K
+            or len(request.query) > QUICK_QUERY
+        ):
             return False
         rows = [self._residents.rows(partition.id) for partition in partitions]
         return None not in rows and sum(row or 0 for row in rows) <= QUICK_ROWS
