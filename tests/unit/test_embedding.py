@@ -210,6 +210,17 @@ def test_a_request_that_failed_is_recorded_too_and_raised_as_it_came(paid):
     assert [(call.project, call.outcome) for call in paid.calls()] == [("acme", "failed")]
 
 
+def test_adds_of_many_ask_a_provider_that_is_down_once(paid):
+    """Halving them, to find which one is at fault, would ask it twice as often as there are adds."""
+    assert paid.counted.identity
+    paid.forget()
+    paid.embedder.failures += [error := ModelUnavailableError("Down."), *[ModelUnavailableError("Still.")] * 20]
+    requests = [AddRequest(scope=ACME, facts=[Draft(text=f"fact {number}")]) for number in range(8)]
+    assert paid.service.add_many(requests) == [error] * 8
+    assert [call.outcome for call in paid.calls()] == ["failed"]
+    assert paid.engine.texts(ACME) == []
+
+
 def test_vectors_that_are_paid_for_are_not_lost_when_they_cannot_be_recorded(make_engine, caplog):
     paid = Paid(make_engine, is_busy=True)
     paid.engine.say("I like tea", scope=ACME)

@@ -36,7 +36,14 @@ from kept.domain.temporal import DATES
 from kept.domain.text import normalise
 from kept.engine.echoes import places
 from kept.engine.indexing import Indexer
-from kept.errors import ConflictError, InvalidInputError, KeptError, NotFoundError, StoreBusyError
+from kept.errors import (
+    ConflictError,
+    InvalidInputError,
+    KeptError,
+    ModelUnavailableError,
+    NotFoundError,
+    StoreBusyError,
+)
 from kept.ports import Clock, Extractor, Ids, IndexEntry, Log, Progress, Transaction
 
 if TYPE_CHECKING:
@@ -195,7 +202,7 @@ class Ingest:
         try:
             self._embed(adds, progress)
             return list(self._write(adds))
-        except StoreBusyError as error:
+        except (StoreBusyError, ModelUnavailableError) as error:
             return [error] * len(adds)  # the others would wait as long
         except (KeptError, _OvertakenError) as error:
             if len(adds) == 1:
