@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Mapping
+from contextlib import ExitStack, closing, contextmanager, suppress
 from datetime import UTC, datetime
 from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn, cast
 
 from kept.errors import ConfigurationError, InvalidInputError, StoreError
 from kept.settings import OPENAI_HEADERS, PROVIDERS, SELF_HOSTED, claude_code_sign_in_file, did_you_mean
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from kept.engine.service import Service
     from kept.engine.understanding import Reading
     from kept.engine.worker import Worker
-    from kept.ports import Embedder, EntityGraph, Jobs, LanguageModel, Ledger, Log, Registry, Sender
+    from kept.ports import Embedder, EntityGraph, Jobs, LanguageModel, Ledger, Log, PaidEmbedder, Registry, Sender
     from kept.settings import Settings
 
 _SQLITE: Final = "sqlite:///"
@@ -34,21 +35,23 @@ SIGN_IN: Final = "Claude Code's sign-in"
 """Begins the source of a key that is Claude Code's."""
 
 
-def build(settings: Settings, *, only_ids: bool = False) -> Service:
+def build(settings: Settings, *, only_ids: bool = False, embedder: Embedder | None = None) -> Service:
     """The service that the settings describe.
 
     Args:
         settings: The settings.
         only_ids: Whether to refuse a project that is named by its name where its id is meant.
+        embedder: In place of the one that they name, of `counted_embedder`: what it costs is recorded elsewhere.
 
     Raises:
         ConfigurationError: An unknown store or embedder.
         StoreError: The store cannot be used; it was left as it was.
         InvalidInputError: With `only_ids`: the name of a project instead of its id.
     """
-    embedder = build_embedder(settings)
+    embedder = embedder or _counted(settings, build_embedder(settings), lambda: desk().models)
     log = open_log(settings.database, busy_timeout_s=settings.busy_timeout_s)
-    service = _service(settings, log, embedder, cache(lambda: _reading(settings, log, embedder)))
+    desk = cache(lambda: _reading(settings, log, embedder))
+    service = _service(settings, log, embedder, desk)
     if only_ids and settings.database != _MEMORY:
         _require_id(settings, log, service)
     return service
@@ -134,9 +137,9 @@ def build_platform(settings: Settings) -> Platform:
     path = sqlite_path(_checked(settings.database))
     log = SqliteLog(path, busy_timeout_s=settings.busy_timeout_s)
     registry, jobs, audit = open_control(log.pool, path)
-    embedder = build_embedder(settings)
-    categories = Categories(embedder, registry, settings.custom_categories)
     models = _models(settings, open_ledger(log.pool, path), registry)
+    embedder = _counted(settings, build_embedder(settings), lambda: models)
+    categories = Categories(embedder, registry, settings.custom_categories)
     reading = Reading(
         jobs=jobs,
         models=models,
@@ -199,11 +202,41 @@ def build_embedder(settings: Settings) -> Embedder:
     """
     from kept.adapters.embedders import open_embedder
 
-    provider = _provider_of(settings.embedder)
-    if provider not in PROVIDERS:
+    if not _is_paid(settings):
         return open_embedder(settings.embedder)
+    provider = _provider_of(settings.embedder)
     given = _Given(settings.embedder_base_url, settings.embedder_api_key, "KEPT_EMBEDDER_API_KEY")
     return open_embedder(settings.embedder, _access(settings, provider, given))
+
+
+def _counted(settings: Settings, embedder: Embedder, models: Callable[[], Models]) -> Embedder:
+    """The embedder, whose requests are recorded where it is a provider's; one that makes none is what it was."""
+    if not _is_paid(settings):
+        return embedder
+    from kept.engine.embedding import CountedEmbedder
+
+    return CountedEmbedder(cast("PaidEmbedder", embedder), models)
+
+
+@contextmanager
+def counted_embedder(settings: Settings) -> Iterator[Embedder]:
+    """The embedder that the settings name, by itself; what it costs is recorded in the store, where there is one that can be used.
+
+    Raises:
+        ConfigurationError: It is unknown, or lacks an extra or a model.
+    """
+    embedder, path = build_embedder(settings), store_file(settings.database)
+    with ExitStack() as opened:
+        if _is_paid(settings) and path is not None and path.exists():
+            with suppress(StoreError):
+                log = opened.enter_context(closing(open_log(settings.database, busy_timeout_s=settings.busy_timeout_s)))
+                embedder = _counted(settings, embedder, lambda: _reading(settings, log, embedder).models)
+        yield embedder
+
+
+def _is_paid(settings: Settings) -> bool:
+    """Whether the embedder is a provider's."""
+    return _provider_of(settings.embedder) in PROVIDERS
 
 
 def build_models(settings: Settings) -> Mapping[ModelTask, LanguageModel]:

@@ -73,6 +73,35 @@ class Embedder(Protocol):
         """Embed a question: `(dimensions,)` float32, comparable with documents by dot product."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmbeddingRequest:
+    """One request to a provider for embeddings, when it is over.
+
+    Attributes:
+        expected: An estimate of its tokens, made before.
+        usage: What it cost, as the provider counts; as it was expected where that counts nothing. None of one that failed.
+        error: What it failed with; None of one that was answered.
+    """
+
+    expected: Usage
+    usage: Usage | None = None
+    error: BaseException | None = None
+
+
+class PaidEmbedder(Embedder, Protocol):
+    """An embedder at a provider: what it is asked for costs something, and it tells what."""
+
+    @property
+    def name(self) -> str:
+        """Provider and model, such as `openai:text-embedding-3-small`. Nothing is asked for it."""
+
+    def price(self, usage: Usage) -> int | None:
+        """Micro-dollars that the tokens cost; None when no price is known."""
+
+    def heard_by(self, listener: Callable[[EmbeddingRequest], None]) -> Embedder:
+        """The same embedder, of which `listener` is told each request when it is over; whatever it costs is nobody else's."""
+
+
 class Reranker(Protocol):
     """Orders hits anew by reading query and text together."""
 
@@ -160,7 +189,7 @@ class LanguageModel(Protocol):
 
 
 class Ledger(Protocol):
-    """What language models cost, call by call. Committed means on disk. Safe for threads and processes.
+    """What models cost, call by call. Committed means on disk. Safe for threads and processes, but not inside a write of the log.
 
     A call that was never settled counts as spent with all that was reserved for it, since nobody knows.
     """
@@ -170,6 +199,13 @@ class Ledger(Protocol):
 
         Raises:
             SpendingLimitError: It would (of several limits the first is named); nothing was kept.
+            ConflictError: There is a call with its id.
+        """
+
+    def record(self, call: ModelCall) -> None:
+        """Keep a call that is over, for which nothing was reserved; it counts for every limit, and none refuses it.
+
+        Raises:
             ConflictError: There is a call with its id.
         """
 

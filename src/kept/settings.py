@@ -166,7 +166,7 @@ class Settings:
         oauth_user_claim: The claim of its tokens that says whose memories they are for.
         event_days: How long finished events are kept, in days.
         consolidate_every_days: How often a server proposes by itself what could be consolidated, in days; None for never.
-        audit_days: How long audit entries, and what language models cost, are kept, in days.
+        audit_days: How long audit entries, and what models cost, are kept, in days.
         app_id: Under which name a coding session keeps a repository's memories; None derives it from the repository.
         recall_shared: Whether a coding session also reads what other users stored for the repository.
         brief_tokens: Most tokens of what a coding session is told when it starts.
@@ -194,7 +194,7 @@ class Settings:
         llm_api_key: The key for models of that provider, in place of the provider's own variable.
         llm_timeout_s: How long an answer may take, in seconds.
         llm_temperature: How freely it chooses its words; models that allow no choice are not told.
-        llm_daily_tokens: Most tokens that language models may take in a day (UTC), for the whole store; None for no limit.
+        llm_daily_tokens: Most tokens that models may take in a day (UTC), for the whole store; None for no limit.
         llm_daily_usd: Most US dollars in a day, for the whole store; a model without a known price counts nothing here.
         llm_project_daily_tokens: Most tokens in a day for one project, which may set less for itself.
         llm_project_daily_usd: Most US dollars in a day for one project.

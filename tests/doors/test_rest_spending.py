@@ -8,6 +8,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from kept import bootstrap
 from kept.errors import SpendingLimitError
 from kept.ports import Prompt
+from kept.testing.fakes import FakePaidEmbedder
 from kept.testing.models import ScriptedModel
 
 PROMPT = Prompt(instructions="Say what it is.", content="Tea.", schema={}, max_output_tokens=50)
@@ -138,3 +139,24 @@ def test_measurements_count_calls_tokens_money_and_limits_that_were_reached(serv
     read, written = (found[f"kept_model_{kind}_tokens_total", *ended] for kind in ("input", "output"))
     assert (read + written, found["kept_model_microdollars_total", *ended]) == (tokens, 2 * tokens)
     assert found["kept_model_limits_reached_total", refused.value.limit] == 1
+
+
+def test_what_an_embedder_at_a_provider_costs_is_spending_too(make_api, monkeypatch):
+    """By its task, of its project; of an event where it was asked for that alone; in the measurements."""
+    monkeypatch.setattr(bootstrap, "build_embedder", lambda _: FakePaidEmbedder())
+    api = make_api(embedder="openai:text-embedding-3-small")
+    one, other = api.make_project("one"), api.make_project("other")
+    said = {"messages": "I like tea", "user_id": "alice"}
+    added = api.answer("POST", "/v3/memories/add/", one.key, json=said)["event_id"]
+    api.work()
+    for tenant in (one, other):
+        api.answer("POST", "/v3/memories/search/", tenant.key, json={"query": "tea", "filters": {"user_id": "alice"}})
+    (task,) = api.get("/v1/spending/", one.key, by="task", task="embedding")["results"]
+    assert (task["name"], task["failed"], task["output_tokens"]) == ("embedding", 0, 0)
+    assert task["usd"] == task["input_tokens"] / 1_000_000 > 0
+    assert api.get("/v1/spending/", one.key, by="task", task="extraction")["results"] == []
+    event = api.get(f"/v1/event/{added}/", one.key)["spending"]
+    assert 0 < event["calls"] <= task["calls"]
+    assert event == api.get("/v1/spending/", one.key, event_id=added)["total"]
+    mine = sum(found.calls for found in api.platform.models.tallies.values())
+    assert measured(api)["kept_model_calls_total", "answered", "embedding", "fake:paid"] == mine >= task["calls"]

@@ -91,7 +91,7 @@ def sorted_as(platform, labelled, categories):
     lines = [line.split(" | ") if " | " in line else [line.rstrip(" |"), ""] for line in labelled.strip().splitlines()]
     texts = [text for text, _ in lines]
     vectors = platform.categories._embedder.embed_documents(texts)
-    found = platform.categories.sort(texts, vectors, categories)
+    found = platform.categories.sort(texts, vectors, categories, "default")
     return list(zip(found, (right.split() for _, right in lines), strict=True))
 
 

@@ -24,14 +24,14 @@ def test_the_identity_names_the_embedder_and_the_terms():
 def test_entries_come_in_the_order_of_the_texts(texts):
     """Each as if it had been made alone."""
     indexer = Indexer(FakeEmbedder(32))
-    together = indexer.entries(texts, [()] * len(texts), [START] * len(texts))
-    assert together == [indexer.entries([text], [()], [START])[0] for text in texts]
+    together = indexer.entries(texts, [()] * len(texts), [START] * len(texts), project="default")
+    assert together == [indexer.entries([text], [()], [START], project="default")[0] for text in texts]
 
 
 def test_an_entry_holds_a_half_precision_vector_terms_entities_and_dates():
     """In the layouts that the partition reads."""
     mentioned = [EntityRef(name="Paris", kind="place", key="paris")]
-    (entry,) = Indexer(FakeEmbedder(32)).entries(["Paris in May"], [mentioned], [START])
+    (entry,) = Indexer(FakeEmbedder(32)).entries(["Paris in May"], [mentioned], [START], project="default")
     vector = np.frombuffer(entry.embedding, "<f2")
     assert vector.shape == (32,)
     assert np.allclose(vector, FakeEmbedder(32).embed_query("Paris in May"), atol=1e-3)
@@ -42,4 +42,4 @@ def test_an_entry_holds_a_half_precision_vector_terms_entities_and_dates():
 
 def test_nothing_to_index_asks_no_embedder():
     """An update of a date needs no model."""
-    assert Indexer(None).entries([], [], []) == []
+    assert Indexer(None).entries([], [], [], project="default") == []

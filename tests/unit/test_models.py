@@ -13,7 +13,7 @@ from tokenizers import Tokenizer
 from kept.adapters.inmemory_ledger import InMemoryLedger
 from kept.domain.attachments import UNSHOWN
 from kept.domain.memory import Attachment
-from kept.domain.spending import SpendingLimit, SpendingListing, Usage
+from kept.domain.spending import SpendingLimit, SpendingListing, Usage, total
 from kept.engine.models import ATTACHMENT_TOKENS, FRAME_TOKENS, Models, most_input_tokens
 from kept.errors import (
     AttachmentsRefusedError,
@@ -24,8 +24,8 @@ from kept.errors import (
     SpendingLimitError,
     StoreBusyError,
 )
-from kept.ports import Prompt
-from kept.testing.fakes import FixedClock, SequentialIds
+from kept.ports import EmbeddingRequest, Prompt
+from kept.testing.fakes import FakePaidEmbedder, FixedClock, SequentialIds
 from kept.testing.models import ScriptedModel
 
 PROMPT = Prompt(instructions="Say what it is.", content="Tea.", schema={"type": "object"}, max_output_tokens=50)
@@ -235,6 +235,61 @@ def test_an_answer_that_is_paid_for_is_not_lost_when_it_cannot_be_recorded(caplo
     assert models.ask("summary", PROMPT, project="default").value == {"it": "tea"}
     assert [call.outcome for call in ledger.page(EVERYTHING, limit=9)] == ["reserved"]
     assert [record.message for record in caplog.records] == ["call not settled"]
+
+
+TEA = Usage(input_tokens=9)
+"""What a request for embeddings cost."""
+
+
+@pytest.mark.parametrize(
+    ("request_", "outcome", "usage"),
+    [
+        (EmbeddingRequest(expected=TEA, usage=Usage(input_tokens=7)), "answered", Usage(input_tokens=7)),
+        (EmbeddingRequest(expected=TEA, error=ModelUnavailableError("Down.")), "failed", Usage()),
+        (
+            EmbeddingRequest(expected=TEA, error=ModelUnavailableError("Late.", input_tokens=None)),
+            "failed",
+            None,
+        ),
+        (
+            EmbeddingRequest(expected=TEA, error=ModelAnswerError("Odd.", input_tokens=7)),
+            "unusable",
+            Usage(input_tokens=7),
+        ),
+        (EmbeddingRequest(expected=TEA, error=ModelRefusedError("No such model.")), "failed", Usage()),
+        (EmbeddingRequest(expected=TEA, error=KeyError("what nobody foresaw")), "reserved", None),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_embeddings_are_recorded_with_what_they_cost_as_far_as_that_is_known(request_, outcome, usage):
+    """As any other call; what nobody knows counts as it was expected to."""
+    desk = Desk()
+    desk.models.count(FakePaidEmbedder(), request_, project="acme", job_id="job-1")
+    (call,) = desk.calls
+    assert (call.project, call.task, call.model, call.job_id) == ("acme", "embedding", "fake:paid", "job-1")
+    assert (call.outcome, call.usage, call.digest) == (outcome, usage, None)
+    spent = TEA if usage is None else usage
+    assert (call.spent, call.spent_micros) == (spent, spent.tokens)
+    assert desk.models.tallies == {("embedding", "fake:paid", outcome): total([call])}
+
+
+def test_embeddings_that_never_reached_a_provider_are_no_call():
+    desk = Desk()
+    desk.models.count(
+        FakePaidEmbedder(), EmbeddingRequest(expected=TEA, error=ConfigurationError("No key.")), project="default"
+    )
+    assert (desk.calls, desk.models.tallies) == ([], {})
+
+
+def test_embeddings_count_for_limits_and_none_refuses_them():
+    """So that what the day's money is spent on holds back what can wait."""
+    desk = Desk({}, limits=[limit(most_input_tokens(PROMPT) + 50)])
+    for _ in range(2):
+        desk.models.count(FakePaidEmbedder(), EmbeddingRequest(expected=TEA, usage=TEA), project="default")
+    with pytest.raises(SpendingLimitError, match="most_day"):
+        desk.ask()
+    desk.models.count(FakePaidEmbedder(), EmbeddingRequest(expected=TEA, usage=TEA), project="default")
+    assert [call.task for call in desk.calls] == ["embedding"] * 3
 
 
 def test_without_a_price_tokens_are_counted_all_the_same():

@@ -47,6 +47,9 @@ class InMemoryLedger:
                     limit.require_room(total(filter(bounded.admits, contents.calls.values())), call)
             contents.calls[call.id] = call
 
+    def record(self, call: ModelCall) -> None:
+        self.reserve(call, ())
+
     def settle(self, call: ModelCall) -> None:
         with self._log.changing() as contents:
             if (known := contents.calls.get(call.id)) is not None:

@@ -291,11 +291,11 @@ def _inspected(path: Path) -> tuple[dict[str, Any], str]:
 
 
 def _embedder(settings: Settings) -> Check:
-    from kept.bootstrap import build_embedder
+    from kept.bootstrap import counted_embedder
 
     started = time.perf_counter()
-    embedder = build_embedder(settings)
-    embedding = embedder.embed_query(QUESTION)
+    with counted_embedder(settings) as embedder:
+        embedding = embedder.embed_query(QUESTION)
     took_s = time.perf_counter() - started
     detail = f"{embedder.identity}, ready in {took_s * 1000:.0f} ms"
     more = {"identity": str(embedder.identity), "took_s": round(took_s, 3)}
@@ -328,14 +328,18 @@ def _round_trip(settings: Settings) -> Check:
     """Write, search and erase in a temporary store: the whole path that a memory takes."""
     import tempfile
 
-    from kept.bootstrap import build
+    from kept.bootstrap import build, counted_embedder
     from kept.domain.scope import Scope
     from kept.engine.maintain import By
 
     scope, by = Scope.of(user_id="doctor"), By(actor="doctor", connector=CONNECTOR)
     started = time.perf_counter()
-    with tempfile.TemporaryDirectory(prefix="kept-doctor-", ignore_cleanup_errors=True) as folder:
-        service = build(settings.without_models().with_database((Path(folder) / "kept.db").as_posix()))
+    with (
+        tempfile.TemporaryDirectory(prefix="kept-doctor-", ignore_cleanup_errors=True) as folder,
+        counted_embedder(settings) as embedder,
+    ):
+        temporary = settings.without_models().with_database((Path(folder) / "kept.db").as_posix())
+        service = build(temporary, embedder=embedder)
         try:
             stored = service.add(scope, PROBE, by=by).stored
             found = [hit.memory.id for hit in service.search(scope, QUESTION)]

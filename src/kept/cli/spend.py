@@ -1,4 +1,4 @@
-"""`kept spend`: what language models cost."""
+"""`kept spend`: what models cost."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from kept.cli import render
 from kept.cli.invocation import Invocation, pass_invocation
 from kept.cli.options import command
 from kept.cli.safe_text import columns, one_line, padded
-from kept.domain.spending import MICROS_PER_DOLLAR, MODEL_TASKS, SPENDING_GROUPS, as_dollars
+from kept.domain.spending import MICROS_PER_DOLLAR, SPENDING_GROUPS, SPENDING_TASKS, as_dollars
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -32,12 +32,13 @@ _GAP: Final = "  "
 @click.option(
     "--days", type=click.IntRange(1), default=DAYS, show_default=True, help="Of so many days, today included."
 )
-@click.option("--task", type=click.Choice(MODEL_TASKS), help="Only for this task.")
+@click.option("--task", type=click.Choice(SPENDING_TASKS), help="Only for this task.")
 @pass_invocation
 def spend(invocation: Invocation, /, by: str, days: int, task: str | None) -> None:
-    """Show what language models cost, and what is left.
+    """Show what models cost, and what is left.
 
-    Of the project, and how much of each limit is left today. Days are those of UTC. By project it shows all projects.
+    Of the project, and how much of each limit is left today. Days are those of UTC. By project it shows all projects. The
+    requests of an embedder at a provider are the task `embedding`.
     """
     from kept.engine.spending import Spending
 

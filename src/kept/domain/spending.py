@@ -1,4 +1,4 @@
-"""What language models cost: usage, calls, limits and sums. Money is in whole micro-dollars, so that sums are exact."""
+"""What models cost: usage, calls, limits and sums. Money is in whole micro-dollars, so that sums are exact."""
 
 from __future__ import annotations
 
@@ -10,8 +10,12 @@ from typing import Final, Literal, Self, get_args
 from kept.errors import InvalidInputError, SpendingLimitError
 
 ModelTask = Literal["extraction", "contradiction", "categories", "summary", "consolidation"]
-"""What a model is asked for; each may have a model of its own."""
+"""What a language model is asked for; each may have a model of its own."""
 MODEL_TASKS: Final[tuple[ModelTask, ...]] = get_args(ModelTask)
+
+SpendingTask = Literal[ModelTask, "embedding"]
+"""What calls are made for: what language models are asked for, and the embeddings of an embedder at a provider."""
+SPENDING_TASKS: Final[tuple[SpendingTask, ...]] = get_args(SpendingTask)
 
 CallOutcome = Literal["reserved", "answered", "unusable", "failed"]
 """`reserved`: not over, or nobody knows how it ended. `unusable`: answered, with nothing that could be taken.
@@ -62,13 +66,13 @@ class Usage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelCall:
-    """One request to a language model.
+    """One request to a language model, or to an embedder at a provider.
 
     Attributes:
         job_id: For which job.
         digest: Of what was asked for a job (`engine.models`), so that it is known again without a text being kept; forgotten
             with what is erased.
-        reserved: Most that it could have cost, reserved before it was made.
+        reserved: Most that it could have cost, reserved before it was made; of embeddings, for which nothing is reserved, an estimate.
         reserved_micros: The same in micro-dollars; None when no price is known.
         usage: What it cost; None while nobody knows.
         micros: The same in micro-dollars; None while nobody knows, or when no price is known.
@@ -77,7 +81,7 @@ class ModelCall:
     id: str
     at: datetime
     project: str
-    task: ModelTask
+    task: SpendingTask
     model: str
     job_id: str | None = None
     digest: str | None = None
@@ -119,7 +123,7 @@ class SpendingListing:
     """
 
     project: str | None = None
-    task: ModelTask | None = None
+    task: SpendingTask | None = None
     job_ids: Collection[str] | None = None
     after: datetime | None = None
     before: datetime | None = None

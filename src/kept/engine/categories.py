@@ -12,6 +12,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from kept.domain.categories import DEFAULTS, OTHER, Category, cue_index, cued, parse_categories_setting
+from kept.engine.embedding import asked_for
 from kept.ports import Embedder, Registry
 
 if TYPE_CHECKING:
@@ -79,27 +80,28 @@ class Categories:
             InvalidInputError: That list cannot be used.
         """
         categories = self.known(project, own)
-        return lambda texts, vectors: self.sort(texts, vectors, categories)
+        return lambda texts, vectors: self.sort(texts, vectors, categories, project)
 
     def sort_text(self, project: str, text: str) -> tuple[str, ...]:
         """The categories of one text."""
-        return self.sorter(project)([text], self._embedder.embed_documents([text]))[0]
+        return self.sorter(project)([text], asked_for(self._embedder, project).embed_documents([text]))[0]
 
     def sort(
-        self, texts: Sequence[str], vectors: NDArray[np.float32], categories: Sequence[Category]
+        self, texts: Sequence[str], vectors: NDArray[np.float32], categories: Sequence[Category], project: str
     ) -> list[tuple[str, ...]]:
         """The categories of each text, best first; `misc`, where there is one, of what is near none."""
-        known = self._known(categories)
+        known = self._known(categories, project)
         return [known.sort(text, vector) for text, vector in zip(texts, vectors, strict=True)]
 
-    def _known(self, categories: Sequence[Category]) -> _Known:
+    def _known(self, categories: Sequence[Category], project: str) -> _Known:
+        """The list, made ready for the project that first sorts by it."""
         said = tuple((category.name, category.description) for category in categories)
         with self._mutex:
             known = self._lists.get(said)
             if known is not None:
                 self._lists.move_to_end(said)
                 return known
-        known = _Known(self._embedder, categories)
+        known = _Known(asked_for(self._embedder, project), categories)
         with self._mutex:
             self._lists[said] = known
             while len(self._lists) > _KNOWN_LISTS:

@@ -169,7 +169,7 @@ class Consolidation:
         rows = self._log.partition_rows(partition_id, 0, self._indexer.identity)
         stored = {place_of[row.key]: row.entry.embedding for row in rows if row.entry and row.key in place_of}
         places = sorted(stored)
-        dimensions = self._indexer.embedder.identity.dimensions
+        dimensions = self._indexer.dimensions
         joined = np.frombuffer(b"".join(stored[place] for place in places), "<f2")
         return places, joined.reshape(len(places), dimensions).astype(np.float32)
 

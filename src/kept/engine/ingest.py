@@ -7,6 +7,7 @@ is acknowledged when it is on disk and the next search finds it.
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
@@ -35,7 +36,14 @@ from kept.domain.temporal import DATES
 from kept.domain.text import normalise
 from kept.engine.echoes import places
 from kept.engine.indexing import Indexer
-from kept.errors import ConflictError, InvalidInputError, KeptError, NotFoundError, StoreBusyError
+from kept.errors import (
+    ConflictError,
+    InvalidInputError,
+    KeptError,
+    ModelUnavailableError,
+    NotFoundError,
+    StoreBusyError,
+)
 from kept.ports import Clock, Extractor, Ids, IndexEntry, Log, Progress, Transaction
 
 if TYPE_CHECKING:
@@ -65,6 +73,7 @@ class AddRequest:
         wishes: What is asked of a language model that reads the messages: `custom_instructions`, `includes`, ….
         awaited: Whether whoever adds has them read itself, at once.
         bound: Ids by name that whoever adds is bound to: a language model is shown no memory of others for it, and closes none.
+        job_id: The job that stores it, if one does: what embedding it costs is the job's.
     """
 
     scope: Scope
@@ -84,6 +93,7 @@ class AddRequest:
     wishes: Mapping[str, Any] = field(default_factory=dict)
     awaited: bool = False
     bound: Mapping[str, Collection[str]] = field(default_factory=dict)
+    job_id: str | None = None
 
     @property
     def scoped_key(self) -> str | None:
@@ -192,7 +202,7 @@ class Ingest:
         try:
             self._embed(adds, progress)
             return list(self._write(adds))
-        except StoreBusyError as error:
+        except (StoreBusyError, ModelUnavailableError) as error:
             return [error] * len(adds)  # the others would wait as long
         except (KeptError, _OvertakenError) as error:
             if len(adds) == 1:
@@ -259,15 +269,21 @@ class Ingest:
         )
 
     def _embed(self, adds: Sequence[_Prepared], progress: Progress | None) -> None:
-        """Make the index entries of all together; those that an earlier attempt made are kept."""
-        waiting = [add for add in adds if add.entries is None]
-        entries = iter(self._entries([draft for add in waiting for draft in add.drafts], progress))
-        for add in waiting:
-            add.entries = list(islice(entries, len(add.drafts)))
-            if add.request.categorise is not None:
-                add.drafts = _categorised(add.drafts, add.entries, add.request.categorise)
+        """Make the index entries, of all of a project together; those that an earlier attempt made are kept."""
+        waiting: dict[str, list[_Prepared]] = defaultdict(list)
+        for add in adds:
+            if add.entries is None:
+                waiting[add.request.scope.project].append(add)
+        for project, own in waiting.items():
+            entries = iter(self._entries(own, project, progress))
+            for add in own:
+                add.entries = list(islice(entries, len(add.drafts)))
+                if add.request.categorise is not None:
+                    add.drafts = _categorised(add.drafts, add.entries, add.request.categorise)
 
-    def _entries(self, drafts: Sequence[Draft], progress: Progress | None) -> list[IndexEntry]:
+    def _entries(self, adds: Sequence[_Prepared], project: str, progress: Progress | None) -> list[IndexEntry]:
+        drafts = [draft for add in adds for draft in add.drafts]
+        job_ids = {add.request.job_id for add in adds}
         entries: list[IndexEntry] = []
         waiting = iter(drafts)
         while batch := list(islice(waiting, BATCH_DRAFTS)):
@@ -275,6 +291,8 @@ class Ingest:
                 [draft.text for draft in batch],
                 [draft.entity_refs or () for draft in batch],
                 [draft.created_at or self._clock() for draft in batch],
+                project=project,
+                job_id=next(iter(job_ids)) if len(job_ids) == 1 else None,
             )
             if progress:
                 progress(len(entries), len(drafts))
@@ -303,7 +321,7 @@ class Ingest:
         if episode.messages:
             transaction.put_episode(episode)
         writing = _Writing(transaction, operation, request, episode, self._ids)
-        result = writing.store(add.drafts, add.entries or (), identity=self._indexer.identity)
+        result = writing.store(add.drafts, add.entries or (), identity=self._indexer.identity_of(add.entries or ()))
         return replace(result, episode_id=episode.id, skipped_messages=add.skipped)
 
 

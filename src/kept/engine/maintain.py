@@ -561,7 +561,7 @@ class Maintain:
         if row.entry is None:
             return None
         entry = row.entry
-        dimensions = self._indexer.embedder.identity.dimensions
+        dimensions = self._indexer.dimensions
         fault = layout_fault(entry.embedding, entry.terms, entry.entities, entry.dates, dimensions)
         if fault is None and not is_finite(entry.embedding):
             fault = "its embedding holds a value that is no finite number"
@@ -622,6 +622,7 @@ class Maintain:
                 [record.text for record in present],
                 [record.entity_refs for record in present],
                 [record.created_at for record in present],
+                project=project,
             )
             indexed = {record.key: entry for record, entry in zip(present, entries, strict=True)}
             with self._log.write() as transaction:
@@ -630,7 +631,7 @@ class Maintain:
                 unchanged = [record for record in records if record.id not in changed]
                 transaction.put_records(unchanged)
                 fresh = {record.key: indexed[record.key] for record in unchanged if record.key in indexed}
-                transaction.put_entries(fresh, identity=self._indexer.identity)
+                transaction.put_entries(fresh, identity=self._indexer.identity_of(fresh.values()))
             written += len(unchanged)
         return written
 
@@ -736,7 +737,7 @@ class Maintain:
             for op, (before, after) in zip(ops, planned, strict=True)
         ]
         results = [apply(before, revision) for (before, _), revision in zip(planned, revisions, strict=True)]
-        transaction.append(revisions, results, entries, identity=self._indexer.identity)
+        transaction.append(revisions, results, entries, identity=self._indexer.identity_of(entries))
         return Change(operation_id=operation.id, memories=tuple(results))
 
     def _revision(
@@ -758,10 +759,12 @@ class Maintain:
         """Entries where the text, its entities or the day it was said changed, None elsewhere."""
         changed = [number for number, (before, after) in enumerate(planned) if _indexed(before) != _indexed(after)]
         after = [planned[number][1] for number in changed]
+        project = planned[0][0].project
         made = self._indexer.entries(
             [record.text for record in after],
             [record.entity_refs for record in after],
             [record.created_at for record in after],
+            project=project,
         )
         entries: list[IndexEntry | None] = [None] * len(planned)
         for number, entry in zip(changed, made, strict=True):

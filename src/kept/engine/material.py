@@ -175,6 +175,7 @@ class Materials:
                 top_k=4 * NEAR,
                 latest_only=True,
                 explain=False,
+                job_id=job.id,
             )
         )
         found = (hit.memory for hit in hits if hit.memory.episode_id != episode.id)

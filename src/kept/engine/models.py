@@ -1,4 +1,7 @@
-"""The language models, by task: asked in one place alone, which reserves what a call may cost and records what it did."""
+"""The language models, by task: asked in one place alone, which reserves what a call may cost and records what it did.
+
+What embedders at a provider were asked is recorded here too.
+"""
 
 from __future__ import annotations
 
@@ -23,6 +26,7 @@ from kept.domain.spending import (
     SpendingGroup,
     SpendingLimit,
     SpendingListing,
+    SpendingTask,
     SpendingTotal,
     Standing,
     Usage,
@@ -39,7 +43,16 @@ from kept.errors import (
     SpendingLimitError,
     StoreError,
 )
-from kept.ports import Clock, Ids, LanguageModel, Ledger, ModelAnswer, Prompt
+from kept.ports import (
+    Clock,
+    EmbeddingRequest,
+    Ids,
+    LanguageModel,
+    Ledger,
+    ModelAnswer,
+    PaidEmbedder,
+    Prompt,
+)
 
 logger = logging.getLogger("kept.models")
 
@@ -89,7 +102,7 @@ class Models:
         self._ids = ids
         self._limits = tuple(limits)
         self._settings_of = settings_of
-        self._tallies: dict[tuple[ModelTask, str, CallOutcome], SpendingTotal] = {}
+        self._tallies: dict[tuple[SpendingTask, str, CallOutcome], SpendingTotal] = {}
         self._refusals: Counter[str] = Counter()
         self._tallying = threading.Lock()
 
@@ -145,20 +158,43 @@ class Models:
         self._reserve(call, self.limits(project))
         try:
             answer = model.ask(prompt)
-        except ModelError as error:
-            self._settle(call, model, _outcome(error), _usage(error))
+        except BaseException as error:
+            self._settle(call, _failed(call, model, error))
             raise
-        except ModelRefusedError:
-            self._settle(call, model, "failed", Usage())
-            raise
-        except ConfigurationError:  # a key is missing, say: no provider was asked
-            self._release(call)
-            raise
-        except BaseException:  # nobody knows how it ended: it stays reserved
-            self._tally(call)
-            raise
-        self._settle(call, model, "answered", answer.usage)
+        self._settle(call, _ended(call, model, "answered", answer.usage))
         return answer
+
+    def count(
+        self, embedder: PaidEmbedder, request: EmbeddingRequest, *, project: str, job_id: str | None = None
+    ) -> None:
+        """Record a request for embeddings, which is over. It counts towards the limits, and is never refused for one.
+
+        Without vectors nothing could be stored or found. So nothing is reserved either, and one write is enough.
+
+        Args:
+            embedder: Who was asked.
+            request: What came of it.
+            project: Whom it was for.
+            job_id: For which job.
+
+        Raises:
+            StoreError: It could not be recorded.
+        """
+        call = ModelCall(
+            id=self._ids(),
+            at=self._clock(),
+            project=project,
+            task="embedding",
+            model=embedder.name,
+            job_id=job_id,
+            reserved=request.expected,
+            reserved_micros=embedder.price(request.expected),
+        )
+        answered = _ended(call, embedder, "answered", request.usage)
+        ended = answered if request.error is None else _failed(call, embedder, request.error)
+        if ended is not None:
+            self._tally(ended)
+            self._ledger.record(ended)
 
     def answered(self, task: ModelTask, prompt: Prompt, *, project: str) -> ModelCall | None:
         """The newest call for a job of the project in which the task's model answered this very prompt; None without one.
@@ -168,7 +204,7 @@ class Models:
         return self._ledger.answered(project, _digest(task, self._model(task).name, prompt))
 
     @property
-    def tallies(self) -> dict[tuple[ModelTask, str, CallOutcome], SpendingTotal]:
+    def tallies(self) -> dict[tuple[SpendingTask, str, CallOutcome], SpendingTotal]:
         """What this process asked since it began: by task, model, and how the calls ended."""
         with self._tallying:
             return dict(self._tallies)
@@ -233,25 +269,23 @@ class Models:
                 self._refusals[error.limit] += 1
             raise
 
-    def _release(self, call: ModelCall) -> None:
-        """Where the store fails, what was reserved stays counted."""
-        try:
-            self._ledger.release(call.id)
-        except StoreError as error:
-            logger.warning("call not released", extra={"kept": {"call": call.id, "code": error.code}})
-
     def _tally(self, call: ModelCall) -> None:
         ended = call.task, call.model, call.outcome
         with self._tallying:
             self._tallies[ended] = self._tallies.get(ended, SpendingTotal()) + total([call])
 
-    def _settle(self, call: ModelCall, model: LanguageModel, outcome: CallOutcome, usage: Usage | None) -> None:
-        """Record how a call ended. An answer that is paid for is not lost over it: what was reserved stays counted then."""
-        micros = None if usage is None else model.price(usage)
-        ended = replace(call, outcome=outcome, usage=usage, micros=micros)
-        self._tally(ended)
+    def _settle(self, call: ModelCall, ended: ModelCall | None) -> None:
+        """Record how a call ended; one that was never made is released.
+
+        An answer that is paid for is not lost where the store fails: what was reserved stays counted then.
+        """
+        if ended is not None:
+            self._tally(ended)
         try:
-            self._ledger.settle(ended)
+            if ended is None:
+                self._ledger.release(call.id)
+            elif ended.outcome != "reserved":
+                self._ledger.settle(ended)
         except StoreError as error:
             logger.warning("call not settled", extra={"kept": {"call": call.id, "code": error.code}})
 
@@ -271,6 +305,26 @@ def _digest(task: ModelTask, model: str, prompt: Prompt) -> str:
 
 def _json(value: Any) -> str:
     return json.dumps(value, sort_keys=True, default=dict)
+
+
+def _ended(
+    call: ModelCall, model: LanguageModel | PaidEmbedder, outcome: CallOutcome, usage: Usage | None
+) -> ModelCall:
+    """The call with what it cost; None for what nobody knows."""
+    return replace(call, outcome=outcome, usage=usage, micros=None if usage is None else model.price(usage))
+
+
+def _failed(call: ModelCall, model: LanguageModel | PaidEmbedder, error: BaseException) -> ModelCall | None:
+    """The call as it failed; None where no provider was asked: a key is missing, say."""
+    match error:
+        case ModelError():
+            return _ended(call, model, _outcome(error), _usage(error))
+        case ModelRefusedError():
+            return _ended(call, model, "failed", Usage())
+        case ConfigurationError():
+            return None
+        case _:  # nobody knows how it ended: it stays reserved
+            return call
 
 
 def _outcome(error: ModelError) -> CallOutcome:

@@ -68,6 +68,7 @@ def of_job(platform: Platform, request: AddRequest, job: Job) -> AddRequest:
         categorise=platform.categories.sorter(job.scope.project, job.payload.get("custom_categories")),
         at=request.at or job.created_at,
         idempotency_key=job.id,
+        job_id=job.id,
         actor=job.actor,
         connector=job.connector,
     )

@@ -381,6 +381,7 @@ class Proposals:
             scope=newest.scope if job.scope.is_bare else job.scope,
             facts=[fact],
             idempotency_key=_acceptance_key(job),
+            job_id=job.id,
             actor=by.actor,
             connector=by.connector,
         )

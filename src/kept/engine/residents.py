@@ -99,7 +99,7 @@ class Residents:
 
     def _refreshed(self, partition_id: int, partition: ResidentPartition | None) -> ResidentPartition:
         if partition is None:
-            partition = ResidentPartition(self._indexer.embedder.identity.dimensions)
+            partition = ResidentPartition(self._indexer.dimensions)
         rows = self._log.partition_rows(partition_id, partition.cursor, self._indexer.identity)
         if partition.cursor == 0:
             partition.refresh(rows)
@@ -130,6 +130,7 @@ class Residents:
                 [record.text for record in found],
                 [record.entity_refs for record in found],
                 [record.created_at for record in found],
+                project=found[0].project,
             )
             with self._log.write() as transaction:
                 now = transaction.by_keys([record.key for record in found])
@@ -138,7 +139,7 @@ class Residents:
                     for record, entry in zip(found, entries, strict=True)
                     if now[record.key].seq == record.seq  # else whoever changed it indexed it
                 }
-                transaction.put_entries(fresh, identity=self._indexer.identity)
+                transaction.put_entries(fresh, identity=self._indexer.identity_of(fresh.values()))
             written += len(fresh)
         return written > 0
 

@@ -16,7 +16,7 @@ from kept.engine.echoes import echoes
 if TYPE_CHECKING:
     from kept.engine.indexing import Indexer
     from kept.engine.models import Models
-    from kept.ports import LogReader
+    from kept.ports import Embedder, LogReader
 
 Verdicts = Mapping[str, Verdict]
 """How a fact stands to memories, by their ids."""
@@ -47,7 +47,9 @@ class Resolution:
             proposals: What the reader said of each.
             near: The memories that it saw.
         """
-        alike = [self._similarities(draft.text, [record.text for record in near]) for draft in drafts]
+        embedder = self._indexer.embedder_for(job.scope.project, job.id)
+        shown = [record.text for record in near]
+        alike = [_similarities(embedder, draft.text, shown) for draft in drafts]
         verdicts = [_proposed(proposal) for proposal in proposals]
         by = self._name("extraction")
         if judge := self.judge:
@@ -61,7 +63,7 @@ class Resolution:
             for said, own in zip(verdicts, alike, strict=True)
         ]
         decided = [decide(draft, own, by=by).draft for draft, own in zip(drafts, claims, strict=True)]
-        return [self._with_echoes(draft, job.scope) for draft in decided]
+        return [self._with_echoes(draft, job.scope, embedder) for draft in decided]
 
     @property
     def judge(self) -> str | None:
@@ -84,38 +86,39 @@ class Resolution:
         answer = self._models.ask("contradiction", prompt, project=job.scope.project, job_id=job.id)
         return contradiction.read(answer.value, len(drafts), near)
 
-    def _with_echoes(self, draft: Draft, scope: Scope) -> Draft:
+    def _with_echoes(self, draft: Draft, scope: Scope, embedder: Embedder) -> Draft:
         """The fact, which supersedes with each memory what says the same because it was made of the same words."""
         closed = self._log.find_many(scope.project, draft.supersedes).values()
-        echoes = [other.id for record in closed for other in self._echoes(record) if is_as_good(draft, other)]
+        echoes = [other.id for record in closed for other in self._echoes(record, embedder) if is_as_good(draft, other)]
         return replace(draft, supersedes=tuple(dict.fromkeys((*draft.supersedes, *echoes))))
 
-    def _echoes(self, record: MemoryRecord) -> Iterator[MemoryRecord]:
+    def _echoes(self, record: MemoryRecord, embedder: Embedder) -> Iterator[MemoryRecord]:
         """The statements of a fact's words, or the facts of a statement's: of its own scope, since others' are not to be closed with it."""
         closable = [
             other
             for other in echoes(self._log, record)
             if other.state == CURRENT and not other.immutable and other.scope == record.scope
         ]
-        alike = self._similarities(record.text, [other.text for other in closable])
+        alike = _similarities(embedder, record.text, [other.text for other in closable])
         yield from (
             other for other, similarity in zip(closable, alike, strict=True) if similarity >= RELATED_SIMILARITY
         )
 
-    def _similarities(self, text: str, others: Sequence[str]) -> list[float]:
-        """Cosine similarity of a text with each of some others."""
-        import numpy as np
-
-        if not others:
-            return []
-        vectors = self._indexer.embedder.embed_documents([text, *others]).astype(np.float32)
-        norms = np.linalg.norm(vectors, axis=1)
-        norms[norms == 0] = 1
-        return [float(value) for value in np.vecdot(vectors[1:], vectors[0]) / (norms[1:] * norms[0])]
-
     def _name(self, task: str) -> str:
         model = self._models.for_task(task)  # type: ignore[arg-type]
         return "" if model is None else model.name
+
+
+def _similarities(embedder: Embedder, text: str, others: Sequence[str]) -> list[float]:
+    """Cosine similarity of a text with each of some others."""
+    import numpy as np
+
+    if not others:
+        return []
+    vectors = embedder.embed_documents([text, *others]).astype(np.float32)
+    norms = np.linalg.norm(vectors, axis=1)
+    norms[norms == 0] = 1
+    return [float(value) for value in np.vecdot(vectors[1:], vectors[0]) / (norms[1:] * norms[0])]
 
 
 def _proposed(proposal: Proposal) -> Verdicts:

@@ -57,6 +57,7 @@ class SearchRequest:
         explain: Whether hits tell the parts of their score.
         reference: What relative dates in the query count from. None means the present.
         quick: Whether to search only if that takes a few milliseconds, so that whoever asks need not step aside.
+        job_id: The job that it is made for, if it is for one: what embedding the query costs is the job's.
     """
 
     scope: Scope
@@ -73,6 +74,7 @@ class SearchRequest:
     rerank: bool = False
     explain: bool = True
     quick: bool = False
+    job_id: str | None = None
 
     @property
     def ranked(self) -> int:
@@ -150,7 +152,7 @@ class Retrieve:
         """
         if request.rerank and self._reranker is None:
             raise ConfigurationError("No reranker is configured; search without rerank.")
-        embedder = EmbedOnce(self._indexer.embedder)
+        embedder = EmbedOnce(self._indexer.embedder_for(request.scope.project, request.job_id))
         partitions = self._partitions(request.scope, request.condition)
         if request.quick and not self._is_quick(partitions, request):
             raise TakesLongerError
@@ -185,9 +187,14 @@ class Retrieve:
         return _Best(self._rank(resident, partition, request, allowed, embedder, pivot), records)
 
     def _is_quick(self, partitions: Sequence[Partition], request: SearchRequest) -> bool:
-        """Whether it ranks what is in memory already, and not much of it."""
+        """Whether it ranks what is in memory already, and not much of it, and asks nobody else for the query's embedding."""
         plain = request.condition is None and request.as_of is None and not request.rerank
-        if not plain or request.top_k > QUICK_TOP_K or len(request.query) > QUICK_QUERY:
+        if (
+            not plain
+            or self._indexer.asks_a_provider
+            or request.top_k > QUICK_TOP_K
+            or len(request.query) > QUICK_QUERY
+        ):
             return False
         rows = [self._residents.rows(partition.id) for partition in partitions]
         return None not in rows and sum(row or 0 for row in rows) <= QUICK_ROWS
@@ -217,7 +224,7 @@ class Retrieve:
     def warm(self, scope: Scope) -> None:
         """Load the embedder and the scope's partitions, side by side: who reads word pieces lets others run meanwhile."""
         with ThreadPoolExecutor(1) as beside:
-            embedder = beside.submit(self._indexer.embedder.embed_query, "warm")
+            embedder = beside.submit(self._indexer.embedder_for(scope.project).embed_query, "warm")
             for partition in self._partitions(scope, None):
                 with self._residents.fresh(partition.id):
                     continue
@@ -335,10 +342,11 @@ class Retrieve:
             [record.text for record in changed],
             [record.entity_refs for record in changed],
             [record.created_at for record in changed],
+            project=partition.project,
         )
         entries |= {record.key: entry for record, entry in zip(changed, made, strict=True)}
         rows = sorted((_row(record, entries[key]) for key, record in records.items()), key=lambda row: row.seq)
-        resident = ResidentPartition(self._indexer.embedder.identity.dimensions)
+        resident = ResidentPartition(self._indexer.dimensions)
         resident.refresh(rows)
         return resident, records
 

@@ -1,4 +1,4 @@
-"""What language models cost a project, as its principals may see it."""
+"""What models cost a project, as its principals may see it."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from datetime import UTC, date, datetime, time, timedelta
 
 from kept.domain.jobs import Job
 from kept.domain.spending import (
-    MODEL_TASKS,
     SPENDING_GROUPS,
-    ModelTask,
+    SPENDING_TASKS,
     SpendingGroup,
     SpendingListing,
+    SpendingTask,
     SpendingTotal,
     Standing,
 )
@@ -42,7 +42,7 @@ class Report:
 
 
 class Spending:
-    """What the language models cost that read for a project.
+    """What the models cost that read and embed for a project.
 
     Args:
         access: The project.
@@ -96,7 +96,7 @@ class Spending:
 
 
 def spent_on(access: ProjectAccess, jobs: Sequence[Job]) -> dict[str, SpendingTotal]:
-    """What language models cost for jobs that the principal sees, by their ids; without those for which none was asked.
+    """What models cost for jobs that the principal sees, by their ids; without those for which none was asked.
 
     What was read of an add afterwards, in jobs of its own, counts for the add too.
     """
@@ -117,13 +117,13 @@ def _group(by: object) -> SpendingGroup:
     raise InvalidInputError(f"by is {str(by)[:40]!r}; it must be one of {', '.join(SPENDING_GROUPS)}.")
 
 
-def _task(task: object) -> ModelTask | None:
+def _task(task: object) -> SpendingTask | None:
     if task is None:
         return None
-    for known in MODEL_TASKS:
+    for known in SPENDING_TASKS:
         if task == known:
             return known
-    raise InvalidInputError(f"task is {str(task)[:40]!r}; it must be one of {', '.join(MODEL_TASKS)}.")
+    raise InvalidInputError(f"task is {str(task)[:40]!r}; it must be one of {', '.join(SPENDING_TASKS)}.")
 
 
 def _midnight(day: date) -> datetime:

@@ -153,6 +153,7 @@ class Transfer:
             [record.text for record in drafted],
             [record.entity_refs for record in drafted],
             [record.created_at for record in drafted],
+            project=scope.project,
         )
         added = self._append(operation, drafted, entries) if drafted else 0
         operation_ids = (operation.id,) if added else ()

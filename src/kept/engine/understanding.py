@@ -526,6 +526,7 @@ class Understanding:
                 scope=episode.scope,
                 facts=[draft],
                 idempotency_key=f"{job.id}/{number}",
+                job_id=job.id,
                 categorise=None if self._categories is None else self._categories.sorter(job.scope.project, own),
                 actor=job.actor,
                 connector=episode.connector,

@@ -233,7 +233,7 @@ _SHAPES: Final[Mapping[str, Schema]] = {
         error=_or_null(_TEXT),
         created_at=_time("When it was asked for."),
         completed_at=_or_null(_time("When it was done.")),
-        spending=_ref("Spent") | {"description": "What language models cost for it, if one was asked."},
+        spending=_ref("Spent") | {"description": "What models cost for it, if one was asked."},
         passed_over=_NUMBER | {"description": "Of a deletion: how many immutable memories stayed."},
         extractions={
             "type": "array",

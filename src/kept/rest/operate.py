@@ -176,7 +176,9 @@ class _Stored(Collector):
 
     def _of_models(self) -> list[CounterMetricFamily]:
         models, labels = self._platform.models, ["task", "model", "outcome"]
-        calls = CounterMetricFamily("kept_model_calls", "Calls of language models.", labels=labels)
+        calls = CounterMetricFamily(
+            "kept_model_calls", "Calls of models, embedders at a provider included.", labels=labels
+        )
         read = CounterMetricFamily("kept_model_input_tokens", "Tokens that they read.", labels=labels)
         written = CounterMetricFamily("kept_model_output_tokens", "Tokens that they wrote.", labels=labels)
         micros = CounterMetricFamily("kept_model_microdollars", "Micro-dollars, where a price is known.", labels=labels)

@@ -1,4 +1,4 @@
-"""Spending: what language models cost."""
+"""Spending: what models cost."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from kept.sdk import wire
 router = APIRouter(tags=["spending"], default_response_class=Json)
 
 
-@router.get("/v1/spending/", summary="What language models cost")
+@router.get("/v1/spending/", summary="What models cost")
 def get(
     access: Access,
     by: Annotated[str, Query(description="`day`, `project`, `task`, `model` or `job`.")] = "day",
-    task: Annotated[str | None, Query(description="Only for this task, such as `extraction`.")] = None,
+    task: Annotated[str | None, Query(description="Only for this task, such as `extraction` or `embedding`.")] = None,
     event_id: Annotated[str | None, Query(description="Only for this event.")] = None,
     start_date: Annotated[str | None, Query(description="From this day (UTC) on.")] = None,
     end_date: Annotated[str | None, Query(description="Up to this day, itself included.")] = None,

@@ -192,7 +192,7 @@ def event(
     spent_on: Mapping[str, SpendingTotal] | None = None,
     conflicts: Mapping[str, Sequence[Conflict]] | None = None,
 ) -> dict[str, Any]:
-    """An event; with its memories, what language models cost for it (`engine.spending.spent_on`) and likely conflicts, whole."""
+    """An event; with its memories, what models cost for it (`engine.spending.spent_on`) and likely conflicts, whole."""
     shape: dict[str, Any] = {
         "id": job.id,
         "event_type": job.kind,
@@ -395,7 +395,7 @@ def link(found: Link) -> dict[str, Any]:
 
 
 def spending(report: Report) -> dict[str, Any]:
-    """What language models cost, and how much of the limits is left."""
+    """What models cost, and how much of the limits is left."""
     return {
         "by": report.by,
         "results": [{"name": name or None, **spent(found)} for name, found in report.totals.items()],

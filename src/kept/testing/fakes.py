@@ -8,18 +8,21 @@ from __future__ import annotations
 import hashlib
 import itertools
 import re
+from copy import copy
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from kept.domain.history import Operation, Revision, apply, blank, difference, to_changes
 from kept.domain.jobs import Job
 from kept.domain.memory import Episode, MemoryRecord, Message, State, text_hash
 from kept.domain.scope import Scope
-from kept.ports import EmbedderIdentity, IndexEntry
+from kept.domain.spending import Usage
+from kept.domain.text import count_tokens
+from kept.ports import EmbedderIdentity, EmbeddingRequest, IndexEntry
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -106,6 +109,62 @@ class FakeEmbedder:
         """The same vector as for a document, `(dimensions,)` float32."""
         vector: NDArray[np.float32] = self.embed_documents([text])[0]
         return vector
+
+
+class FakePaidEmbedder:
+    """A `FakeEmbedder` that costs something: each call is a request, and so is the first look at the identity.
+
+    Tokens are counted by `domain.text.count_tokens`, and each costs a micro-dollar.
+
+    Attributes:
+        name: As of its port.
+        failures: What the next requests fail with, in order; shared with all that are `heard_by` somebody.
+    """
+
+    name = "fake:paid"
+
+    def __init__(self, dimensions: int = 32) -> None:
+        self.failures: list[Exception] = []
+        self._words = FakeEmbedder(dimensions)
+        self._looks: list[str] = []
+        self._listener: Callable[[EmbeddingRequest], None] = lambda _: None
+
+    @property
+    def identity(self) -> EmbedderIdentity:
+        """As of `FakeEmbedder`, after one request."""
+        if not self._looks:
+            self._request(["memory"])
+            self._looks.append("memory")
+        return self._words.identity
+
+    def embed_documents(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """As of `FakeEmbedder`."""
+        assert self.identity
+        return self._request(texts)
+
+    def embed_query(self, text: str) -> NDArray[np.float32]:
+        """As of `FakeEmbedder`."""
+        vector: NDArray[np.float32] = self.embed_documents([text])[0]
+        return vector
+
+    def price(self, usage: Usage) -> int:
+        """A micro-dollar for each token."""
+        return usage.tokens
+
+    def heard_by(self, listener: Callable[[EmbeddingRequest], None]) -> Self:
+        """The same with a listener of its own."""
+        heard = copy(self)
+        heard._listener = listener  # noqa: SLF001 - its own copy
+        return heard
+
+    def _request(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        expected = Usage(input_tokens=sum(map(count_tokens, texts)))
+        if self.failures:
+            error = self.failures.pop(0)
+            self._listener(EmbeddingRequest(expected=expected, error=error))
+            raise error
+        self._listener(EmbeddingRequest(expected=expected, usage=expected))
+        return self._words.embed_documents(texts)
 
 
 def record(text: str = "Alice likes tea.", **fields: Any) -> MemoryRecord:

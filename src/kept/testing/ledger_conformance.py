@@ -22,8 +22,8 @@ from hypothesis import strategies as st
 
 from kept.adapters.inmemory_ledger import InMemoryLedger
 from kept.domain.spending import (
-    MODEL_TASKS,
     SPENDING_GROUPS,
+    SPENDING_TASKS,
     ModelCall,
     SpendingLimit,
     SpendingListing,
@@ -87,7 +87,7 @@ _calls = st.builds(
     st.fixed_dictionaries(
         {
             "project": st.sampled_from(["default", "other"]),
-            "task": st.sampled_from(MODEL_TASKS[:2]),
+            "task": st.sampled_from([SPENDING_TASKS[0], SPENDING_TASKS[-1]]),
             "job_id": st.sampled_from([None, "job-1", "job-2"]),
             "reserved_micros": st.sampled_from([None, 0, 70]),
         }
@@ -158,6 +158,22 @@ class LedgerConformance:
             ledger.release(name)
         assert ledger.page(ALL_CALLS, limit=MANY) == [settled(call(1))]
         ledger.reserve(call(2), [most(150)])
+
+    @pytest.mark.parametrize("ending", [{}, {"outcome": "failed", "usage": None, "micros": None}], ids=["known", "not"])
+    def test_what_is_over_is_recorded_whatever_the_limits_and_counts_for_them(
+        self, ledger: Ledger, ending: dict[str, Any]
+    ) -> None:
+        """As what it cost; or, while nobody knows, as what was expected. Its id is used once."""
+        over = settled(call(1, task="embedding", job_id="job-1"), **ending)
+        ledger.reserve(call(2), [most(100)])
+        ledger.record(over)
+        assert ledger.page(ALL_CALLS, limit=MANY) == [over, call(2)]
+        spent = 100 + over.spent.tokens
+        ledger.reserve(call(3, reserved=Usage()), [most(spent)])
+        with pytest.raises(SpendingLimitError):
+            ledger.reserve(call(4, reserved=Usage(input_tokens=1)), [most(spent)])
+        with pytest.raises(ConflictError, match="call-1"):
+            ledger.record(over)
 
     def test_a_limit_may_be_reached_and_not_exceeded(self, ledger: Ledger) -> None:
         """Nothing of what was refused is kept, and its id is free."""

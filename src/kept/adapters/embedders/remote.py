@@ -7,16 +7,19 @@ more, for the length of the vectors.
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final, Literal
+from collections.abc import Callable, Sequence
+from copy import copy
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, Literal, Self
 
 from kept.adapters.embedders.text import tokenizable
 from kept.adapters.models.access import Access
 from kept.adapters.models.connection import complete, connect, told
+from kept.adapters.models.costs import counted, price
 from kept.domain.spending import Usage
 from kept.domain.text import count_tokens
 from kept.errors import ModelAnswerError
-from kept.ports import EmbedderIdentity
+from kept.ports import EmbedderIdentity, EmbeddingRequest
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,6 +33,22 @@ MAX_TOKENS: Final = 8_000
 
 _PROBE: Final = "memory"
 """Embedded to learn how long the vectors are."""
+
+
+Kind = Literal["document", "query"]
+"""What a text is embedded as."""
+
+
+@dataclass(slots=True)
+class _Learnt:
+    """What was learnt of the vectors, by whichever of those who share an embedder was first."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    identity: EmbedderIdentity | None = None
+
+
+def _nobody(_: EmbeddingRequest) -> None:
+    """Listens to no request."""
 
 
 class RemoteEmbedder:
@@ -48,8 +67,23 @@ class RemoteEmbedder:
         self._model = model
         self._access = access
         self._timeout_s = timeout_s
-        self._lock = threading.Lock()
-        self._identity: EmbedderIdentity | None = None
+        self._learnt = _Learnt()
+        self._listener: Callable[[EmbeddingRequest], None] = _nobody
+
+    @property
+    def name(self) -> str:
+        """Provider and model."""
+        return f"{self._provider}:{self._model}"
+
+    def price(self, usage: Usage) -> int | None:
+        """Micro-dollars that the tokens cost; None when no price is known."""
+        return price(self._provider, self._model, self._access, usage)
+
+    def heard_by(self, listener: Callable[[EmbeddingRequest], None]) -> Self:
+        """The same embedder, of which `listener` is told each request when it is over."""
+        heard = copy(self)
+        heard._listener = listener  # noqa: SLF001 - its own copy
+        return heard
 
     @property
     def identity(self) -> EmbedderIdentity:
@@ -60,12 +94,12 @@ class RemoteEmbedder:
             ModelAnswerError: What it answers is no embedding.
             ConfigurationError: It refuses the credentials or knows no such model.
         """
-        with self._lock:
-            if self._identity is None:
+        with self._learnt.lock:
+            if self._learnt.identity is None:
                 (row,) = self._request([_PROBE], "document")
                 name = f"{self._provider}-{self._model}"
-                self._identity = EmbedderIdentity(model=name, dimensions=len(row), normalised=True)
-            return self._identity
+                self._learnt.identity = EmbedderIdentity(model=name, dimensions=len(row), normalised=True)
+            return self._learnt.identity
 
     def embed_documents(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Embed stored texts.
@@ -86,51 +120,67 @@ class RemoteEmbedder:
         row: NDArray[np.float32] = self._embed([text], "query")[0]
         return row
 
-    def _embed(self, texts: Sequence[str], kind: Literal["document", "query"]) -> NDArray[np.float32]:
+    def _embed(self, texts: Sequence[str], kind: Kind) -> NDArray[np.float32]:
         import numpy as np
 
-        rows = np.zeros((len(texts), self.identity.dimensions), dtype=np.float32)
+        dimensions = self.identity.dimensions
+        rows = np.zeros((len(texts), dimensions), dtype=np.float32)
         filled = [index for index, text in enumerate(texts) if text and not text.isspace()]
         for start in range(0, len(filled), BATCH_ROWS):
             batch = filled[start : start + BATCH_ROWS]
-            vectors = np.asarray(self._request([_head(texts[index]) for index in batch], kind), dtype=np.float32)
-            if vectors.shape != (len(batch), rows.shape[1]) or not np.isfinite(vectors).all():
-                raise ModelAnswerError(f"{self._name} answered with embeddings of another shape than it was asked for.")
-            rows[batch] = vectors
+            rows[batch] = self._request([_head(texts[index]) for index in batch], kind, dimensions)
         lengths = np.linalg.norm(rows, axis=1, keepdims=True)
         unit: NDArray[np.float32] = np.divide(rows, lengths, out=np.zeros_like(rows), where=lengths > 0)
         return unit
 
-    @property
-    def _name(self) -> str:
-        return f"{self._provider}:{self._model}"
+    def _request(self, texts: list[str], kind: Kind, dimensions: int | None = None) -> NDArray[np.float32]:
+        """One request, of which the listener is told: a row for each text, of this length where it is known."""
+        expected = Usage(input_tokens=sum(map(count_tokens, texts)))
 
-    def _request(self, texts: list[str], kind: Literal["document", "query"]) -> Sequence[Sequence[float]]:
-        async def ask() -> Sequence[Sequence[float]]:
-            return await self._ask(texts, kind)
+        async def ask() -> tuple[NDArray[np.float32], Usage]:
+            return await self._ask(texts, kind, dimensions)
 
-        return complete(ask)
+        try:
+            rows, usage = complete(ask)
+        except BaseException as error:
+            self._listener(EmbeddingRequest(expected=expected, error=error))
+            raise
+        self._listener(EmbeddingRequest(expected=expected, usage=usage if usage.tokens else expected))
+        return rows
 
-    async def _ask(self, texts: list[str], kind: Literal["document", "query"]) -> Sequence[Sequence[float]]:
+    async def _ask(self, texts: list[str], kind: Kind, dimensions: int | None) -> tuple[NDArray[np.float32], Usage]:
+        import numpy as np
         from anyio import fail_after
         from pydantic_ai.embeddings import infer_embedding_model
 
+        usage = Usage()
         try:
             with fail_after(self._timeout_s):
                 async with connect(self._provider, self._access) as provider:
-                    model = infer_embedding_model(self._name, provider_factory=lambda _: provider)
+                    model = infer_embedding_model(self.name, provider_factory=lambda _: provider)
                     result = await model.embed(texts, input_type=kind)
+            usage = counted(result.usage)
+            rows = np.asarray(result.embeddings, dtype=np.float32)
         except Exception as error:
-            known = told(error, self._name, self._access, Usage())
+            known = told(error, self.name, self._access, usage)
             if known is None:
                 raise
             raise known from None
-        if len(result.embeddings) != len(texts):
-            raise ModelAnswerError(
-                f"{self._name} answered {len(texts)} texts with {len(result.embeddings)} embeddings; none was taken."
-            )
-        found: Sequence[Any] = result.embeddings
-        return found
+        if fault := _fault(rows, len(texts), dimensions):
+            spent = usage.input_tokens or None
+            raise ModelAnswerError(f"{self.name} {fault}; none was taken.", input_tokens=spent)
+        return rows, usage
+
+
+def _fault(rows: NDArray[np.float32], texts: int, dimensions: int | None) -> str:
+    """What is wrong with embeddings; empty if nothing is."""
+    import numpy as np
+
+    if len(rows) != texts:
+        return f"answered {texts} texts with {len(rows)} embeddings"
+    if rows.shape != (texts, dimensions or rows.shape[-1]) or not np.isfinite(rows).all():
+        return "answered with embeddings of another shape than it was asked for"
+    return ""
 
 
 def _head(text: str) -> str:

@@ -11,12 +11,12 @@ import json
 import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urlsplit
 
 from kept.adapters.models.access import Access
 from kept.adapters.models.connection import complete, connect, told
+from kept.adapters.models.costs import LOCAL, counted, price
 from kept.domain.memory import Attachment, AttachmentKind
-from kept.domain.spending import MICROS_PER_DOLLAR, Usage
+from kept.domain.spending import Usage
 from kept.domain.text import clean, count_tokens
 from kept.errors import AttachmentsRefusedError, KeptError, ModelAnswerError
 from kept.ports import ModelAnswer, Prompt
@@ -33,13 +33,6 @@ STALL_S: Final = 30.0
 
 ANSWER: Final = "answer"
 """Name of the tool whose call is the answer."""
-
-_LOCAL: Final = frozenset({"ollama", "vllm"})
-"""What runs on machines of one's own: it costs nothing, and holds its output to a schema by grammar."""
-_HOSTED: Final = "ollama.com"
-"""Where Ollama's paid service is."""
-_HOSTED_MODEL: Final = "-cloud"
-"""Ends the names of models that Ollama passes on to it."""
 
 _CARRIED: Final[Sequence[tuple[str, Mapping[AttachmentKind, bool]]]] = (
     ("anthropic google-cloud mistral openai openai-responses", {"image": True, "document": True}),
@@ -75,9 +68,6 @@ _UNSEEN: Final[Mapping[AttachmentKind, str]] = {
     "document": "(A document was attached here that you cannot see.)",
 }
 
-_MOST_COUNTED: Final = 1_000_000_000
-"""Tokens of one call: a thousand times the longest context there is."""
-
 _FENCED: Final = re.compile(r"\s*```(?:json)?\s*\n(.*?)\n?\s*```\s*", re.DOTALL)
 
 
@@ -111,29 +101,7 @@ class PydanticAIModel:
         return bool(sees) and kind in _READS.get(self._provider, {})
 
     def price(self, usage: Usage) -> int | None:
-        if self._provider in _LOCAL and not self._is_hosted:
-            return 0
-        from decimal import ROUND_CEILING
-
-        from genai_prices import Usage as Priced
-        from genai_prices import calc_price
-
-        priced = Priced(
-            input_tokens=usage.input_tokens,
-            cache_read_tokens=usage.cached_tokens,
-            output_tokens=usage.output_tokens,
-        )
-        try:
-            dollars = calc_price(priced, self._model, provider_id=self._provider).total_price
-        except (LookupError, ValueError):
-            return None
-        return int((dollars * MICROS_PER_DOLLAR).to_integral_value(ROUND_CEILING))
-
-    @property
-    def _is_hosted(self) -> bool:
-        """Whether Ollama's paid service answers, directly or passed on to."""
-        host = urlsplit(self._access.base_url or "").hostname or ""
-        return self._model.endswith(_HOSTED_MODEL) or host.endswith(_HOSTED)
+        return price(self._provider, self._model, self._access, usage)
 
     def ask(self, prompt: Prompt) -> ModelAnswer:
         async def ask() -> ModelAnswer:
@@ -154,13 +122,13 @@ class PydanticAIModel:
                     model,
                     [_request(prompt, attached)],
                     model_settings=self._settings(model, prompt),
-                    model_request_parameters=_parameters(model, prompt, by_grammar=self._provider in _LOCAL),
+                    model_request_parameters=_parameters(model, prompt, by_grammar=self._provider in LOCAL),
                     instrument=False,
                 ) as stream:
                     try:
                         await _read_out(aiter(stream))
                     finally:
-                        usage = _usage(stream.get())
+                        usage = counted(stream.get().usage)
                     response = stream.get()
         except Exception as error:
             known = told(error, self.name, self._access, usage)
@@ -305,20 +273,6 @@ async def _read_out(events: AsyncIterator[object]) -> None:
             if await anext(events, None) is None:
                 return
         silence = STALL_S
-
-
-def _usage(response: ModelResponse) -> Usage:
-    used = response.usage
-    return Usage(
-        input_tokens=_counted(used.input_tokens),
-        output_tokens=_counted(used.output_tokens),
-        cached_tokens=_counted(used.cache_read_tokens),
-    )
-
-
-def _counted(tokens: int) -> int:
-    """What a provider says that it counted, as far as it can be. Less than nothing pydantic-ai does not take."""
-    return min(tokens, _MOST_COUNTED)
 
 
 def _estimate(prompt: Prompt, value: Mapping[str, Any]) -> Usage:

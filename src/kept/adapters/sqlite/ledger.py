@@ -55,6 +55,9 @@ class SqliteLedger(OnLog):
         except ConflictError:
             raise ConflictError(f"There is already a call {call.id}.") from None
 
+    def record(self, call: ModelCall) -> None:
+        self.reserve(call, ())
+
     def settle(self, call: ModelCall) -> None:
         self._write("settle_model_call", _row(call))
 

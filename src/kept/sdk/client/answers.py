@@ -451,7 +451,7 @@ class ProposalsMade(TypedDict):
 
 
 class Spent(TypedDict):
-    """What some calls of language models cost together; one of which nobody knows the end as all that was reserved."""
+    """What some calls of models cost together; one of which nobody knows the end as all that was reserved."""
 
     calls: int
     input_tokens: int
@@ -481,7 +481,7 @@ class SpendingLimit(TypedDict):
 
 
 class Spending(TypedDict):
-    """What language models cost."""
+    """What models cost."""
 
     by: str
     results: list[SpentOn]

@@ -649,11 +649,11 @@ class MemoryCalls(Speaker[R]):
         start_date: When | None = None,
         end_date: When | None = None,
     ) -> Request[answers.Spending]:
-        """What language models cost the project, and how much of its limits is left today. Kept's own.
+        """What models cost the project, and how much of its limits is left today. Kept's own.
 
         Args:
             by: What it is summed by: `day`, `project`, `task`, `model` or `job`.
-            task: Only for this task, such as `extraction`.
+            task: Only for this task, such as `extraction` or `embedding`.
             event_id: Only for this event.
             start_date: From this day (UTC) on.
             end_date: Up to this day, itself included.

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
 from kept.testing.fakes import FakeEmbedder
 from kept.testing.providers.replies import Vectors
-
-_TOKENS: Final = 10
-"""Said to have been read; what embeddings cost is not what a test of them asks."""
 
 
 def embed(path: str, body: Mapping[str, Any], reply: Vectors) -> Mapping[str, Any]:
@@ -27,5 +24,5 @@ def embed(path: str, body: Mapping[str, Any], reply: Vectors) -> Mapping[str, An
         for row in rows
     ]
     data = [{"object": "embedding", "index": index, "embedding": vector} for index, vector in enumerate(written)]
-    usage = {"prompt_tokens": _TOKENS, "total_tokens": _TOKENS}
-    return {"object": "list", "data": data, "model": body["model"], "usage": usage}
+    usage = {} if reply.tokens is None else {"usage": {"prompt_tokens": reply.tokens, "total_tokens": reply.tokens}}
+    return {"object": "list", "data": data, "model": body["model"], **usage}

@@ -97,11 +97,13 @@ class Vectors:
         dimensions: Length of each.
         scale: Of each; 1 is unit length.
         missing: How many of the last are left out.
+        tokens: Said to have been read, where the format says it; None for a server that says nothing.
     """
 
     dimensions: int = 32
     scale: float = 1.0
     missing: int = 0
+    tokens: int | None = 10
 
 
 @dataclass(frozen=True, slots=True)
