@@ -54,10 +54,13 @@ _IMPERSONAL: Final = frozenset({"assistant", "tool"})
 _KIND: Final = re.compile(r"[^\W\d_][^\W_]{1,29}(?: [^\W_]{1,29})?")
 _PRONOUN: Final = re.compile(
     r"(?-i:[Hh]e|[Ss]he|[Tt]hey|[Ii]t(?!(?:'s| is| was| will be)(?: \w+){1,4} (?:to|that|if|when|who)\b| takes?\b))(?=[ '])"
-    r"|(?:this|that|these|those)(?= (?:is|are|was|were|will|would|has|had|have|can|could|should|must|may|might|does|did|do)\b|'s )",
+    r"|(?:this|that|these|those)(?= (?:is|are|was|were|will|would|has|had|have|can|could|should|must|may|might|does|did|do)\b|'s )"
+    r"|(?-i:I(?='[a-z]| [a-z])(?! \w*(?<!sk)i\b)(?!.* (?:di|che|si|sono|ogni|il|del|della|nel|nella|alla|gli|le|una?|hanno|\u00e8)\b)"
+    r"|(?:[Ww]e|[Mm]y|[Oo]ur|[Mm]e and)(?=[ '])(?! [A-Z]\w* [A-Z]))",
     re.IGNORECASE,
 )
-"""A subject that only other sentences name. `It is forbidden to …` and `This project …` name theirs; `IT` is a department."""
+"""A subject that only other sentences name. `It is forbidden to …` and `This project …` name theirs; `IT` is a department, `I genitori` are
+Italian parents, and `My Fair Lady` is a title."""
 _PARTIAL_DATE: Final = re.compile(r"(\d{4})(?:-(\d{2}))?")
 _DAY: Final = timedelta(days=1)
 
