@@ -345,6 +345,35 @@ def test_a_fact_that_turns_its_turn_round_is_dropped(context):
     assert found.dropped == {"denied in the text": 1}
 
 
+def test_what_a_machine_denies_it_does_not_say():
+    """Its word is a guess, but not of the opposite."""
+    of = part(Message(role="assistant", content="The queue does not use Redis."))
+    assert taken(fact("The queue uses Redis."), of=of).dropped == {"denied in the text": 1}
+
+
+@pytest.mark.parametrize(
+    ("said", "right", "wrong"),
+    [
+        ("I told Eve that Bob moved to Rome.", "Bob moved to Rome.", "Ann moved to Rome."),
+        ("Sorry Eve, I like nuts.", "Ann likes nuts.", "Eve likes nuts."),
+        ("My sister Eve lives in Porto.", "Ann's sister Eve lives in Porto.", "Ann lives in Porto."),
+    ],
+)
+@pytest.mark.parametrize("role", ["user", "assistant"])
+def test_a_fact_that_credits_another_is_dropped(role, said, right, wrong):
+    """With a reason of its own, whoever says it; what names the right one is taken."""
+    found = taken(fact(right), fact(wrong), of=part(Message(role=role, name="Ann", content=said)))
+    assert [proposal.draft.text for proposal in found.proposals] == [right]
+    assert found.dropped == {"said of another": 1}
+
+
+def test_a_fact_that_may_credit_another_is_a_guess():
+    """Of what we do, each of us may be meant."""
+    of = part(Message(role="user", name="Ann", content="Bob, we use Redis."))
+    assert only(fact("Bob uses Redis."), of=of).draft.confidence == UNCONFIRMED
+    assert only(fact("Ann uses Redis."), of=of).draft.confidence == 0.9
+
+
 @pytest.mark.parametrize("value", [1.0, None])
 def test_what_somebody_only_supposes_is_a_guess(value):
     """However sure the model is of it."""
