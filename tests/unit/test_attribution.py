@@ -75,6 +75,7 @@ OWN = [
     ((TOM, "[10:41] Eve: Hi.\n[10:42] Bob: I hate Rome."), "Bob hates Rome."),
     ((TOM, "From: Eve Miller\nI hate Rome."), "Eve hates Rome."),
     ((TOM, "I hate Rome.\nBest\nEve"), "Eve hates Rome."),
+    ((TOM, "Hi Tom, I hate Rome. Cheers, Eve"), "Eve hates Rome."),
     # what is no person's, but done for it
     ((TOM, "I deployed it to AWS."), "Atlas runs on AWS."),
     ((TOM, "I moved Atlas to AWS."), "Atlas moved to AWS."),
@@ -92,6 +93,7 @@ ANOTHERS = [
     ((TOM, "I think Eve hates Rome."), "Tom hates Rome."),
     ((TOM, "I\u2019m glad that Eve hates Rome."), "Tom hates Rome."),
     ((TOM, "Eve hates Rome."), "Tom hates Rome."),
+    ((TOM, "Yesterday Eve moved to Rome."), "Tom moved to Rome."),
     ((TOM, "Eve told me Bob hates Rome."), "Eve hates Rome."),
     ((TOM, "Eve said I hate Rome."), "Eve hates Rome."),
     ((TOM, "Eve Miller hates Rome."), "Tom Miller hates Rome."),

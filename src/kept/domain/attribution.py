@@ -36,6 +36,10 @@ _LABELLED: Final = re.compile(
     re.MULTILINE,
 )
 """Lines of a text by others: a quotation, a chat's or mail's `Eve:`, a signature."""
+_SIGNED: Final = re.compile(
+    r"\b(?:[Cc]heers|[Bb]est|[Rr]egards|[Ww]ishes|[Ll]ove|[Tt]hanks|[Ss]incerely|[Yy]ours)[,!]?\s+[A-Z]\w+(?: [A-Z]\w+)?\W*\Z"
+)
+"""The end of a letter."""
 _INTRODUCING: Final = re.compile(
     r"\b(?:I'm|I am|[Ii]t's|[Tt]his is|[Cc]all me|[Nn]ame is|[Nn]ame's) ([A-Z]\w+(?: [A-Z]\w+)?)\b(?!')|\b([A-Z]\w+) here\b"
 )
@@ -180,7 +184,7 @@ def _is_shown(one: Person, turns: Iterable[Message]) -> bool:
 
 def _speaker(turn: Message) -> Person | None:
     """Whom `I` means in a turn, by all names that it tells; None where others speak in it."""
-    if turn.role in _SILENT or _LABELLED.search(turn.content):
+    if turn.role in _SILENT or _LABELLED.search(turn.content) or _SIGNED.search(turn.content):
         return None
     names = (name for names in _INTRODUCING.findall(_plain(turn.content)) for name in names)
     return person(" ".join([turn.name or "", *names]), role=turn.role)

@@ -54,6 +54,8 @@ _REPORTING: Final = _words(
 """Words after which a clause may begin without a joint: `I think Eve …`."""
 _TOLD: Final = _words("me him her us them you everyone everybody out")
 """What may stand between such a word and the clause."""
+_WHEN: Final = _words("yesterday tonight tomorrow sometimes sadly luckily")
+"""Words with which a sentence may begin before its subject, besides those of `kept.domain.relation_words`."""
 _JOINTS: Final = _words("and or but so that than as & plus then")
 _SUBORDINATORS: Final = _words(
     "because since when while where if although though until unless whereas who which whom whose before after why how what whether"
@@ -206,7 +208,7 @@ class _Reader:
             elif before in _REPORTING or (at > 1 and before in _TOLD and self._lower[at - 2] in _REPORTING):
                 found.append("report")
             else:
-                found.append(found[-1] if before in OPENERS else "")
+                found.append(found[-1] if before in OPENERS or before in _WHEN else "")
         return found
 
     def _in_others_words(self) -> list[bool]:
