@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from kept.domain.attribution import attribution
+from kept.domain.memory import Message
 from kept.domain.stance import stance
 
 JUDGING = runpy.run_path(str(Path(__file__).parents[2] / "benchmarks" / "understanding.py"), run_name="understanding")
@@ -55,6 +57,15 @@ def test_no_label_is_denied_by_its_message_or_only_supposed_in_it():
             message = conversation.messages[label.turn]
             uncounted = ["user", "assistant", message.get("name") or ""]
             assert stance(label.text, [str(message["content"])], uncounted=uncounted) == "says", conversation.split
+
+
+def test_no_label_is_said_of_another_in_its_message():
+    """Nor may it be: whatever finds another subject in one would lose a fact that is right."""
+    for conversation in CORPUS:
+        for label in conversation.keep:
+            said = conversation.messages[label.turn]
+            message = Message(role=said["role"], name=said.get("name"), content=str(said["content"]))
+            assert attribution(label.text, [message]) == "same", conversation.split
 
 
 def test_it_speaks_several_languages_and_part_of_it_is_held_out():

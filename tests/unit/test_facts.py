@@ -214,7 +214,7 @@ def test_secrets_are_redacted():
 
 def test_the_longest_fact_is_a_sentence():
     """One character more is too long."""
-    text = "I like tea, " + "and tea, " * 100
+    text = "Ann likes tea, " + "and tea, " * 100
     said = part(Message(role="user", name="Ann", content=text))
     longest = text[:MAX_FACT_CHARACTERS].strip().ljust(MAX_FACT_CHARACTERS, ".")
     assert only(fact(longest), of=said).draft.text == longest
@@ -289,6 +289,14 @@ def test_a_confidence_outside_its_range_is_none(value):
         "She\u2019s in Bonn now.",
         "That is Bonn now.",
         "this is Acme",
+        "I live in Bonn.",
+        "I\u2019m in Bonn now.",
+        "I've lived in Bonn.",
+        "We use main.",
+        "we're in Bonn",
+        "My sister lives in Bonn.",
+        "Our project uses main.",
+        "Me and Eve live in Bonn.",
     ],
 )
 def test_a_fact_whose_subject_is_a_pronoun_is_dropped(text):
@@ -298,10 +306,23 @@ def test_a_fact_whose_subject_is_a_pronoun_is_dropped(text):
 
 @pytest.mark.parametrize(
     "text",
-    ["It is forbidden to push to main.", "This project uses main.", "IT uses main for its project.", "Theo uses main."],
+    [
+        "It is forbidden to push to main.",
+        "This project uses main.",
+        "IT uses main for its project.",
+        "Theo uses main.",
+        "I/O is slow on main.",
+        "World War I is a topic of Theo.",
+        "I genitori di Theo vivono a Roma.",
+        "I test di Theo sono su main.",
+        "My Fair Lady is a favourite of Theo.",
+    ],
 )
 def test_a_fact_that_names_its_subject_is_taken(text):
-    said = "It's forbidden to push to main, says IT; Theo and this project use main."
+    said = (
+        "It's forbidden to push to main, says IT; Theo and this project use main, where I/O is slow. Topics: World War I, My Fair Lady. "
+        "A favourite: I genitori e i test di Theo sono su main e vivono a Roma."
+    )
     assert only(fact(text), of=part(Message(role="user", name="Ann", content=said))).draft.text == text
 
 
@@ -322,6 +343,35 @@ def test_a_fact_that_turns_its_turn_round_is_dropped(context):
     found = taken(fact(f"{who} lives in Bonn."), fact(f"{who} no longer lives in Bonn."), of=of)
     assert [proposal.draft.text for proposal in found.proposals] == [f"{who} no longer lives in Bonn."]
     assert found.dropped == {"denied in the text": 1}
+
+
+def test_what_a_machine_denies_it_does_not_say():
+    """Its word is a guess, but not of the opposite."""
+    of = part(Message(role="assistant", content="The queue does not use Redis."))
+    assert taken(fact("The queue uses Redis."), of=of).dropped == {"denied in the text": 1}
+
+
+@pytest.mark.parametrize(
+    ("said", "right", "wrong"),
+    [
+        ("I told Eve that Bob moved to Rome.", "Bob moved to Rome.", "Ann moved to Rome."),
+        ("Sorry Eve, I like nuts.", "Ann likes nuts.", "Eve likes nuts."),
+        ("My sister Eve lives in Porto.", "Ann's sister Eve lives in Porto.", "Ann lives in Porto."),
+    ],
+)
+@pytest.mark.parametrize("role", ["user", "assistant"])
+def test_a_fact_that_credits_another_is_dropped(role, said, right, wrong):
+    """With a reason of its own, whoever says it; what names the right one is taken."""
+    found = taken(fact(right), fact(wrong), of=part(Message(role=role, name="Ann", content=said)))
+    assert [proposal.draft.text for proposal in found.proposals] == [right]
+    assert found.dropped == {"said of another": 1}
+
+
+def test_a_fact_that_may_credit_another_is_a_guess():
+    """Of what we do, each of us may be meant."""
+    of = part(Message(role="user", name="Ann", content="Bob, we use Redis."))
+    assert only(fact("Bob uses Redis."), of=of).draft.confidence == UNCONFIRMED
+    assert only(fact("Ann uses Redis."), of=of).draft.confidence == 0.9
 
 
 @pytest.mark.parametrize("value", [1.0, None])

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal
 
+from kept.domain.attribution import attribution
 from kept.domain.entities import entity_refs, name_key
 from kept.domain.memory import (
     FACT_TYPES,
@@ -54,10 +55,13 @@ _IMPERSONAL: Final = frozenset({"assistant", "tool"})
 _KIND: Final = re.compile(r"[^\W\d_][^\W_]{1,29}(?: [^\W_]{1,29})?")
 _PRONOUN: Final = re.compile(
     r"(?-i:[Hh]e|[Ss]he|[Tt]hey|[Ii]t(?!(?:'s| is| was| will be)(?: \w+){1,4} (?:to|that|if|when|who)\b| takes?\b))(?=[ '])"
-    r"|(?:this|that|these|those)(?= (?:is|are|was|were|will|would|has|had|have|can|could|should|must|may|might|does|did|do)\b|'s )",
+    r"|(?:this|that|these|those)(?= (?:is|are|was|were|will|would|has|had|have|can|could|should|must|may|might|does|did|do)\b|'s )"
+    r"|(?-i:I(?='[a-z]| [a-z])(?! \w*(?<!sk)i\b)(?!.* (?:di|che|si|sono|ogni|il|del|della|nel|nella|alla|gli|le|una?|hanno|\u00e8)\b)"
+    r"|(?:[Ww]e|[Mm]y|[Oo]ur|[Mm]e and)(?=[ '])(?! [A-Z]\w* [A-Z]))",
     re.IGNORECASE,
 )
-"""A subject that only other sentences name. `It is forbidden to …` and `This project …` name theirs; `IT` is a department."""
+"""A subject that only other sentences name. `It is forbidden to …` and `This project …` name theirs; `IT` is a department, `I genitori` are
+Italian parents, and `My Fair Lady` is a title."""
 _PARTIAL_DATE: Final = re.compile(r"(\d{4})(?:-(\d{2}))?")
 _DAY: Final = timedelta(days=1)
 
@@ -71,6 +75,7 @@ Reason = Literal[
     "unknown type",
     "not in the text",
     "denied in the text",
+    "said of another",
     "does not stand alone",
     "duplicate",
     "bad confidence",
@@ -227,6 +232,8 @@ class _Reading:
                 *(Source(text=record.text, speaker=record.speaker, at=record.created_at) for record in near),
             ]
         )
+        said = (*part.context, *(message for _, message in part.messages))
+        self._persons = {turn.name for turn in said if turn.name and turn.role not in SOURCE_ROLES}
         self._categories = {plain(name): name for name in categories}
         self._turns = {
             number: _Turn(
@@ -250,7 +257,7 @@ class _Reading:
         if not seen and not sources.support(text):
             raise _DroppedError("not in the text")
         said, is_sure = self._said_by(cited, text)
-        is_sure = is_sure and (not seen or sources.support(text)) and (seen or self._is_said(text, cited, sources))
+        is_said = sources.support(text) if seen else self._is_said(text, cited, sources)
         entities = self._entities(item.get("e"), text)
         valid_from, valid_to = self._validity(item, None if seen else sources)
         positions = tuple(sorted({turn.position for turn in cited}))
@@ -269,18 +276,21 @@ class _Reading:
             position=positions[0],
             positions=positions if len(positions) > 1 else (),
             type=type_,
-            confidence=self._confidence(item.get("c"), most=1.0 if is_sure else UNCONFIRMED),
+            confidence=self._confidence(item.get("c"), most=1.0 if is_sure and is_said else UNCONFIRMED),
         )
         return replace(self._related(draft, item), borrowed=sources.borrowed(text))
 
     def _is_said(self, text: str, cited: Sequence[_Turn], sources: Sources) -> bool:
-        """Whether turns say a fact, and not only that it may be so; _DroppedError where they say the opposite."""
+        """Whether turns say a fact, and not only that it may be so; _DroppedError where they say the opposite, or say it of another."""
+        whose = attribution(text, [turn.message for turn in cited], persons=self._persons)
+        if whose == "another":
+            raise _DroppedError("said of another")
         speakers = (turn.message.name or "" for turn in cited)
         uncounted = (*speakers, *ROLE_WORDS, *sources.borrowed(text))
         found = stance(text, [turn.message.content for turn in cited], uncounted=uncounted)
         if found == "denies":
             raise _DroppedError("denied in the text")
-        return found == "says"
+        return found == "says" and whose == "same"
 
     def _sources(self, turns: Sequence[_Turn]) -> Sources:
         """What some turns say, beside what was shown with them: who `she` is."""

@@ -15,7 +15,7 @@ from typing import Final, Literal, NamedTuple
 
 from kept.domain.text import sentences, terms
 
-__all__ = ["NEGATION", "Stance", "content", "stance"]
+__all__ = ["NEGATION", "Stance", "content", "stance", "unasked"]
 
 Stance = Literal["says", "hedges", "denies"]
 """`says`: nothing speaks against it. `hedges`: they hold it possible, or may be read either way. `denies`: they say the opposite."""
@@ -73,6 +73,11 @@ def content(text: str) -> set[str]:
     return {term for term in terms(NEGATION.sub(" ", text)) if term not in _PASSING and not term[0].isdigit()}
 
 
+def unasked(text: str) -> list[str]:
+    """The sentences of a text that are no questions: those say nothing."""
+    return [sentence for sentence in sentences(text) if not _QUESTION.search(sentence.strip())]
+
+
 def stance(fact: str, turns: Sequence[str], *, uncounted: Iterable[str] = ()) -> Stance:
     """How turns stand to a fact that is said to come from them.
 
@@ -107,7 +112,7 @@ class _Turn:
 
     @cached_property
     def sentences(self) -> list[str]:
-        return [sentence for sentence in sentences(_read(self.text)) if not _QUESTION.search(sentence.strip())]
+        return unasked(_read(self.text))
 
     @cached_property
     def clauses(self) -> list[_Clause]:
