@@ -382,6 +382,38 @@ def test_what_was_given_up_is_not_read_twice_when_the_same_words_came_again(read
     assert len(store.model.prompts) == MAX_ATTEMPTS + 1
 
 
+def test_what_a_limited_number_of_parts_leaves_waits_for_its_time_as_before():
+    """The next add does not have it begun in the background."""
+    store = Store([ModelUnavailableError("busy", retry_after_s=3_600)] * 3 + [answer()])
+    jobs = [store.say(text)[1][0] for text in ("I live in Berlin.", "I like green tea.", "My dog is called Rex.")]
+    done = store.service.catch_up(1)
+    assert ([job.id for job in done.ended], done.left.waiting) == ([jobs[0].id], 2)
+    assert [store.jobs.find("default", job.id).run_after for job in jobs[1:]] == [job.run_after for job in jobs[1:]]
+    assert store.read_due() == []
+
+
+def test_what_is_due_counts_among_a_limited_number_of_parts():
+    """It is read first, and no more is made due than is read."""
+    store = Store([ModelUnavailableError("busy", retry_after_s=3_600), answer(), answer()])
+    _, [later] = store.say("I live in Berlin.")
+    due = store.service.add(ANA, "I like green tea.").extractions
+    assert [job.id for job in store.service.catch_up(1).ended] == list(due)
+    assert store.read_due() == []
+    assert [job.id for job in store.service.catch_up(1).ended] == [later.id]
+
+
+def test_of_what_was_given_up_as_much_is_tried_again_as_is_read():
+    """And told."""
+    store = Store([ModelUnavailableError("down")] * 2 * MAX_ATTEMPTS + [answer(), answer()])
+    for text in ("I live in Berlin.", "I like green tea."):
+        store.say(text)
+    while store.service.understanding.waiting().waiting:
+        store.clock.advance(timedelta(hours=2))
+        store.read_due()
+    done = [store.service.catch_up(1) for _ in range(3)]
+    assert [(one.retried, len(one.ended), one.left.waiting) for one in done] == [(1, 1, 0), (1, 1, 0), (0, 0, 0)]
+
+
 def test_a_model_that_asks_for_patience_gets_it():
     store = Store([ModelUnavailableError("busy", retry_after_s=90), answer(HOME)])
     _, [job] = store.say("I live in Berlin.")

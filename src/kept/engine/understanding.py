@@ -324,7 +324,8 @@ class Understanding:
         """Read what waits, now, in the caller's thread; also what would be tried again later, or had failed for good.
 
         Args:
-            parts: At most so many parts of conversations.
+            parts: At most so many parts of conversations: those that are due, then those that would be tried again next, then those
+                that had failed for good. What is beyond waits for its time as before.
             progress: Told how many are read, and of how many.
 
         Raises:
@@ -332,7 +333,7 @@ class Understanding:
         """
         if parts is not None and (isinstance(parts, bool) or not isinstance(parts, int) or parts < 1):
             raise InvalidInputError(f"parts is {str(parts)[:40]!r}; it must be a whole number above 0.")
-        begun, retried = self._clock(), self.hasten()
+        begun, retried = self._clock(), self.hasten(parts)
         ended: list[Job] = []
         while (parts is None or len(ended) < parts) and (done := self.run_due()):
             ended += done
@@ -340,15 +341,18 @@ class Understanding:
                 progress(len(ended), len(ended) + self.waiting().waiting)
         return CaughtUp(ended, retried, self.waiting(), self.spent(since=begun))
 
-    def hasten(self) -> int:
+    def hasten(self, up_to: int | None = None) -> int:
         """Make due what waits for another try, and what had none left: a person asks, who may have set right what it failed for.
+
+        Args:
+            up_to: How many parts may be due then; None for all.
 
         Returns:
             How many parts had failed for good and are tried again.
         """
         now = self._clock()
-        self._jobs.hasten(EXTRACT, now)
-        return self._jobs.revive(EXTRACT, now)
+        self._jobs.hasten(EXTRACT, now, up_to=up_to)
+        return self._jobs.revive(EXTRACT, now, up_to=up_to)
 
     def give_back(self) -> None:
         """Leave what is in hand to whoever comes next, as if it had not been begun: this process is about to end."""
