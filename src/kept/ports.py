@@ -739,11 +739,17 @@ class Jobs(Protocol):
     def hold(self, project: str, job_id: str, lease: str, *, now: datetime, until: datetime) -> Job | None:
         """Claim this one job, as `claim` would: for what a person begins, not a worker; None when there is none that is due."""
 
-    def hasten(self, kinds: Collection[JobKind], now: datetime) -> int:
-        """Make due what waits for a later time; how many jobs. One that is worked on is left alone."""
+    def hasten(self, kinds: Collection[JobKind], now: datetime, *, up_to: int | None = None) -> int:
+        """Make due what waits for a later time, the earliest first, until `up_to` of these kinds are due, or all; how many jobs.
 
-    def revive(self, kinds: Collection[JobKind], now: datetime) -> int:
-        """Let what failed for good wait again, due now and from its first attempt; how many jobs. Blank ones stay failed."""
+        One that is worked on is left alone.
+        """
+
+    def revive(self, kinds: Collection[JobKind], now: datetime, *, up_to: int | None = None) -> int:
+        """Let what failed for good wait again, due now and from its first attempt; how many jobs. Blank ones stay failed.
+
+        In the order in which they were kept, until `up_to` of these kinds are due, or all.
+        """
 
     def reopen(self, job: Job, results: Sequence[Mapping[str, Any]], now: datetime) -> bool:
         """Let one that is done wait again, due now, with these results; False when it is no longer as it is given."""

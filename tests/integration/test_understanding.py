@@ -5,11 +5,16 @@ from __future__ import annotations
 import base64
 import functools
 import itertools
+import re
 import time
 import uuid
+from collections import Counter
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from kept.adapters.embedders.wordllama import WordLlamaEmbedder
 from kept.adapters.extractors.rules import RuleExtractor
@@ -18,6 +23,7 @@ from kept.adapters.inmemory_control import InMemoryJobs
 from kept.adapters.inmemory_ledger import InMemoryLedger
 from kept.domain.scope import Scope
 from kept.domain.spending import SpendingLimit
+from kept.engine.material import KNOWN
 from kept.engine.models import Models
 from kept.engine.service import Service
 from kept.engine.understanding import MAX_ATTEMPTS, REFUSED_PAUSE, Reading
@@ -382,6 +388,38 @@ def test_what_was_given_up_is_not_read_twice_when_the_same_words_came_again(read
     assert len(store.model.prompts) == MAX_ATTEMPTS + 1
 
 
+def test_what_a_limited_number_of_parts_leaves_waits_for_its_time_as_before():
+    """The next add does not have it begun in the background."""
+    store = Store([ModelUnavailableError("busy", retry_after_s=3_600)] * 3 + [answer()])
+    jobs = [store.say(text)[1][0] for text in ("I live in Berlin.", "I like green tea.", "My dog is called Rex.")]
+    done = store.service.catch_up(1)
+    assert ([job.id for job in done.ended], done.left.waiting) == ([jobs[0].id], 2)
+    assert [store.jobs.find("default", job.id).run_after for job in jobs[1:]] == [job.run_after for job in jobs[1:]]
+    assert store.read_due() == []
+
+
+def test_what_is_due_counts_among_a_limited_number_of_parts():
+    """It is read first, and no more is made due than is read."""
+    store = Store([ModelUnavailableError("busy", retry_after_s=3_600), answer(), answer()])
+    _, [later] = store.say("I live in Berlin.")
+    due = store.service.add(ANA, "I like green tea.").extractions
+    assert [job.id for job in store.service.catch_up(1).ended] == list(due)
+    assert store.read_due() == []
+    assert [job.id for job in store.service.catch_up(1).ended] == [later.id]
+
+
+def test_of_what_was_given_up_as_much_is_tried_again_as_is_read():
+    """And told."""
+    store = Store([ModelUnavailableError("down")] * 2 * MAX_ATTEMPTS + [answer(), answer()])
+    for text in ("I live in Berlin.", "I like green tea."):
+        store.say(text)
+    while store.service.understanding.waiting().waiting:
+        store.clock.advance(timedelta(hours=2))
+        store.read_due()
+    done = [store.service.catch_up(1) for _ in range(3)]
+    assert [(one.retried, len(one.ended), one.left.waiting) for one in done] == [(1, 1, 0), (1, 1, 0), (0, 0, 0)]
+
+
 def test_a_model_that_asks_for_patience_gets_it():
     store = Store([ModelUnavailableError("busy", retry_after_s=90), answer(HOME)])
     _, [job] = store.say("I live in Berlin.")
@@ -449,6 +487,202 @@ def test_of_a_conversation_that_is_sent_again_with_each_turn_only_what_is_new_is
     ]
     earlier = store.model.prompts[-1].content.split("</earlier>")[0]
     assert [text in earlier for text in ("I live in Berlin.", "Great!", "I like green tea.")] == [True] * 3
+
+
+def read_by(store):
+    """The turns that each question to the model asked about, in order."""
+    blocks = (re.findall(r"<turns>\n(.*?)\n</turns>", prompt.content, re.DOTALL) for prompt in store.model.prompts)
+    lines = (line for asked in blocks for line in ["", *"\n".join(asked).splitlines()])
+    found = []
+    for line in lines:
+        if not line:
+            found.append([])
+        elif not line.startswith("#"):
+            found[-1].append(line.partition(": ")[2])
+    return found
+
+
+BERLIN, TEA, REX, CELLO = "I live in Berlin.", "I like green tea.", "My dog is called Rex.", "I play the cello."
+
+
+@pytest.mark.parametrize(
+    ("adds", "read"),
+    [
+        (
+            [["Monday the 2nd.", BERLIN, TEA], ["Tuesday the 3rd.", BERLIN, TEA, REX]],
+            [["Monday the 2nd.", BERLIN, TEA], ["Tuesday the 3rd.", REX]],
+        ),
+        ([[BERLIN, TEA, REX], [BERLIN, CELLO, TEA, REX]], [[BERLIN, TEA, REX], [CELLO]]),
+        ([[BERLIN, TEA, REX], [TEA, CELLO, BERLIN]], [[BERLIN, TEA, REX], [CELLO]]),
+        ([[BERLIN], [TEA], [REX, BERLIN, TEA]], [[BERLIN], [TEA], [REX]]),
+        ([[BERLIN, "She does.", TEA], [REX, "She does.", TEA]], [[BERLIN, "She does.", TEA], [REX, "She does."]]),
+        ([[BERLIN, TEA, "Yes."], [BERLIN, "Yes."]], [[BERLIN, TEA, "Yes."], ["Yes."]]),
+        ([[BERLIN, "Yes.", TEA], ["Yes.", TEA, REX]], [[BERLIN, "Yes.", TEA], [REX]]),
+        (
+            [[BERLIN], [BERLIN, "Yes."], [BERLIN, "Yes.", TEA], [BERLIN, "Yes.", TEA, "Yes."]],
+            [[BERLIN], ["Yes."], [TEA], ["Yes."]],
+        ),
+    ],
+    ids=[
+        "behind a changed first message",
+        "around a new message",
+        "in another order",
+        "from several conversations",
+        "not what means another one before it",
+        "not alone after another one",
+        "the end of a conversation",
+        "the same answer to another question",
+    ],
+)
+def test_what_was_read_is_not_read_again_wherever_it_stands(adds, read):
+    store = Store(lambda _: answer())
+    for turns in adds:
+        store.say(*turns)
+    assert read_by(store) == read
+
+
+@pytest.mark.parametrize(
+    ("turns", "read"),
+    [([TEA, CELLO, BERLIN], [CELLO, BERLIN]), ([BERLIN, CELLO, TEA], [CELLO])],
+    ids=["told once more", "sent again"],
+)
+def test_what_was_closed_since_is_read_when_it_is_told_once_more(turns, read):
+    """It is true again; not where the conversation is only sent again, in its order."""
+    store = Store([answer(HOME), answer(MOVED | {"contradicts": ["m1"]}), answer(HOME | {"s": [2]})])
+    for said in ([BERLIN, TEA], ["I live in Hamburg now."], turns):
+        store.say(*said)
+    assert read_by(store)[-1] == read
+
+
+def test_what_was_read_before_stands_where_it_was_said():
+    """Before what follows it, as an earlier turn."""
+    store = Store(lambda _: answer())
+    store.say(BERLIN, TEA, scope=Scope(user_id="ana"))
+    store.say(REX, BERLIN, TEA, CELLO, scope=Scope(user_id="ana"))
+    lines = [line for line in store.model.prompts[-1].content.splitlines() if not line.startswith("#")]
+    assert lines[lines.index("<turns>") :] == [
+        *("<turns>", f"1 Ana: {REX}", "</turns>"),
+        *("<earlier>", f"Ana: {BERLIN}", f"Ana: {TEA}", "</earlier>"),
+        *("<turns>", f"2 Ana: {CELLO}", "</turns>"),
+    ]
+
+
+def test_a_name_that_stands_between_what_is_read_is_of_the_message_that_says_it():
+    store = Store([answer(), answer(EVE | {"s": [2]})])
+    sister = "My sister Eve visits Hamburg."
+    first, _ = store.say(sister)
+    store.say(TEA, sister, "She lives in Bonn now, near her sister.")
+    [fact] = store.facts()
+    assert (fact.text, fact.derived_from) == (EVE["t"], {first.stored[0].memory.id})
+
+
+def test_a_deleted_turn_is_none_between_what_is_read_either():
+    store = Store([answer(), answer()])
+    first, _ = store.say(BERLIN, TEA)
+    store.service.add(ANA, [{"role": "user", "content": text, "name": "Ana"} for text in (REX, BERLIN, TEA, CELLO)])
+    store.service.delete("default", [first.stored[0].memory.id])
+    store.read_due()
+    assert [text in store.model.prompts[-1].content for text in (BERLIN, TEA)] == [False, True]
+
+
+def test_what_came_with_an_image_is_read_again():
+    """Its words do not say what it shows."""
+    store = Store(lambda _: answer())
+    caption = "My dog Rex visits Hamburg."
+    for turns in ([BERLIN, caption, TEA], [BERLIN, [{"type": "text", "text": caption}, PHOTO], TEA, CELLO]):
+        store.say(*turns)
+    asked = read_by(store)
+    assert [[text in turns for text in (BERLIN, caption, TEA, CELLO)] for turns in asked] == [
+        [True, True, True, False],
+        [False, True, False, True],
+    ]
+
+
+def test_a_turn_whose_reader_is_gone_is_read_with_what_is_new():
+    """However many readings have stood on it since: they did not read it."""
+    down = [ModelUnavailableError("down")] * MAX_ATTEMPTS
+    store = Store([ModelUnavailableError("down"), answer(), *down[1:], answer()])
+    _, [first] = store.say(BERLIN)
+    store.say(BERLIN, TEA)
+    while store.jobs.find("default", first.id).status == "PENDING":
+        store.clock.advance(timedelta(hours=2))
+        store.read_due()
+    store.say(BERLIN, TEA, REX)
+    assert [read_by(store)[number] for number in (1, -1)] == [[TEA], [BERLIN, REX]]
+
+
+def test_a_turn_whose_facts_were_deleted_is_read_with_what_is_new():
+    store = Store([answer(HOME), answer(), answer(HOME)])
+    store.say(BERLIN)
+    [fact] = store.facts()
+    store.say(BERLIN, TEA)
+    store.service.delete("default", [fact.id])
+    store.say(BERLIN, TEA, REX)
+    assert read_by(store) == [[BERLIN], [TEA], [BERLIN, REX]]
+
+
+def test_a_turn_is_not_lost_with_a_reading_that_only_stood_on_it():
+    """That one failed; who read the turn did not."""
+    store = Store([answer(), *[ModelUnavailableError("down")] * MAX_ATTEMPTS, answer()])
+    store.say(BERLIN)
+    _, [job] = store.say(BERLIN, TEA)
+    while store.jobs.find("default", job.id).status == "PENDING":
+        store.clock.advance(timedelta(hours=2))
+        store.read_due()
+    store.say(BERLIN, TEA, REX)
+    assert read_by(store)[-1] == [TEA, REX]
+
+
+def test_a_long_message_of_which_a_piece_was_not_read_is_read_again():
+    """Whichever piece it was."""
+    long = " ".join(f"On day {day} I walked {day} miles along the river." for day in range(200))
+    down = [ModelUnavailableError("down")] * MAX_ATTEMPTS
+    store = Store([down[0], answer(), *down[1:], answer(), answer()])
+    store.say(long)
+    while store.service.understanding.waiting().waiting:
+        store.clock.advance(timedelta(hours=2))
+        store.read_due()
+    asked = len(store.model.prompts)
+    store.say(long, TEA)
+    assert len(store.model.prompts) == asked + 2
+
+
+def test_a_job_that_an_earlier_version_kept_knows_how_many_turns_were_read():
+    """From the beginning."""
+    store = Store(lambda _: answer())
+    store.say(BERLIN)
+    store.clock.advance(timedelta(minutes=1))
+    [waiting] = store.service.add(ANA, [{"role": "user", "content": text} for text in (BERLIN, TEA)]).extractions
+    with store.log.changing() as contents:
+        job = contents.jobs[waiting]
+        contents.jobs[waiting] = replace(job, payload=dict(job.payload) | {KNOWN: 1})
+    store.read_due()
+    store.service.add(ANA, [{"role": "user", "content": text} for text in (BERLIN, TEA, REX)])
+    store.read_due()
+    assert read_by(store) == [[BERLIN], [TEA], [REX]]
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(st.lists(st.tuples(st.integers(0, 20), st.booleans()), max_size=3), min_size=1, max_size=7),
+    st.booleans(),
+)
+def test_whatever_is_sent_again_is_read_once(adds, is_dated):
+    """Of any conversation that grows at any place: what stands alone once, and what is new at once; a changed first message or not."""
+    store, history, numbers = Store(lambda _: answer()), [], itertools.count()
+    for day, insertions in enumerate(adds):
+        before, new = len(store.model.prompts), []
+        for place, stands in insertions:
+            number = next(numbers)
+            text = f"On day {number} I walked along the river." if stands else f"She walked {number} miles there."
+            history.insert(min(place, len(history)), text)
+            new.append(text)
+        date = [f"Today is the {day + 1}th day."] if is_dated else []
+        if history or date:
+            store.say(*date, *history, scope=Scope(user_id="ana"))
+        assert {*new, *date} <= {text for turns in read_by(store)[before:] for text in turns}
+    read = Counter(text for turns in read_by(store) for text in turns)
+    assert {text: times for text, times in read.items() if times > 1 and not text.startswith("She")} == {}
 
 
 def test_a_long_conversation_that_is_sent_again_is_read_from_where_it_goes_on():

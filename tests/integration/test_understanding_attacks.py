@@ -183,13 +183,13 @@ def test_an_assistants_word_takes_no_persons_statement_along(opened):
 
 @pytest.mark.parametrize("judge", [None, never], ids=["stored", "answered, not stored"])
 def test_a_fact_of_what_was_only_said_again_is_erased_with_the_first_saying(opened, judge):
-    """The statement is stored once, with the first message; the fact comes from the second."""
+    """The statement is stored once, with the first message; the fact comes from another, which says more and so is read too."""
     replies = [{"f": []}, {"f": []}, {"f": [fact(f"Ana lives in {CANARY}."), fact("Ana likes green tea.", 2)]}]
     answers = iter(replies)
     store = opened(lambda _: next(answers), judge)
     [first] = store.say(f"I live in {CANARY}.")
     store.say("Ana likes green tea a lot.")
-    store.say(f"I live in {CANARY}.", "I like green tea.")
+    store.say(f"I live in {CANARY}. Rowing keeps me fit.", "I like green tea.")
     store.service.erase("default", [first.id])
     assert not any(CANARY in text for text in store.texts())
     assert store.files_with(CANARY) == []
@@ -203,7 +203,7 @@ def test_the_first_saying_is_erased_with_a_fact_of_what_was_only_said_again(open
     store = opened(lambda _: next(answers))
     [first] = store.say(f"I live in {CANARY}.")
     store.say("I like green tea.")
-    store.say("Rowing keeps me fit.", f"I live in {CANARY}.", "I like green tea.")
+    store.say("I play the cello.", f"I live in {CANARY}. Rowing keeps me fit.", "I like green tea. My dog is Rex.")
     home = next(one for one in store.facts() if CANARY in one.text)
     if hidden:
         store.service.delete("default", [first.id])
@@ -218,7 +218,7 @@ def test_the_first_saying_is_closed_with_a_fact_of_what_was_only_said_again(open
     answers = iter([{"f": []}, {"f": [fact("Ana lives in Berlin.", 2)]}, {"f": [moved]}])
     store = opened(lambda _: next(answers))
     store.say("I live in Berlin.")
-    store.say("I like green tea.", "I live in Berlin.")
+    store.say("I like green tea.", "I live in Berlin. I play the cello.")
     store.say("I live in Lisbon now.")
     states = {one.text: one.state for one in store.service.list(ANA)[0]}
     assert {states["I live in Berlin."], states["Ana lives in Berlin."]} == {"superseded"}

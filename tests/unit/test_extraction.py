@@ -231,26 +231,29 @@ def test_wishes_are_bounded():
 @given(
     texts=st.lists(HOSTILE.filter(str.strip), min_size=1, max_size=4),
     context=st.lists(HOSTILE, max_size=2),
+    between=st.lists(HOSTILE, min_size=1, max_size=2),
     near=st.lists(HOSTILE, max_size=2),
     name=st.none() | HOSTILE,
 )
-def test_nothing_that_others_wrote_can_end_a_tag_or_begin_a_line(texts, context, near, name):
+def test_nothing_that_others_wrote_can_end_a_tag_or_begin_a_line(texts, context, between, near, name):
     """Texts, names, memories, in any script and with any line end: the lines that are ours are all there are."""
-    messages = [Message(role="user", content=text, name=name or None) for text in texts]
-    part = Part(
-        messages=tuple(enumerate(messages)),
-        context=tuple(Message(role="user", content=text, name=name or None) for text in context),
+    messages, earlier, later = (
+        [Message(role="user", content=text, name=name or None) for text in said] for said in (texts, context, between)
     )
+    last = len(texts) - 1
+    part = Part(messages=tuple(enumerate(messages)), context=tuple(earlier), between={last: later} if last else {})
     asked = prompt(part, near=[memory(n, text, name) for n, text in enumerate(near)], reference=REFERENCE)
     ours = [line for line in asked.content.splitlines() if not line.startswith(" ")]
     expected = [("memories", [f"m{n + 1} " for n in range(len(near))]), ("earlier", [""] * len(context))]
-    expected.append(("turns", ["# ", *(f"{n + 1} " for n in range(len(texts)))]))
+    expected.append(("turns", ["# ", *(f"{n + 1} " for n in range(last or 1))]))
+    if last:
+        expected += [("earlier", [""] * len(between)), ("turns", ["# ", f"{last + 1} "])]
     beginnings = [b for tag, inside in expected if inside for b in (f"<{tag}>", *inside, f"</{tag}>")]
     assert len(ours) == len(beginnings)
     assert all(line.startswith(beginning) for line, beginning in zip(ours, beginnings, strict=True))
     shown = asked.content.lower().replace(" ", "")
     for tag in TAGS:
-        assert shown.count(f"<{tag}>") == shown.count(f"</{tag}") == (f"<{tag}>" in beginnings)
+        assert shown.count(f"<{tag}>") == shown.count(f"</{tag}") == beginnings.count(f"<{tag}>")
 
 
 def test_a_name_is_short():

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kept.domain.memory import Attachment, Message
-from kept.domain.parts import CONTEXT_CHARACTERS, CONTEXT_MESSAGES, parts
+from kept.domain.parts import CONTEXT_CHARACTERS, CONTEXT_MESSAGES, Part, parts, unread
 from kept.domain.text import count_tokens
 
 TOKENS = 60
@@ -85,6 +85,40 @@ def test_context_has_no_attachments():
     """They are read with the part that they belong to."""
     earlier = [Message(role="user", content="[image]", attachments=(IMAGE,))]
     assert parts(turns("Nice."), earlier=earlier)[0].context[0].attachments == ()
+
+
+def test_what_was_read_before_is_what_stands_before_the_rest():
+    """Between the messages that are left, where it stood there; the last of it, cut and without attachments."""
+    said = [Message(role="user", content=f"Message {number}.", attachments=(IMAGE,)) for number in range(12)]
+    before = turns("Before.")
+    part = unread(Part(messages=tuple(enumerate(said)), context=before), {0, 2, 3, 4, 5, 6, 8, 10, 11})
+    assert part.messages == tuple((place, said[place]) for place in (1, 7, 9))
+    assert list(part.context) == [*before, *turns("Message 0.")]
+    assert part.between == {7: tuple(turns(*(f"Message {n}." for n in (3, 4, 5, 6)))), 9: tuple(turns("Message 8."))}
+    assert [[one.content for one in stretch] for _, stretch in part.stretches()] == [
+        ["Message 1."],
+        ["Message 7."],
+        ["Message 9."],
+    ]
+
+
+def test_where_nothing_was_read_before_a_part_is_one_stretch():
+    part = Part(messages=tuple(enumerate(turns("I like tea.", "I live in Rome."))), context=(*turns("Before."),))
+    assert unread(part, ()) == part
+    assert list(part.stretches()) == [(list(part.context), [message for _, message in part.messages])]
+
+
+@given(MESSAGES, st.sets(st.integers(0, 11)), st.integers(20, 200))
+def test_of_what_was_read_before_the_rest_is_left(messages, known, tokens):
+    """In order, in stretches that begin below what stands before them; nothing of it is both."""
+    for whole in parts(messages, tokens=tokens):
+        part = unread(whole, known)
+        assert list(part.messages) == [one for one in whole.messages if one[0] not in known]
+        stretches = list(part.stretches())
+        assert [one for _, stretch in stretches for one in stretch] == [message for _, message in part.messages]
+        assert all(len(before) <= CONTEXT_MESSAGES for before, _ in stretches)
+        assert all(before for before, _ in stretches[1:])
+        assert [one for before, _ in stretches for one in before] == (list(part.besides) if stretches else [])
 
 
 @given(MESSAGES, st.integers(20, 200))

@@ -112,21 +112,18 @@ class InMemoryJobs:
                 return None
             return deepcopy(_claim(contents, job, lease, now, until))
 
-    def hasten(self, kinds: Collection[JobKind], now: datetime) -> int:
+    def hasten(self, kinds: Collection[JobKind], now: datetime, *, up_to: int | None = None) -> int:
         with self._log.changing() as contents:
-            later = [
-                job
-                for job in contents.jobs.values()
-                if job.kind in kinds and job.status == "PENDING" and job.run_after > now
-            ]
-            contents.jobs.update({job.id: replace(job, run_after=now) for job in later})
-            return len(later)
+            of_kind = [job for job in contents.jobs.values() if job.kind in kinds]
+            later = [job for job in of_kind if job.status == "PENDING" and job.run_after > now]
+            chosen = sorted(later, key=_run_after)[: _room(of_kind, now, up_to)]
+            contents.jobs.update({job.id: replace(job, run_after=now) for job in chosen})
+            return len(chosen)
 
-    def revive(self, kinds: Collection[JobKind], now: datetime) -> int:
+    def revive(self, kinds: Collection[JobKind], now: datetime, *, up_to: int | None = None) -> int:
         with self._log.changing() as contents:
-            failed = [
-                job for job in contents.jobs.values() if job.kind in kinds and job.status == "FAILED" and job.payload
-            ]
+            of_kind = [job for job in contents.jobs.values() if job.kind in kinds]
+            failed = [job for job in of_kind if job.status == "FAILED" and job.payload][: _room(of_kind, now, up_to)]
             contents.jobs.update({job.id: _waiting_again(job, now) for job in failed})
             return len(failed)
 
@@ -307,6 +304,11 @@ def _is_worked_on(job: Job, now: datetime) -> bool:
 
 def _is_due(job: Job, now: datetime) -> bool:
     return job.due is not None and job.run_after <= now and job.due <= now
+
+
+def _room(jobs: Collection[Job], now: datetime, up_to: int | None) -> int | None:
+    """How many more may become due, so that `up_to` are; None for as many as there are."""
+    return None if up_to is None else max(0, up_to - sum(_is_due(job, now) for job in jobs))
 
 
 def _run_after(job: Job) -> datetime:

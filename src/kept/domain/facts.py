@@ -228,7 +228,7 @@ class _Reading:
         self._near = {f"m{number}": record.id for number, record in enumerate(near, start=1)}
         self._besides = Sources(
             [
-                *(Source(text=turn.content, speaker=turn.name, at=turn.at or reference) for turn in part.context),
+                *(Source(text=turn.content, speaker=turn.name, at=turn.at or reference) for turn in part.besides),
                 *(Source(text=record.text, speaker=record.speaker, at=record.created_at) for record in near),
             ]
         )

@@ -6,9 +6,10 @@ Each part comes with what was said just before it, as context: enough to know wh
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from itertools import pairwise
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import chain, pairwise
+from operator import itemgetter
 from typing import Final
 
 from kept.domain.memory import SOURCE_ROLES, Message
@@ -40,10 +41,31 @@ class Part:
     Attributes:
         messages: Position in the episode and message; a message too long for one part appears in several, in pieces.
         context: What was said before, cut: to be understood, not to be taken from.
+        between: What was said between the messages and is not read here, cut in the same way, by the position that it stands before.
     """
 
     messages: Sequence[tuple[int, Message]]
     context: Sequence[Message] = ()
+    between: Mapping[int, Sequence[Message]] = field(default_factory=dict)
+
+    @property
+    def besides(self) -> Sequence[Message]:
+        """All that is to be understood and not to be taken from."""
+        return (*self.context, *chain.from_iterable(self.between.values()))
+
+    def stretches(self) -> Iterator[tuple[Sequence[Message], Sequence[Message]]]:
+        """Messages that follow one another, with what was said just before them, in order."""
+        waiting = sorted(self.between.items(), key=itemgetter(0))
+        before, stretch = list(self.context), list[Message]()
+        for position, message in self.messages:
+            while waiting and waiting[0][0] <= position:
+                if stretch:
+                    yield before, stretch
+                    before, stretch = [], []
+                before += waiting.pop(0)[1]
+            stretch.append(message)
+        if stretch:
+            yield before, stretch
 
 
 def parts(messages: Sequence[Message], *, earlier: Sequence[Message] = (), tokens: int = PART_TOKENS) -> list[Part]:
@@ -62,17 +84,27 @@ def parts(messages: Sequence[Message], *, earlier: Sequence[Message] = (), token
     return found
 
 
-def unread(part: Part, known: int) -> Part:
-    """A part without the first turns of its episode, which were read before: they are context of what comes after them.
+def unread(part: Part, known: Collection[int]) -> Part:
+    """A part without the turns that were read before: they are context of what comes after them.
 
     Args:
         part: Some messages of an episode.
-        known: How many of the episode's messages were read before, from its beginning.
+        known: Positions in the episode that were read before, or wait for it.
     """
-    before = [message for position, message in part.messages if position < known]
-    context = [*part.context, *map(_cut, before)]
-    fresh = tuple((position, message) for position, message in part.messages if position >= known)
-    return Part(messages=fresh, context=tuple(context[-CONTEXT_MESSAGES:]))
+    fresh: list[tuple[int, Message]] = []
+    context, between = part.context, {}
+    before = list(part.context)
+    for position, message in part.messages:
+        if position in known:
+            before.append(_cut(message))
+            continue
+        if not fresh:
+            context = tuple(before[-CONTEXT_MESSAGES:])
+        elif before:
+            between[position] = tuple(before[-CONTEXT_MESSAGES:])
+        fresh.append((position, message))
+        before = []
+    return Part(messages=tuple(fresh), context=context, between=between)
 
 
 def stands_alone(message: Message) -> bool:

@@ -79,8 +79,7 @@ def prompt(
     content = "\n".join(
         [
             *_fenced("memories", map(_memory, range(1, MAX_NEAR + 1), near)),
-            *_fenced("earlier", map(_said, part.context)),
-            *_fenced("turns", _turns(part, reference)),
+            *_conversation(part, reference),
         ]
     )
     return Prompt(
@@ -165,10 +164,19 @@ def _memory(number: int, record: MemoryRecord) -> str:
     return f"m{number} {_name(record.speaker)}: {one_line(_quoted(record.text), NEAR_CHARACTERS)}"
 
 
-def _turns(part: Part, reference: datetime) -> Iterator[str]:
+def _conversation(part: Part, reference: datetime) -> Iterator[str]:
+    """The turns, each stretch of them below what was said just before it."""
+    first = 1
+    for before, stretch in part.stretches():
+        yield from _fenced("earlier", map(_said, before))
+        yield from _fenced("turns", _turns(stretch, first, reference))
+        first += len(stretch)
+
+
+def _turns(messages: Sequence[Message], first: int, reference: datetime) -> Iterator[str]:
     """The numbered turns, each day with its date."""
     day = None
-    for number, (_, message) in enumerate(part.messages, start=1):
+    for number, message in enumerate(messages, start=first):
         at = message.at or reference
         if at.date() != day:
             day = at.date()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final
 
 from kept.domain.attachments import with_attachments
@@ -34,9 +35,30 @@ NEAR_QUERY: Final = 2_000
 EARLIER: Final = 4
 """Earlier turns of a session that a part is shown, so that its pronouns can be resolved."""
 KNOWN: Final = "known"
-"""Of a payload: how many of the episode's messages, from its beginning, were read before."""
+"""Of a payload: which of the episode's messages were read before, and by which jobs; see `known_of`."""
 REPEATED: Final = "repeated"
 """Of a payload: memories that the episode's messages only repeated, by position."""
+
+
+def known_of(job: Job) -> dict[int, str]:
+    """Positions of a job's episode that were read before, with the id of the job that read each.
+
+    One that was kept by an earlier version knows how many there were, from the beginning, and stands for those that read them.
+    """
+    stored = job.payload.get(KNOWN, ())
+    ranges = [(0, stored, job.id)] if isinstance(stored, int) else stored
+    return {position: reader for start, end, reader in ranges for position in range(start, end)}
+
+
+def as_known(readers: Mapping[int, str]) -> list[tuple[int, int, str]]:
+    """The same for a payload: where each range of positions begins and ends that one job read, and its id."""
+    found: list[tuple[int, int, str]] = []
+    for position, reader in sorted(readers.items()):
+        if found and found[-1][1:] == (position, reader):
+            found[-1] = (found[-1][0], position + 1, reader)
+        else:
+            found.append((position, position + 1, reader))
+    return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,16 +119,18 @@ class Materials:
         earlier = self._earlier(episode)
         whole = parts(episode.messages, earlier=list(map(_turn, earlier)))
         number = int(job.payload["part"])
-        part = unread(whole[number], int(job.payload.get(KNOWN, 0))) if number < len(whole) else Part(messages=())
+        part = unread(whole[number], known_of(job)) if number < len(whole) else Part(messages=())
         hidden = self._hidden(job, episode)
         kept = [one for one in part.messages if one[0] not in hidden]
         if not kept:
             return None
         messages = with_attachments(kept, job)
+        deleted = [episode.messages[place] for place in hidden]
         part = replace(
             part,
             messages=[(place, one) for (place, _), one in zip(kept, messages, strict=True)],
-            context=_without([episode.messages[place] for place in hidden], part.context),
+            context=_without(deleted, part.context),
+            between={place: _without(deleted, turns) for place, turns in part.between.items()},
         )
         return Material(
             episode=episode,
@@ -134,14 +158,21 @@ class Materials:
         return max((record.created_at for record in made), default=episode.recorded_at)
 
     def _before(self, job: Job, episode: Episode, part: Part) -> list[MemoryRecord]:
-        """What was made of the episode's turns before a part, or of the same turn, where that is in pieces; by them or by their like."""
-        first = part.messages[0][0]
-        repeated = job.payload.get(REPEATED, {}).items()
-        ids = [one for position, memory_ids in repeated if int(position) <= first for one in memory_ids]
+        """What was made of the episode's turns before those of a part, or of the same turn, where that is in pieces; by them or by their like."""
+        places = {place for place, _ in part.messages}
+        first, last = min(places), max(places)
+        said: list[tuple[int, str]] = [
+            (int(place), one) for place, memory_ids in job.payload.get(REPEATED, {}).items() for one in memory_ids
+        ]
+        repeated = self._log.find_many(episode.scope.project, [one for _, one in said])
         made = self._log.made_of_episode(episode.scope, episode.id)
-        made = [record for record in made if min(record.source_positions, default=first) <= first]
-        found = (*self._log.find_many(episode.scope.project, ids).values(), *made)
-        return [record for record in found if record.state not in HIDDEN_STATES]
+        found = [
+            *((place, repeated[one]) for place, one in said if one in repeated),
+            *((min(record.source_positions, default=first), record) for record in made),
+        ]
+        before = [(place, one) for place, one in found if place <= first or (place < last and place not in places)]
+        ordered = {record.id: record for _, record in sorted(before, key=itemgetter(0))}
+        return [record for record in ordered.values() if record.state not in HIDDEN_STATES]
 
     def _earlier(self, episode: Episode) -> list[MemoryRecord]:
         """The last turns of the episode's session before it; others may have a session of the same name."""

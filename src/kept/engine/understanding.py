@@ -11,24 +11,23 @@ import json
 import logging
 import threading
 import uuid
-from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from itertools import chain, takewhile
-from operator import itemgetter
+from itertools import chain
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, get_args
 
 from kept.domain.attachments import ATTACHED, attached, without_attachments
 from kept.domain.digest import digest
 from kept.domain.jobs import Job, JobKind, pause_before_retry, succeeded
 from kept.domain.memory import DERIVED_FROM, HIDDEN_STATES, Attachment, Draft, Episode, MemoryRecord, Message
-from kept.domain.parts import Part, is_read, parts, stands_alone, unread
+from kept.domain.parts import Part, parts, stands_alone, unread
+from kept.domain.repeats import said_before, sent_again, words
 from kept.domain.scope import Scope
 from kept.domain.spending import SpendingListing, SpendingTotal
-from kept.domain.text import normalise
 from kept.engine.ingest import BOUND, AddRequest, AddResult, Event
-from kept.engine.material import KNOWN, REPEATED, Material, Materials
+from kept.engine.material import KNOWN, REPEATED, Material, Materials, as_known, known_of
 from kept.engine.resolution import Resolution
 from kept.errors import ConfigurationError, InvalidInputError, KeptError, ModelError, SpendingLimitError, StoreError
 
@@ -59,16 +58,11 @@ REFUSED_PAUSE: Final = timedelta(hours=1)
 ALIKE: Final = 4
 """Earlier episodes with which a new one is compared: a client that sends all that was said needs one, the others are for those that
 send it otherwise; set by hand."""
-RUNS: Final = 32
-"""Runs of messages that are looked for in those: what is sent again is one run or few; what was put into another order is new."""
 END_S: Final = 2.0
 """How long the end of a process waits for what is being read in the background: most answers are there by then, and those who end a
 program for good wait hardly longer."""
 _JOBS: Final = uuid.UUID("5c3a7e0c-6a1e-4e2c-9d57-0f5b1d0a8f41")
 """The namespace of its jobs' ids: any constant will do."""
-
-
-_Words = tuple[str, str | None, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,13 +165,11 @@ class Understanding:
         given = _as_given(episode.messages, request.messages)
         repeated = self._repeated(episode, result)
         known = self._known(episode, given, repeated, _wishes(request)) if repeated else {}
-        first = next((place for place, one in enumerate(given) if is_read(one) and place not in known), len(given))
         kept = [
-            self._kept(request, episode, number, unread(part, first), repeated, first if known else 0)
+            self._kept(request, episode, number, unread(part, known), repeated, known)
             for number, part in enumerate(parts(given))
         ]
-        fresh = [job for job in kept if job is not None]
-        return fresh or list({job.id: job for job in known.values()}.values())
+        return [job for job in kept if job is not None] or _last_read(known)
 
     def _known(
         self,
@@ -186,47 +178,51 @@ class Understanding:
         repeated: Mapping[str, Sequence[str]],
         wishes: Mapping[str, Any],
     ) -> dict[int, Job]:
-        """The jobs that have read the messages with which an episode begins, by position.
+        """The jobs that have read messages of an episode before, or wait for it, by position.
 
-        Clients send with each new message those before it. They are compared with the episodes in which the same was said before.
+        Clients send with each new message those before it. They are compared with the episodes in which the same was said before. What was
+        closed since, and is now told once more, is new.
         """
-        read = [_Heard(self._read_of(episode, one, wishes)) for one in self._alike(episode, repeated)]
-        asked = [(place, one) for place, one in enumerate(given) if is_read(one)]
-        said = [_words(one) for _, one in takewhile(lambda pair: not pair[1].attachments, asked)]
-        found: list[Job] = []
-        for _ in range(RUNS):
-            longest = max((heard.run(said, len(found)) for heard in read), key=len, default=[])
-            found += longest
-            if not longest:
-                break
-        if len(found) == 1 and not stands_alone(asked[0][1]):
-            return {}
-        return {place: job for (place, _), job in zip(asked, found, strict=False)}
+        found: dict[int, Job] = {}
+        sought = set(map(int, repeated))
+        made = self._log.made_of_episode(episode.scope, episode.id)
+        anew = {place for record in made for place in record.source_positions}
+        for one in self._alike(episode, repeated):
+            other = None if sought <= found.keys() else self._log.episode(episode.scope.project, one)
+            if other is not None and other.scope == episode.scope and (readers := self._readers(other, wishes)):
+                again = said_before(given, other.messages)
+                told = anew - sent_again(again)
+                found = {
+                    place: readers[there] for place, there in again.items() if there in readers and place not in told
+                } | found
+        return found
 
     def _alike(self, episode: Episode, repeated: Mapping[str, Sequence[str]]) -> list[str]:
-        """Ids of the episodes that said something of this one before: those of its last repetitions, and who last repeated the last."""
-        ids = [one for position in sorted(repeated, key=int, reverse=True) for one in repeated[position]]
-        records = self._log.find_many(episode.scope.project, ids)
-        found = [records[one].episode_id for one in ids if one in records]
-        again = self._log.revisions(episode.scope.project, memory_id=ids[0])
-        found += [str(revision.changes["source"][0]) for revision in again if revision.changes.get("source")][-2:]
-        return [one for one in dict.fromkeys(found) if one is not None and one != episode.id][:ALIKE]
+        """Ids of the episodes that said something of this one before: who last repeated its last repetition, and the newest that said any.
 
-    def _read_of(self, episode: Episode, other_id: str, wishes: Mapping[str, Any]) -> list[tuple[_Words, Job]]:
-        """The messages of another episode that stand read, or wait for it, with the jobs that do; in order."""
-        other = self._log.episode(episode.scope.project, other_id)
-        if other is None or other.scope != episode.scope:
-            return []
-        found: dict[int, Job] = {}
-        for number, part in enumerate(parts(other.messages)):
-            job = self._jobs.find(episode.scope.project, _job_id(other.id, number))
-            if job is None or job.payload.get("episode_id") != other.id or self._is_gone(job):
-                continue
-            if job.payload.get("wishes", {}) == wishes:
-                places = (*range(int(job.payload.get(KNOWN, 0))), *(place for place, _ in part.messages))
-                found |= dict.fromkeys(places, job)
-        said = ((other.messages[place], job) for place, job in sorted(found.items()))
-        return [(_words(one), job) for one, job in said if is_read(one)]
+        Of a conversation that grows and is sent again, those know most.
+        """
+        last = repeated[max(repeated, key=int)][0]
+        again = self._log.revisions(episode.scope.project, memory_id=last)
+        found = [str(revision.changes["source"][0]) for revision in again if revision.changes.get("source")][-2:]
+        records = self._log.find_many(episode.scope.project, list(chain.from_iterable(repeated.values())))
+        newest = sorted(records.values(), key=attrgetter("key"), reverse=True)
+        found += [record.episode_id for record in newest if record.episode_id]
+        return [one for one in dict.fromkeys(found) if one != episode.id][:ALIKE]
+
+    def _readers(self, episode: Episode, wishes: Mapping[str, Any]) -> dict[int, Job]:
+        """The jobs that have read an episode's messages, or wait for it, by position; of none of which a reader is gone."""
+        found: list[tuple[int, str]] = []
+        for number, part in enumerate(parts(episode.messages)):
+            job = self._jobs.find(episode.scope.project, _job_id(episode.id, number))
+            if job is not None and job.payload and job.payload.get("wishes", {}) == wishes:
+                known = known_of(job)
+                found += known.items()
+                found += [(place, job.id) for place, _ in part.messages if place not in known]
+        jobs = self._found(episode.scope.project, dict.fromkeys(reader for _, reader in found))
+        standing = {job.id: job for job in jobs if job.payload and not self._is_gone(job)}
+        lost = {place for place, reader in found if reader not in standing}
+        return {place: standing[reader] for place, reader in found if place not in lost}
 
     def _repeated(self, episode: Episode, result: AddResult) -> dict[str, list[str]]:
         """Ids of the memories that messages only repeated, by position: no statement of the episode's own stands for those."""
@@ -244,7 +240,7 @@ class Understanding:
         number: int,
         part: Part,
         repeated: Mapping[str, Sequence[str]],
-        known: int,
+        known: Mapping[int, Job],
     ) -> Job | None:
         """The job that reads a part; None where nothing of it is new."""
         if (asked_again := self._jobs.find(episode.scope.project, _job_id(episode.id, number))) is not None:
@@ -259,7 +255,7 @@ class Understanding:
             "part": number,
             "wishes": wishes,
             BOUND: {name: list(ids) for name, ids in request.bound.items()},
-            KNOWN: known,
+            KNOWN: as_known({place: job.id for place, job in known.items()}),
             REPEATED: repeated,
             ATTACHED: waiting,
         }
@@ -324,7 +320,8 @@ class Understanding:
         """Read what waits, now, in the caller's thread; also what would be tried again later, or had failed for good.
 
         Args:
-            parts: At most so many parts of conversations.
+            parts: At most so many parts of conversations: those that are due, then those that would be tried again next, then those
+                that had failed for good. What is beyond waits for its time as before.
             progress: Told how many are read, and of how many.
 
         Raises:
@@ -332,7 +329,7 @@ class Understanding:
         """
         if parts is not None and (isinstance(parts, bool) or not isinstance(parts, int) or parts < 1):
             raise InvalidInputError(f"parts is {str(parts)[:40]!r}; it must be a whole number above 0.")
-        begun, retried = self._clock(), self.hasten()
+        begun, retried = self._clock(), self.hasten(parts)
         ended: list[Job] = []
         while (parts is None or len(ended) < parts) and (done := self.run_due()):
             ended += done
@@ -340,15 +337,18 @@ class Understanding:
                 progress(len(ended), len(ended) + self.waiting().waiting)
         return CaughtUp(ended, retried, self.waiting(), self.spent(since=begun))
 
-    def hasten(self) -> int:
+    def hasten(self, up_to: int | None = None) -> int:
         """Make due what waits for another try, and what had none left: a person asks, who may have set right what it failed for.
+
+        Args:
+            up_to: How many parts may be due then; None for all.
 
         Returns:
             How many parts had failed for good and are tried again.
         """
         now = self._clock()
-        self._jobs.hasten(EXTRACT, now)
-        return self._jobs.revive(EXTRACT, now)
+        self._jobs.hasten(EXTRACT, now, up_to=up_to)
+        return self._jobs.revive(EXTRACT, now, up_to=up_to)
 
     def give_back(self) -> None:
         """Leave what is in hand to whoever comes next, as if it had not been begun: this process is about to end."""
@@ -585,31 +585,12 @@ def _wishes(request: AddRequest) -> dict[str, Any]:
     return {name: value for name, value in request.wishes.items() if value is not None}
 
 
-def _words(message: Message) -> _Words:
-    """What makes two messages the same: who speaks, and the words, whatever stands between them."""
-    return (message.role, message.name, normalise(message.content))
-
-
-class _Heard:
-    """The messages of another episode that stand read, in order, with the jobs that read them."""
-
-    def __init__(self, read: Sequence[tuple[_Words, Job]]) -> None:
-        self._read = read
-        self._starts: dict[_Words, list[int]] = defaultdict(list)
-        for place, (words, _) in enumerate(read):
-            self._starts[words].append(place)
-
-    def run(self, said: Sequence[_Words], at: int) -> list[Job]:
-        """The jobs of its longest run of the messages that follow `at` in what is said."""
-        starts = self._starts.get(said[at], ()) if at < len(said) else ()
-        start, length = max(
-            ((start, self._length(said, at, start)) for start in starts), key=itemgetter(1), default=(0, 0)
-        )
-        return [job for _, job in self._read[start : start + length]]
-
-    def _length(self, said: Sequence[_Words], at: int, start: int) -> int:
-        most = min(len(said) - at, len(self._read) - start)
-        return next((n for n in range(most) if said[at + n] != self._read[start + n][0]), most)
+def _last_read(known: Mapping[int, Job]) -> list[Job]:
+    """Of jobs that have read messages, by position, those that read the last of them with others of the same episode."""
+    if not known:
+        return []
+    last = known[max(known)].payload["episode_id"]
+    return list({job.id: job for job in known.values() if job.payload["episode_id"] == last}.values())
 
 
 def _read_for(request: AddRequest, part: Part) -> Scope:
@@ -620,8 +601,10 @@ def _read_for(request: AddRequest, part: Part) -> Scope:
 
 def _digest(scope: Scope, part: Part, wishes: Mapping[str, Any], waiting: Mapping[str, Any]) -> str:
     """The same for the same words of the same speakers in the same scope, read with the same wishes."""
-    said = [_words(message) for _, message in part.messages]
-    return digest(json.dumps([scope.project, scope.ids, said, wishes, waiting], sort_keys=True))
+    messages = [message for _, message in part.messages]
+    before = () if all(map(stands_alone, messages)) else part.besides  # `Yes.` to another question is read too
+    said = [list(map(words, messages)), *([list(map(words, before))] if before else [])]
+    return digest(json.dumps([scope.project, scope.ids, *said, wishes, waiting], sort_keys=True))
 
 
 def _following(key: str, gone: Job) -> str:

@@ -679,6 +679,22 @@ class JobsConformance:
         assert [one.id for one in due] == ["job-2", "job-3"]
         assert jobs.finish([ended(held)]) == [held.id]
 
+    @pytest.mark.parametrize(
+        ("up_to", "due"),
+        [(0, ["job-3"]), (1, ["job-3"]), (2, ["job-3", "job-2"]), (4, ["job-3", "job-2", "job-1", "job-5"])],
+    )
+    def test_of_what_waits_so_much_is_made_due_as_is_asked_for(self, jobs: Jobs, up_to: int, due: list[str]) -> None:
+        """With what is due already, and of what waits the earliest; then what failed for good. The others keep their times."""
+        now = START + MINUTE
+        gone = {"status": "FAILED", "payload": {"part": 0}, "completed_at": now}
+        waiting = [job(1, run_after=LATER + MINUTE), job(2, run_after=LATER), job(3), job(4, kind="EXPORT")]
+        jobs.put_many([*waiting, job(5, **gone), job(6, **gone)])
+        hastened, revived = jobs.hasten(["ADD"], now, up_to=up_to), jobs.revive(["ADD"], now, up_to=up_to)
+        assert (hastened, revived) == (min(max(up_to - 1, 0), 2), max(up_to - 3, 0))
+        assert sorted(ids(jobs.claim(["ADD"], "a", now=now, until=now + MINUTE, limit=9))) == sorted(due)
+        others = [found for one in waiting if one.id not in due and (found := jobs.find("default", one.id))]
+        assert others == [one for one in waiting if one.id not in due]
+
     def test_what_failed_for_good_can_wait_again(self, jobs: Jobs) -> None:
         """Of these kinds, from its first attempt; not what an erase blanked, which nobody can do any more."""
         gone = {"status": "FAILED", "error": "down", "attempts": 9, "completed_at": LATER}

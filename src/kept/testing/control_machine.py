@@ -158,6 +158,12 @@ class JobsMachine(RuleBasedStateMachine):
         if stored:
             del self.held[claim.id]
 
+    @rule(kinds=st.sampled_from(GROUPS), up_to=st.none() | st.integers(0, 4))
+    def make_due(self, kinds: tuple[JobKind, ...], up_to: int | None) -> None:
+        """What waits for later, and what failed for good."""
+        self._agree(lambda jobs: jobs.hasten(kinds, self.now, up_to=up_to))
+        self._agree(lambda jobs: jobs.revive(kinds, self.now, up_to=up_to))
+
     @rule(scope=st.sampled_from(SCOPES))
     def remember(self, scope: Scope) -> None:
         """A memory that jobs can name; the last job kept may be what stored it."""

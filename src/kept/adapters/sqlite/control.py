@@ -132,14 +132,14 @@ class SqliteJobs(OnLog):
 
         return next(decoded(self._path, _to_job, self._commits.run(take)), None)
 
-    def hasten(self, kinds: Collection[JobKind], now: datetime) -> int:
-        return self._make_due("hasten_jobs", kinds, now)
+    def hasten(self, kinds: Collection[JobKind], now: datetime, *, up_to: int | None = None) -> int:
+        return self._make_due("hasten_jobs", kinds, now, up_to)
 
-    def revive(self, kinds: Collection[JobKind], now: datetime) -> int:
-        return self._make_due("revive_jobs", kinds, now)
+    def revive(self, kinds: Collection[JobKind], now: datetime, *, up_to: int | None = None) -> int:
+        return self._make_due("revive_jobs", kinds, now, up_to)
 
-    def _make_due(self, query: str, kinds: Collection[JobKind], now: datetime) -> int:
-        which = {"kinds": _json(list(kinds)), "now": to_microseconds(now)}
+    def _make_due(self, query: str, kinds: Collection[JobKind], now: datetime, up_to: int | None) -> int:
+        which = {"kinds": _json(list(kinds)), "now": to_microseconds(now), "up_to": up_to}
         return self._commits.run(lambda connection: connection.execute(queries()[query], which).rowcount)
 
     def reopen(self, job: Job, results: Sequence[Mapping[str, Any]], now: datetime) -> bool:

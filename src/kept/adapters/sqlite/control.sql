@@ -84,13 +84,23 @@ UPDATE job SET status = 'PENDING', lease = NULL, lease_until = NULL
 WHERE subject = :subject AND status = 'RUNNING' AND key != :key
 
 -- name: hasten_jobs
-UPDATE job SET run_after = :now
-WHERE kind IN (SELECT value FROM json_each(:kinds)) AND status = 'PENDING' AND run_after > :now
+-- With those that are due already at most `up_to`; all where that is none.
+UPDATE job SET run_after = :now WHERE key IN (
+    SELECT key FROM job
+    WHERE kind IN (SELECT value FROM json_each(:kinds)) AND status = 'PENDING' AND run_after > :now
+    ORDER BY run_after, key LIMIT iif(:up_to IS NULL, -1, max(0, :up_to - (
+        SELECT count(*) FROM job
+        WHERE kind IN (SELECT value FROM json_each(:kinds)) AND run_after <= :now AND due <= :now))))
 
 -- name: revive_jobs
--- One that an erase blanked cannot be done.
+-- One that an erase blanked cannot be done. `up_to` as above.
 UPDATE job SET status = 'PENDING', attempts = 0, run_after = :now, updated_at = :now, completed_at = NULL
-WHERE kind IN (SELECT value FROM json_each(:kinds)) AND status = 'FAILED' AND payload != '{}'
+WHERE key IN (
+    SELECT key FROM job
+    WHERE kind IN (SELECT value FROM json_each(:kinds)) AND status = 'FAILED' AND payload != '{}'
+    ORDER BY key LIMIT iif(:up_to IS NULL, -1, max(0, :up_to - (
+        SELECT count(*) FROM job
+        WHERE kind IN (SELECT value FROM json_each(:kinds)) AND run_after <= :now AND due <= :now))))
 
 -- name: reopen_job
 UPDATE job SET status = 'PENDING', results = :results, run_after = :now, updated_at = :now, completed_at = NULL

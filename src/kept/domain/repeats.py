@@ -1,0 +1,80 @@
+"""What of a conversation was said before in another, wherever it stands in either. Pure."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import Final
+
+from kept.domain.memory import Message
+from kept.domain.parts import is_read, stands_alone
+from kept.domain.text import normalise
+
+RUNS: Final = 32
+"""Runs of messages that are looked for: what is sent again is one run or few; what was put into another order is new."""
+
+Words = tuple[str, str | None, str]
+
+
+def words(message: Message) -> Words:
+    """What makes two messages the same: who speaks, and the words, whatever stands between them."""
+    return (message.role, message.name, normalise(message.content))
+
+
+def said_before(said: Sequence[Message], earlier: Sequence[Message]) -> dict[int, int]:
+    """Which messages were said in an earlier conversation too, and where: positions there by positions here.
+
+    Runs of messages are looked for, each as long as it can be, at most `RUNS`. A message that does not stand alone means what was said
+    before it: it is the same where it follows the same message, and at the beginning, where another follows it that is the same. What
+    came with an attachment is another message, because its words do not say what it shows.
+
+    Args:
+        said: A whole conversation.
+        earlier: Another one.
+    """
+    asked = [(place, None if one.attachments else words(one)) for place, one in enumerate(said) if is_read(one)]
+    heard = [(place, words(one)) for place, one in enumerate(earlier) if is_read(one)]
+    pairs = _pairs([one for _, one in asked], [one for _, one in heard])
+    found: dict[int, int] = {}
+    for at, there in pairs.items():
+        follows = at - 1 in found and there > 0 and asked[at - 1][1] == heard[there - 1][1]
+        begins = at == 0 and pairs.get(1) == there + 1
+        if follows or begins or stands_alone(said[asked[at][0]]):
+            found[at] = there
+    return {asked[at][0]: heard[there][0] for at, there in found.items()}
+
+
+def sent_again(found: Mapping[int, int]) -> set[int]:
+    """Which of these messages stand in the earlier order with one that is next to them among them: nobody has said those anew."""
+    return {place for pair in pairwise(sorted(found)) if found[pair[0]] < found[pair[1]] for place in pair}
+
+
+def _pairs(asked: Sequence[Words | None], heard: Sequence[Words]) -> dict[int, int]:
+    """The runs, as pairs of what is the same."""
+    starts: dict[Words | None, list[int]] = defaultdict(list)
+    for place, one in enumerate(heard):
+        starts[one].append(place)
+    found: dict[int, int] = {}
+    at = runs = 0
+    while at < len(asked) and runs < RUNS:
+        start, length = _longest(asked, at, heard, starts)
+        found |= {at + number: start + number for number in range(length)}
+        runs += length > 0
+        at += max(length, 1)
+    return found
+
+
+def _longest(
+    asked: Sequence[Words | None], at: int, heard: Sequence[Words], starts: Mapping[Words | None, Sequence[int]]
+) -> tuple[int, int]:
+    """Where the longest run begins that begins with what is asked there, and its length; the first of several."""
+    start = longest = 0
+    for candidate in starts.get(asked[at], ()):
+        most = min(len(asked) - at, len(heard) - candidate)
+        if most <= longest:  # nor can those be longer that begin later
+            break
+        length = next((n for n in range(most) if asked[at + n] != heard[candidate + n]), most)
+        if length > longest:
+            start, longest = candidate, length
+    return start, longest
