@@ -56,13 +56,13 @@ NAMES = st.sampled_from(["Ana", "ana", "Bob", "Rome", "Bonn", "Ana Silva"])
 TRIPLES = st.builds(
     lambda source, relationship, target: Relation(source=source, relationship=relationship, target=target),
     NAMES,
-    st.sampled_from(["likes", "lives in", "LIVES_IN"]),
+    st.sampled_from(["likes", "lives in", "LIVES_IN", "uses", "best friend"]),
     NAMES,
 )
 REFS = st.builds(
     lambda name, kind: EntityRef(name=name, kind=kind, key=name.casefold()),
     NAMES,
-    st.sampled_from(["", "name", "place"]),
+    st.sampled_from(["", "name", "name", "identifier", "place"]),
 )
 SCOPES = st.sampled_from([SCOPE, Scope(user_id="bob"), Scope(user_id="alice", run_id="r"), Scope(agent_id="a")])
 ADDS = st.tuples(

@@ -36,6 +36,8 @@ STATED = [
     ("I'm from Lisbon", "Ana from Lisbon"),
     ("Tom comes from Ohio.", "Tom from Ohio"),
     ("Ana was born in Porto.", "Ana born_in Porto"),
+    ("I'm flying to Lisbon on Monday.", "Ana travels_to Lisbon"),
+    ("Bob travels to New York every week.", "Bob travels_to New York"),
     ("Bob joined Initech in March.", "Bob joined Initech"),
     # who people are to each other, and what is theirs
     ("Ana is married to Tom.", "Ana married_to Tom"),
@@ -175,6 +177,8 @@ SILENT = [
     "I lived in Rome for three years",
     "I will move to Berlin",
     "We used Jenkins back then.",
+    "I flew to Lisbon.",
+    "The parcel travels to the depot",
     # somebody else's words
     'Bob said "I use vim"',
     "> I live in Berlin",

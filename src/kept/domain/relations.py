@@ -70,6 +70,7 @@ _VERBS: Final = (
     (_Verb("lives_in", "in near", "name"), "live reside | lives resides | | living |"),
     (_Verb("lives_in", "in", "name"), "| | | | based"),
     (_Verb("moved_to", "to", "name"), "| | moved relocated | |"),
+    (_Verb("travels_to", "to", "name"), "fly travel | flies travels | | flying travelling traveling |"),
     (_Verb("married_to", "to", "name"), "| | | | married"),
     (_Verb("married_to", wants="name"), "| | married | |"),
     (_Verb("engaged_to", "to", "name"), "| | | | engaged"),

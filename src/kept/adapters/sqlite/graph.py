@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -20,6 +20,16 @@ from kept.adapters.sqlite import rows
 from kept.adapters.sqlite.conditions import listed
 from kept.adapters.sqlite.failures import decoded, translated
 from kept.adapters.sqlite.queries import queries
+from kept.domain.entity_kinds import (
+    SPEAKS,
+    Clue,
+    Spelling,
+    Voice,
+    clue_of_source,
+    clue_of_target,
+    kind_of,
+    known_kind,
+)
 from kept.domain.graph import Edge, Node, mentions, stated, words_held
 from kept.domain.history import from_microseconds, to_microseconds
 from kept.domain.memory import MemoryRecord
@@ -143,28 +153,64 @@ class SqliteGraph:
             f"WHERE entity IN (SELECT value FROM json_each(?)) AND {condition}"
         )
         named = [_json(entities), *parameters]
-        # As it was written last under its own key, before any alias; of that name the kind that somebody said.
+        # As it was written last under its own key, before any alias.
         spelled = self._all(
-            "SELECT node, entity_key, entity_name, entity_kind, max(created_at) AS latest "
+            "SELECT node, entity_key, entity_name, entity_kind, count(*) AS memories, max(created_at) AS latest "
             f"{mentioned} GROUP BY node, entity_key, entity_name, entity_kind "
             "ORDER BY node, entity_key <> node, latest DESC, entity_name, entity_kind",
             named,
         )
         names: dict[str, str] = {}
-        kinds: dict[str, str] = {}
+        spellings: dict[str, list[Spelling]] = defaultdict(list)
         aliases: dict[str, dict[str, str]] = defaultdict(dict)
         for row in spelled:
             if row["entity_key"] != row["node"]:
                 aliases[row["node"]].setdefault(row["entity_key"], row["entity_name"])
             names.setdefault(row["node"], row["entity_name"])
-            if row["entity_kind"]:
-                kinds.setdefault(row["node"], row["entity_kind"])
+            spellings[row["node"]].append(Spelling(row["entity_name"], row["entity_kind"], row["memories"]))
+        is_open = any(known_kind(said) is None for said in spellings.values())
+        clues = self._clues(named[0], (condition, parameters)) if is_open else {}
+        kinds = {node: kind_of(said, clues.get(node, {})) for node, said in spellings.items()}
         counted = self._all(
             "SELECT node, count(DISTINCT mentioned_by) AS mentions, min(created_at) AS first_seen, "
             f"max(created_at) AS last_seen {mentioned} GROUP BY node",
             named,
         )
         return list(decoded(self._path, lambda row: _to_node(row, names, kinds, aliases), counted))
+
+    def _clues(self, named: str, admitted: tuple[str, Sequence[Any]]) -> dict[str, Counter[Clue]]:
+        """What the relations of entities, and who speaks of them, tell of their kinds."""
+        condition, parameters = admitted
+        within = f"IN (SELECT value FROM json_each(?)) AND {condition}"
+        voiced = self._all(
+            "SELECT e.node, e.entity_key, user_id, role, speaker, count(*) AS said FROM graph_mention AS m "
+            "JOIN graph_entity AS e ON e.entity = m.entity CROSS JOIN memory ON key = m.mentioned_by "
+            f"WHERE m.entity {within} GROUP BY 1, 2, 3, 4, 5",
+            [named, *parameters],
+        )
+        outgoing = self._all(
+            "SELECT e.node, relationship, count(*) AS said FROM graph_relation AS r "
+            "JOIN graph_entity AS e ON e.entity = r.source CROSS JOIN memory ON key = r.stated_by "
+            f"WHERE r.source {within} GROUP BY 1, 2",
+            [named, *parameters],
+        )
+        incoming = self._all(
+            "SELECT e.node, relationship, m.entity_name AS source, user_id, role, speaker, count(*) AS said "
+            "FROM graph_relation AS r JOIN graph_entity AS e ON e.entity = r.target "
+            "JOIN graph_mention AS m ON m.mentioned_by = r.stated_by AND m.entity = r.source "
+            "CROSS JOIN memory ON key = r.stated_by "
+            f"WHERE r.target {within} GROUP BY 1, 2, 3, 4, 5, 6",
+            [named, *parameters],
+        )
+        found: dict[str, Counter[Clue]] = defaultdict(Counter)
+        for row, clue in (
+            *((row, SPEAKS if _voice(row).is_of(row["entity_key"]) else None) for row in voiced),
+            *((row, clue_of_source(row["relationship"])) for row in outgoing),
+            *((row, clue_of_target(row["relationship"], row["source"], _voice(row))) for row in incoming),
+        ):
+            if clue is not None:
+                found[row["node"]][clue] += row["said"]
+        return found
 
     def _entities(self, owners: Sequence[int], keys: Collection[str]) -> list[int]:
         """Rows of the entities that are one with those asked for."""
@@ -382,8 +428,15 @@ def _one_state(connection: sqlite3.Connection) -> Iterator[None]:
         connection.execute("ROLLBACK")
 
 
+def _voice(row: sqlite3.Row) -> Voice:
+    return Voice(row["user_id"], row["role"], row["speaker"])
+
+
 def _to_node(
-    row: sqlite3.Row, names: Mapping[str, str], kinds: Mapping[str, str], aliases: Mapping[str, Mapping[str, str]]
+    row: sqlite3.Row,
+    names: Mapping[str, str],
+    kinds: Mapping[str, str | None],
+    aliases: Mapping[str, Mapping[str, str]],
 ) -> Node:
     name, also = names.get(row["node"], row["node"]), aliases.get(row["node"], {})
     return Node(
