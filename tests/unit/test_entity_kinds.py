@@ -24,6 +24,7 @@ TOLD = [
     ("Tom is married to Eve.", "Eve", "person"),
     ("Maria speaks Portuguese.", "Maria", "person"),
     ("My sister Eve works at Acme.", "Eve", "person"),
+    ("We met my sister Eve in town.", "Eve", "person"),
     ("Maria is my best friend.", "Maria", "person"),
     ("My boss is Carla.", "Carla", "person"),
     # where one lives, moves, was born, flies
