@@ -155,22 +155,18 @@ class SqliteGraph:
         named = [_json(entities), *parameters]
         # As it was written last under its own key, before any alias.
         spelled = self._all(
-            "SELECT node, entity_key, entity_name, entity_kind, count(*) AS memories, max(created_at) AS latest "
-            f"{mentioned} GROUP BY node, entity_key, entity_name, entity_kind "
+            "SELECT node, entity_key, entity_name, entity_kind, user_id, role, speaker, count(*) AS memories, "
+            f"max(created_at) AS latest {mentioned} GROUP BY 1, 2, 3, 4, 5, 6, 7 "
             "ORDER BY node, entity_key <> node, latest DESC, entity_name, entity_kind",
             named,
         )
         names: dict[str, str] = {}
-        spellings: dict[str, list[Spelling]] = defaultdict(list)
         aliases: dict[str, dict[str, str]] = defaultdict(dict)
         for row in spelled:
             if row["entity_key"] != row["node"]:
                 aliases[row["node"]].setdefault(row["entity_key"], row["entity_name"])
             names.setdefault(row["node"], row["entity_name"])
-            spellings[row["node"]].append(Spelling(row["entity_name"], row["entity_kind"], row["memories"]))
-        is_open = any(known_kind(said) is None for said in spellings.values())
-        clues = self._clues(named[0], (condition, parameters)) if is_open else {}
-        kinds = {node: kind_of(said, clues.get(node, {})) for node, said in spellings.items()}
+        kinds = self._kinds(spelled, named[0], condition, parameters)
         counted = self._all(
             "SELECT node, count(DISTINCT mentioned_by) AS mentions, min(created_at) AS first_seen, "
             f"max(created_at) AS last_seen {mentioned} GROUP BY node",
@@ -178,21 +174,29 @@ class SqliteGraph:
         )
         return list(decoded(self._path, lambda row: _to_node(row, names, kinds, aliases), counted))
 
-    def _clues(self, named: str, admitted: tuple[str, Sequence[Any]]) -> dict[str, Counter[Clue]]:
-        """What the relations of entities, and who speaks of them, tell of their kinds."""
-        condition, parameters = admitted
+    def _kinds(
+        self, spelled: Sequence[sqlite3.Row], entities: str, condition: str, parameters: Sequence[Any]
+    ) -> dict[str, str | None]:
+        """The kind of each node, by how admitted memories mention it, who says them, and what they state."""
+        spellings: dict[str, list[Spelling]] = defaultdict(list)
+        clues: dict[str, Counter[Clue]] = defaultdict(Counter)
+        for row in spelled:
+            spellings[row["node"]].append(Spelling(row["entity_name"], row["entity_kind"], row["memories"]))
+            if _voice(row).is_of(row["entity_key"]):
+                clues[row["node"]][SPEAKS] += row["memories"]
+        if any(known_kind(said) is None for said in spellings.values()):
+            for node, clue, count in self._related(entities, condition, parameters):
+                clues[node][clue] += count
+        return {node: kind_of(said, clues[node]) for node, said in spellings.items()}
+
+    def _related(self, entities: str, condition: str, parameters: Sequence[Any]) -> Iterator[tuple[str, Clue, int]]:
+        """What relations tell of the kinds of nodes, and how many of them do."""
         within = f"IN (SELECT value FROM json_each(?)) AND {condition}"
-        voiced = self._all(
-            "SELECT e.node, e.entity_key, user_id, role, speaker, count(*) AS said FROM graph_mention AS m "
-            "JOIN graph_entity AS e ON e.entity = m.entity CROSS JOIN memory ON key = m.mentioned_by "
-            f"WHERE m.entity {within} GROUP BY 1, 2, 3, 4, 5",
-            [named, *parameters],
-        )
         outgoing = self._all(
             "SELECT e.node, relationship, count(*) AS said FROM graph_relation AS r "
             "JOIN graph_entity AS e ON e.entity = r.source CROSS JOIN memory ON key = r.stated_by "
             f"WHERE r.source {within} GROUP BY 1, 2",
-            [named, *parameters],
+            [entities, *parameters],
         )
         incoming = self._all(
             "SELECT e.node, relationship, m.entity_name AS source, user_id, role, speaker, count(*) AS said "
@@ -200,17 +204,14 @@ class SqliteGraph:
             "JOIN graph_mention AS m ON m.mentioned_by = r.stated_by AND m.entity = r.source "
             "CROSS JOIN memory ON key = r.stated_by "
             f"WHERE r.target {within} GROUP BY 1, 2, 3, 4, 5, 6",
-            [named, *parameters],
+            [entities, *parameters],
         )
-        found: dict[str, Counter[Clue]] = defaultdict(Counter)
-        for row, clue in (
-            *((row, SPEAKS if _voice(row).is_of(row["entity_key"]) else None) for row in voiced),
-            *((row, clue_of_source(row["relationship"])) for row in outgoing),
-            *((row, clue_of_target(row["relationship"], row["source"], _voice(row))) for row in incoming),
-        ):
-            if clue is not None:
-                found[row["node"]][clue] += row["said"]
-        return found
+        for row in outgoing:
+            if clue := clue_of_source(row["relationship"]):
+                yield row["node"], clue, row["said"]
+        for row in incoming:
+            if clue := clue_of_target(row["relationship"], row["source"], _voice(row)):
+                yield row["node"], clue, row["said"]
 
     def _entities(self, owners: Sequence[int], keys: Collection[str]) -> list[int]:
         """Rows of the entities that are one with those asked for."""
