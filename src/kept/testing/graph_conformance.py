@@ -306,6 +306,17 @@ class GraphConformance:
         assert graph.together(listing, ["postgres"], limit=ALL)["postgresql", "sql"] == 1
         assert ("postgresql", "postgresql") not in graph.together(listing, ["postgres"], limit=ALL)
 
+    def test_a_merged_entity_is_not_found_by_a_name_that_may_not_be_seen(
+        self, graph: EntityGraph, scribe: Scribe
+    ) -> None:
+        self.say(scribe, mentions=["Postgres"])
+        self.say(scribe, mentions=["Elephant"], scope=IN_A_RUN)
+        graph.nodes(Listing(scope=SCOPE), [])
+        graph.merge(SCOPE.project, SCOPE.user_id, "postgres", ["elephant"])
+        for scope, by_own, by_alias in ((SCOPE, 1, 1), (IN_A_RUN, 0, 1)):
+            for word, count in (("postgres", by_own), ("elephant", by_alias)):
+                assert len(graph.matching(Listing(scope=scope), [word], limit=ALL)) == count
+
     def test_a_merge_holds_for_what_is_stored_later(self, graph: EntityGraph, scribe: Scribe) -> None:
         self.say(scribe, mentions=["Postgres", "PostgreSQL"])
         graph.nodes(Listing(scope=SCOPE), [])

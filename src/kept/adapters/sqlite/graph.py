@@ -74,10 +74,13 @@ class SqliteGraph:
         owners = self._fresh(listing)
         if not words:
             return self._most_mentioned(listing, limit, at)
+        named = self._named("entities_with_words", {"owners": _json(owners), "words": _json(words)})
+        # By a name that only hidden memories have, what it was merged with is not found.
+        hidden = self._unmentioned(listing, [row["entity"] for row in named if row["has_merges"]], at)
         held: dict[str, int] = {}
-        for row in self._named("entities_with_words", {"owners": _json(owners), "words": _json(words)}):
+        for row in named:
             count = words_held(row["entity_key"], words)
-            if count:
+            if count and row["entity"] not in hidden:
                 held[row["node"]] = max(count, held.get(row["node"], 0))
         found = self._nodes(listing, self._entities(owners, held), at)
         return sorted(found, key=lambda node: (-held[node.key], -node.mentions, node.key))[:limit]
@@ -133,6 +136,18 @@ class SqliteGraph:
             [named, *parameters, limit],
         )
         return [row["key"] for row in found]
+
+    def _unmentioned(self, listing: Listing, entities: Collection[int], at: datetime | None) -> set[int]:
+        """Those of these entities that no admitted memory mentions."""
+        if not entities:
+            return set()
+        condition, parameters = self._admitted(listing, at)
+        found = self._all(
+            "SELECT DISTINCT entity FROM graph_mention CROSS JOIN memory ON key = mentioned_by "
+            f"WHERE entity IN (SELECT value FROM json_each(?)) AND {condition}",
+            [_json(entities), *parameters],
+        )
+        return set(entities) - {row["entity"] for row in found}
 
     def _most_mentioned(self, listing: Listing, limit: int, at: datetime | None) -> list[Node]:
         condition, parameters = self._admitted(listing, at)
