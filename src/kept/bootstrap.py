@@ -12,7 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn, cast
 
 from kept.errors import ConfigurationError, InvalidInputError, StoreError
-from kept.settings import OPENAI_HEADERS, PROVIDERS, SELF_HOSTED, claude_code_sign_in_file, did_you_mean
+from kept.settings import (
+    OPENAI_HEADERS,
+    PROVIDERS,
+    PROVIDERS_LEFT_OUT,
+    SELF_HOSTED,
+    claude_code_sign_in_file,
+    did_you_mean,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -304,6 +311,8 @@ def model_access(settings: Settings, provider: str) -> Access:
 def _open_model(settings: Settings, name: str, spec: str) -> LanguageModel:
     from kept.adapters.models import open_model
 
+    if reason := PROVIDERS_LEFT_OUT.get(_provider_of(spec).partition("/")[0]):
+        raise ConfigurationError(f"{name} is {spec!r}, of a provider that Kept does not ask: {reason}.")
     if _provider_of(spec) not in PROVIDERS:
         hint = did_you_mean(_provider_of(spec), PROVIDERS) or f" Well known are {', '.join(_WELL_KNOWN)}."
         raise ConfigurationError(

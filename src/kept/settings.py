@@ -129,6 +129,22 @@ PROVIDERS: Final[Mapping[str, ProviderVariables]] = MappingProxyType(
     }
 )
 """Every provider of models and embeddings, by the name before the colon."""
+_DECIDES: Final = "its models decide between given answers and write no text"
+PROVIDERS_LEFT_OUT: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "elevenlabs": "it has voices and no models that write text",
+        "gateway": "it passes on to others; name its model as openai-chat:MODEL and its address as KEPT_LLM_BASE_URL",
+        "github": "GitHub closed it on 2026-07-30",
+        "google-decisions": _DECIDES,
+        "openai-chatgpt": "it takes a sign-in of ChatGPT in a browser and no key; use openai with a key",
+        "openai-codex": "it takes a sign-in of Codex in a browser and no key; use openai with a key",
+        "openai-decisions": _DECIDES,
+        "sentence-transformers": "it downloads what it runs; use the embedder onnx:FOLDER or fastembed:MODEL",
+        "system-one": _DECIDES,
+        "typesafe": _DECIDES,
+    }
+)
+"""Providers that the library knows and Kept does not ask, and why; of its gateway all that begin so (`gateway/openai`)."""
 SELF_HOSTED: Final = frozenset({"litellm", "ollama", "vllm"})
 """Those of them that run on machines of one's own, and need no key unless they were told to ask for one."""
 

@@ -56,13 +56,13 @@ NAMES = st.sampled_from(["Ana", "ana", "Bob", "Rome", "Bonn", "Ana Silva"])
 TRIPLES = st.builds(
     lambda source, relationship, target: Relation(source=source, relationship=relationship, target=target),
     NAMES,
-    st.sampled_from(["likes", "lives in", "LIVES_IN"]),
+    st.sampled_from(["likes", "lives in", "LIVES_IN", "uses", "best friend"]),
     NAMES,
 )
 REFS = st.builds(
     lambda name, kind: EntityRef(name=name, kind=kind, key=name.casefold()),
     NAMES,
-    st.sampled_from(["", "name", "place"]),
+    st.sampled_from(["", "name", "name", "identifier", "place"]),
 )
 SCOPES = st.sampled_from([SCOPE, Scope(user_id="bob"), Scope(user_id="alice", run_id="r"), Scope(agent_id="a")])
 ADDS = st.tuples(
@@ -72,6 +72,7 @@ ADDS = st.tuples(
     st.lists(REFS, max_size=3),
     st.integers(0, 3),
     st.integers(1, 3),
+    st.sampled_from([("user", "user"), ("user", "Ana"), ("assistant", "Bob"), (None, None)]),
 )
 CHANGES = st.tuples(st.sampled_from(["delete", "restore", "supersede", "update", "erase"]), st.integers(0, 9))
 MERGES = st.tuples(st.just("merge"), SCOPES, NAMES, NAMES)
@@ -108,11 +109,13 @@ def forget_merges(reference):
 
 def run(step, scribe, graph, stored):
     match step:
-        case ("add", scope, said, refs, begins, lasts):
+        case ("add", scope, said, refs, begins, lasts, voice):
             distinct = {ref.key: ref for ref in refs}
             start = START + timedelta(days=begins)
             times = {"valid_from": start, "valid_to": start + timedelta(days=lasts)} if begins else {}
-            stored.append(scribe.add(scope=scope, relations=tuple(said), entity_refs=tuple(distinct.values()), **times))
+            said_by = dict(zip(("role", "speaker"), voice, strict=True))
+            mentioned = tuple(distinct.values())
+            stored.append(scribe.add(scope=scope, relations=tuple(said), entity_refs=mentioned, **times, **said_by))
         case ("merge", scope, into, alias):
             graph.merge(scope.project, scope.user_id, into.casefold(), [alias.casefold()])
         case ("split", scope, alias):

@@ -31,7 +31,7 @@ def run(tmp_path, monkeypatch):
 
 def test_entities_are_shown_with_their_relations_and_memories(run):
     lines = run("graph", "search", "tom").splitlines()
-    assert lines[0].startswith("Tom (name)  2 memories, last ")
+    assert lines[0].startswith("Tom (person)  2 memories, last ")
     assert [line.rsplit("  ", 1)[0].strip() for line in lines[1:]] == ["Tom married_to Eve", "Alice boss Tom"]
     run("graph", "search", "nobody", code=3)
 

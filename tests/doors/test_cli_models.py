@@ -117,6 +117,12 @@ def test_a_model_that_does_not_answer_is_said_and_is_the_exit_code(run):
         ({"KEPT_LLM": "ollama:qwen3"}, "ok", "ollama:qwen3"),
         ({"KEPT_LLM": "openai:gpt-5"}, "warn", "set OPENAI_API_KEY or KEPT_LLM_API_KEY"),
         ({"KEPT_LLM": "nobody:gpt-5"}, "FAIL", "llm is 'nobody:gpt-5', of an unknown provider"),
+        (
+            {"KEPT_LLM": "typesafe:jev"},
+            "FAIL",
+            "typesafe:jev', of a provider that Kept does not ask: its models decide",
+        ),
+        ({"KEPT_LLM": "gateway/openai:gpt-5"}, "FAIL", "name its model as openai-chat:MODEL"),
         ({"KEPT_LLM_SUMMARY": "gpt-5"}, "FAIL", "llm_summary is 'gpt-5', of an unknown provider"),
     ],
 )

@@ -182,6 +182,60 @@ def test_a_projects_name_is_refused_where_its_id_is_meant(command, run, made):
     assert run("list", "--project", made).exit_code == 0
 
 
+CONFIGURING = [
+    "keys create --name phone",
+    "keys list",
+    "webhooks create --name ci --url https://ci.example.com/kept",
+    "webhooks list",
+    "retention set --days 30",
+    "retention list",
+    "retention enforce",
+    "links create --name assistant",
+    "links list",
+    "events list",
+]
+READING = ["list", "search tea", "stats"]
+
+
+@pytest.mark.parametrize("command", CONFIGURING)
+def test_a_project_is_configured_before_anything_is_stored_in_it(command, run, made):
+    done = run(*command.split(), "--project", made)
+    assert done.exit_code == 0, done.stderr
+
+
+@pytest.mark.parametrize("command", [*CONFIGURING, "projects show nosuch", "projects delete nosuch --yes"])
+def test_what_is_no_project_is_refused_with_those_there_are_and_how_to_make_one(command, run, shape, made):
+    run("add", "I like tea", "--project", "notes")
+    words = command.split()
+    refused = run(*words, *(() if "nosuch" in words else ("--project", "nosuch")))
+    assert refused.exit_code == 3
+    assert f"no such project as 'nosuch'. There are: default, notes, {made} (shop)." in refused.stderr
+    assert "kept projects create" in refused.stderr
+    assert len(shape("projects", "list")) == 3
+
+
+@pytest.mark.parametrize("command", READING)
+def test_what_reads_memories_makes_no_difference_between_empty_and_unknown(command, run, made):
+    empty, unknown = (run(*command.split(), "--project", project) for project in (made, "nosuch"))
+    assert (empty.exit_code, empty.stdout.replace(made, "nosuch")) == (unknown.exit_code, unknown.stdout)
+    assert "no such project" not in unknown.stderr
+
+
+def test_a_slip_is_met_with_the_project_that_is_likely_meant(run, made):
+    run("add", "I like tea", "--project", "notes")
+    assert "Did you mean 'notes'?" in run("keys", "list", "--project", "note").stderr
+    assert "Did you mean 'shop'?" in run("keys", "list", "--project", "shops").stderr
+    assert run("projects", "show", "shop").stderr.strip().endswith(f"use its id: {made}.")
+
+
+def test_of_many_projects_an_error_names_some(run):
+    for number in range(12):
+        run("add", "I like tea", "--project", f"p{number:02}")
+    said = run("keys", "list", "--project", "zzz").stderr
+    assert "There are: default, p00, p01," in said
+    assert "p08 and 3 more (`kept projects list`)" in said
+
+
 def test_what_was_stored_under_an_id_is_found_under_it_whatever_projects_are_called(run, shape):
     run("add", "The shop opens at nine.", "--project", "shop")
     shape("projects", "create", "shop")

@@ -45,6 +45,32 @@ def test_entities_are_found_by_words_of_a_question(memory):
     assert memory.search_graph("is it of the", **ALICE) == {"results": []}
 
 
+def test_an_entity_has_the_kind_that_its_relations_tell(memory):
+    kinds = {one["name"]: one["kind"] for one in memory.search_graph(limit=100, **ALICE)["results"]}
+    assert kinds == {
+        "Alice": "person", "Tom": "person", "Eve": "person", "Zoe": "name", "Lisbon": "place", "Acme": "organisation",
+        "Globex": "organisation", "Postgres": "product", "PostgreSQL": "product", "worker": None,
+    }  # fmt: skip
+    near = memory.neighbours("Eve", relationship="works_at", **ALICE)["results"]
+    assert [(one["name"], one["kind"]) for one in near] == [("Globex", "organisation")]
+    together = memory.get_entity("Lisbon", **ALICE)["mentioned_with"]
+    assert ("Acme", "organisation") in {(one["name"], one["kind"]) for one in together}
+
+
+def test_a_kind_goes_with_the_memory_that_told_it(memory):
+    memory.add("Dinner with Nora in Faro", infer=False, **ALICE)
+    (told,) = memory.add("Nora lives in Faro.", infer=False, **ALICE)["results"]
+    assert [memory.get_entity(name, **ALICE)["kind"] for name in ("Nora", "Faro")] == ["person", "place"]
+    memory.delete(told["id"])
+    assert [memory.get_entity(name, **ALICE)["kind"] for name in ("Nora", "Faro")] == ["name", "name"]
+
+
+def test_a_kind_that_a_caller_gives_comes_first(memory):
+    fact = {"text": "Globex is a band.", "entities": [{"name": "Globex", "kind": "band"}]}
+    memory.add(facts=[fact], **ALICE)
+    assert memory.get_entity("Globex", **ALICE)["kind"] == "band"
+
+
 def test_without_a_query_what_is_mentioned_most_comes_first(memory):
     assert memory.search_graph(limit=1, **ALICE)["results"][0]["name"] == "Alice"
 
@@ -212,7 +238,18 @@ def test_rest_says_what_the_sdk_says(api, told, memory):
     def plain(answer):
         return json.loads(json.dumps(answer), object_hook=lambda one: {k: v for k, v in one.items() if k in shown})
 
-    shown = {"results", "name", "relationship", "source", "target", "relations", "length", "distance", "aliases"}
+    shown = {
+        "results",
+        "name",
+        "kind",
+        "relationship",
+        "source",
+        "target",
+        "relations",
+        "length",
+        "distance",
+        "aliases",
+    }
     told_of = {"user_id": "Alice", "filters": json.dumps({"agent_id": None})}
     asked = {
         "search": ({"query": "tom"}, memory.search_graph("tom", **ALICE)),

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from kept.domain.entity_kinds import SPEAKS, Clue, Spelling, Voice, clue_of_source, clue_of_target, kind_of
 from kept.domain.graph import Edge, Node, holds_at, mentions, stated, words_held
 from kept.domain.memory import EntityRef, MemoryRecord
 from kept.domain.scope import Scope
@@ -41,6 +42,28 @@ class _View:
         own = {node for node, found in self.mentions().items() if any(ref.key in keys for _, ref in found)}
         return own | {into for known in self.aliases.values() for key, into in known.items() if key in keys} | set(keys)
 
+    def nodes(self) -> dict[str, Node]:
+        """All entities."""
+        clues = self.clues()
+        return {key: _node(key, said, clues[key]) for key, said in self.mentions().items()}
+
+    def clues(self) -> dict[str, Counter[Clue]]:
+        """What relations, and who speaks, tell of the kind of each node."""
+        found: dict[str, Counter[Clue]] = defaultdict(Counter)
+        for record in self.records:
+            voice = Voice(record.user_id, record.role, record.speaker)
+            names = {ref.key: ref.name for ref in mentions(record)}
+            for key in names:
+                found[self.node_of(record, key)].update([SPEAKS] if voice.is_of(key) else [])
+            for one in stated(record):
+                told = (
+                    (one.source, clue_of_source(one.relationship)),
+                    (one.target, clue_of_target(one.relationship, names[one.source], voice)),
+                )
+                for key, clue in told:
+                    found[self.node_of(record, key)].update([clue] if clue else [])
+        return found
+
     def edges(self) -> Iterator[Edge]:
         """What the memories state."""
         for record in self.records:
@@ -68,8 +91,8 @@ class InMemoryGraph:
 
     def nodes(self, listing: Listing, keys: Collection[str], *, at: datetime | None = None) -> list[Node]:
         view = self._view(listing, at)
-        found = view.mentions()
-        return [_node(key, found[key]) for key in sorted(view.wanted(keys) & found.keys())]
+        found = view.nodes()
+        return [found[key] for key in sorted(view.wanted(keys) & found.keys())]
 
     def matching(
         self, listing: Listing, words: Collection[str], *, limit: int, at: datetime | None = None
@@ -77,7 +100,7 @@ class InMemoryGraph:
         view = self._view(listing, at)
         found = view.mentions()
         held = {key: max(words_held(ref.key, words) for _, ref in said) if words else 1 for key, said in found.items()}
-        nodes = [_node(key, said) for key, said in found.items() if held[key]]
+        nodes = [node for key, node in view.nodes().items() if held[key]]
         return sorted(nodes, key=lambda node: (-held[node.key], -node.mentions, node.key))[:limit]
 
     def edges(
@@ -168,22 +191,26 @@ class InMemoryGraph:
         return {ref.key for record in records for ref in mentions(record)}
 
 
-def _node(key: str, said: Collection[tuple[MemoryRecord, EntityRef]]) -> Node:
-    """An entity of its mentions: as it was written last under its own key; of that name the kind that somebody said."""
-    spelled: dict[tuple[bool, str, str, str], datetime] = {}
+def _node(key: str, said: Collection[tuple[MemoryRecord, EntityRef]], clues: Mapping[Clue, int]) -> Node:
+    """An entity of its mentions: as it was written last under its own key."""
+    spelled: dict[tuple[bool, str, str, str], list[datetime]] = defaultdict(list)
     for record, ref in said:
-        spelling = (ref.key != key, ref.name, ref.kind, ref.key)
-        spelled[spelling] = max(spelled.get(spelling, record.created_at), record.created_at)
-    ordered = sorted(spelled)
-    ordered.sort(key=spelled.__getitem__, reverse=True)
-    ordered.sort(key=lambda spelling: spelling[0])
+        spelled[ref.key != key, ref.name, ref.kind, ref.key].append(record.created_at)
+    ordered = _newest_first(spelled)
     also = {alias: name for is_alias, name, _, alias in reversed(ordered) if is_alias}
     return Node(
         key=key,
         name=ordered[0][1],
-        kind=next((kind for _, _, kind, _ in ordered if kind), None),
+        kind=kind_of([Spelling(one[1], one[2], len(spelled[one])) for one in ordered], clues),
         mentions=len({record.key for record, _ in said}),
         first_seen=min(record.created_at for record, _ in said),
         last_seen=max(record.created_at for record, _ in said),
         aliases=tuple(also[alias] for alias in sorted(also) if also[alias] != ordered[0][1]),
     )
+
+
+def _newest_first(spelled: Mapping[tuple[bool, str, str, str], Iterable[datetime]]) -> list[tuple[bool, str, str, str]]:
+    """Spellings under its own key before aliases, each as it was written last."""
+    ordered = sorted(spelled)
+    ordered.sort(key=lambda spelling: max(spelled[spelling]), reverse=True)
+    return sorted(ordered, key=lambda spelling: spelling[0])

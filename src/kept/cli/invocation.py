@@ -9,15 +9,19 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from kept.domain.scope import Scope
     from kept.engine.access import ProjectAccess
     from kept.engine.maintain import By
+    from kept.engine.platform import Platform
     from kept.engine.service import Service
+    from kept.engine.tenancy import Project
     from kept.settings import Settings
 
 CONNECTOR = "cli"
+_LISTED = 10
+"""Projects that an error names: a choice, as many as a person looks over."""
 
 
 @dataclass(slots=True)
@@ -72,7 +76,7 @@ class Invocation:
 
         Args:
             makes: As of `service`.
-            known: Whether the project must be there.
+            known: Whether the project must be there: made, or with something stored in it.
         """
         from kept.bootstrap import build_platform
         from kept.domain.access import Principal
@@ -81,10 +85,7 @@ class Invocation:
         platform = build_platform(self.settings)
         try:
             if known:
-                from kept.engine.tenancy import find_project, require_id
-
-                require_id(platform.registry, platform.service.projects(), self.settings.project)
-                find_project(platform, self.settings.project)
+                require_project(platform, self.settings.project)
             yield platform.access(
                 Principal(project=self.settings.project, name=self.settings.user_id, connector=CONNECTOR)
             )
@@ -136,6 +137,36 @@ class Invocation:
             app_id=self.app,
             run_id=self.run,
         )
+
+
+def require_project(platform: Platform, given: str) -> None:
+    """Refuse what is no project's id, and say which there are: who sits at the keyboard may see them all.
+
+    Raises:
+        InvalidInputError: It is a project's name.
+        NotFoundError: There is none.
+    """
+    from kept.engine.tenancy import all_projects, find_project, require_id
+    from kept.errors import NotFoundError
+
+    require_id(platform.registry, platform.service.projects(), given)
+    try:
+        find_project(platform, given)
+    except NotFoundError:
+        raise NotFoundError(_no_project(given, all_projects(platform))) from None
+
+
+def _no_project(given: str, known: Sequence[Project]) -> str:
+    from kept.engine.tenancy import MAX_SHOWN
+    from kept.settings import did_you_mean
+
+    hint = did_you_mean(given, [name for project in known for name in (project.id, project.name)])
+    named = [one.id if one.name == one.id else f"{one.id} ({one.name})" for one in known[:_LISTED]]
+    more = f" and {len(known) - _LISTED:,} more (`kept projects list`)" if len(known) > _LISTED else ""
+    return (
+        f"There is no such project as {given[:MAX_SHOWN]!r}.{hint} There are: {', '.join(named)}{more}. "
+        "Make one with `kept projects create NAME`; the first `kept add` with --project makes one too."
+    )
 
 
 pass_invocation = click.make_pass_decorator(Invocation, ensure=True)

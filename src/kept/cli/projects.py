@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from kept.cli import render
-from kept.cli.invocation import Invocation, pass_invocation
+from kept.cli.invocation import Invocation, pass_invocation, require_project
 from kept.cli.options import TEXT, command, group
 from kept.cli.safe_text import one_line
 from kept.domain.scope import DEFAULT_ORGANISATION
@@ -56,6 +56,7 @@ def create(invocation: Invocation, /, name: str, description: str | None, organi
 def show(invocation: Invocation, /, project_id: str) -> None:
     """Show a project: its settings, its members, and how much is in it."""
     with invocation.access(known=False) as access:
+        require_project(access.platform, project_id)
         tenants = _of(access)
         found, members = tenants.project(None, project_id), tenants.members(None, project_id)
         memories = sum(access.platform.service.statistics(found.id).memories.values())
@@ -78,6 +79,7 @@ def delete(invocation: Invocation, /, project_id: str, yes: bool) -> None:
     from kept.bootstrap import build_worker
 
     with invocation.access(known=False) as access:
+        require_project(access.platform, project_id)
         tenants = _of(access)
         found = tenants.project(None, project_id)
         if not yes:

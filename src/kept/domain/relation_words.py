@@ -116,6 +116,13 @@ KIN: Final = _words(
     "ex-wife ex-husband supervisor accountant lawyer tutor trainer stepsister stepbrother godmother godfather"
 )
 """What people are to each other."""
+GIVING: Final = _words(
+    "give gave given giving gives send sent sending sends buy bought buying buys show showed shown showing shows tell told telling "
+    "tells ask asked asking asks teach taught teaching teaches get got getting gets make made making makes bring brought bringing "
+    "brings feed fed feeding feeds read reading reads offer offered lend lent owe owed hand handed pass passed pay paid promise "
+    "promised wish wished cook cooked order ordered found find"
+)
+"""After them the name behind `my sister` may be what she was given: I bought my sister AirPods."""
 PETS: Final = _words(
     "dog cat puppy kitten horse parrot rabbit hamster bird fish tortoise turtle pony goldfish canary ferret"
 )

@@ -11,6 +11,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
+from itertools import chain
 from typing import Final, Literal
 
 from kept.domain import relation_words as words
@@ -70,6 +71,7 @@ _VERBS: Final = (
     (_Verb("lives_in", "in near", "name"), "live reside | lives resides | | living |"),
     (_Verb("lives_in", "in", "name"), "| | | | based"),
     (_Verb("moved_to", "to", "name"), "| | moved relocated | |"),
+    (_Verb("travels_to", "to", "name"), "fly travel | flies travels | | flying travelling traveling |"),
     (_Verb("married_to", "to", "name"), "| | | | married"),
     (_Verb("married_to", wants="name"), "| | married | |"),
     (_Verb("engaged_to", "to", "name"), "| | | | engaged"),
@@ -162,6 +164,12 @@ def _predicates() -> frozenset[str]:
     return frozenset(finite) | _BE | _WAS | _NAMING | _HAVE | _SWITCHED | _DECIDED | _CONTRACTED
 
 
+@cache
+def _kinship() -> frozenset[str]:
+    """Words for people and pets whose names may stand behind them."""
+    return words.KIN | words.PETS | words.ABROAD.keys()
+
+
 _CONTRACTED: Final = frozenset({"i'm", "we're", "i've", "we've"})
 _CONTRACTIONS: Final[Mapping[str, tuple[str, str]]] = {
     "i'm": ("I", "am"),
@@ -180,13 +188,21 @@ def relations(text: str, *, speaker: str | None = None) -> tuple[Relation, ...]:
     """
     text = text[:_SCANNED].replace("\u2019", "'")
     lower = text.lower()
-    if _predicates().isdisjoint(lower.split()) and "j'" not in lower:
+    spoken = lower.split()
+    has_kin = _may_name_kin(spoken)
+    if not has_kin and _predicates().isdisjoint(spoken) and "j'" not in lower:
         return ()
     found: dict[tuple[str, str, str], Relation] = {}
-    for clause in _clauses(text):
-        for one in _read(clause, speaker):
+    for sentence in _sentences(text):
+        stated = _read_clauses(sentence, speaker)
+        for one in chain(stated, _appositions(sentence, speaker)) if speaker and has_kin else stated:
             found.setdefault((one.source.casefold(), one.relationship, one.target.casefold()), one)
     return tuple(found.values())[:MAX_RELATIONS]
+
+
+def _read_clauses(sentence: _Sentence, speaker: str | None) -> Iterator[Relation]:
+    for clause in _split(sentence.parts, sentence.spoken):
+        yield from _read(_from_subject(clause), speaker)
 
 
 # --- clauses ---
@@ -215,8 +231,16 @@ _LONGEST_CLAUSE: Final = 40
 """Words read of a clause: none of ours needs more."""
 
 
-def _clauses(text: str) -> Iterator[list[str]]:
-    """The words of each clause that may state something."""
+@dataclass(frozen=True, slots=True)
+class _Sentence:
+    """The words of a sentence, as written and in lower case."""
+
+    parts: list[str]
+    spoken: list[str]
+
+
+def _sentences(text: str) -> Iterator[_Sentence]:
+    """The sentences that may state something: none that asks or supposes, nor somebody else's words."""
     if "```" in text:
         text = _FENCED.sub(" ", text)
     if '"' in text or not text.isascii():
@@ -229,7 +253,7 @@ def _clauses(text: str) -> Iterator[list[str]]:
             spoken = sentence.lower().split()
             if "?" in sentence[-3:] or not words.SUPPOSED.isdisjoint(spoken):
                 continue
-            yield from map(_from_subject, _split(sentence.split(), spoken))
+            yield _Sentence(sentence.split(), spoken)
 
 
 def _short_quotation(m: re.Match[str]) -> str:
@@ -240,7 +264,7 @@ def _short_quotation(m: re.Match[str]) -> str:
 
 
 def _split(parts: list[str], spoken: list[str]) -> Iterator[list[str]]:
-    """The clauses of a sentence that have a verb of ours in time; of its words as written and in lower case."""
+    """The clauses of a sentence that have a verb of ours in time."""
     begin = 0
     for at, word in enumerate(spoken):
         following = spoken[at + 1] if at + 1 < len(spoken) else ""
@@ -670,6 +694,41 @@ def _is_denied(rest: Sequence[str]) -> bool:
         if word.endswith((",", ".")):
             return False
     return False
+
+
+# --- what a name stands beside ---
+
+_MOST_BEFORE_NAME: Final = 3
+"""Words between `my` and a name: `my older sister Ana`; longer ones are clauses."""
+
+
+def _appositions(sentence: _Sentence, speaker: str) -> Iterator[Relation]:
+    """My sister Eve, wherever in a sentence she stands."""
+    for at, word in enumerate(sentence.spoken if _may_name_kin(sentence.spoken) else ()):
+        is_given = at > 0 and sentence.spoken[at - 1] in words.GIVING
+        if word in words.OWN and not is_given:
+            subject = _owned(speaker, _kin_and_name(sentence.parts[at + 1 :]))
+            yield from subject.stated if subject else ()
+
+
+def _may_name_kin(spoken: Sequence[str]) -> bool:
+    return not words.OWN.isdisjoint(spoken) and not _kinship().isdisjoint(spoken)
+
+
+def _kin_and_name(found: Sequence[str]) -> list[str]:
+    """The words up to the end of the first name, which must come soon, and without a mark before it."""
+    named = next((at for at, word in enumerate(found[: _MOST_BEFORE_NAME + 1]) if not word.islower()), 0)
+    if not named or found[named - 1].lower() not in _kinship() or any(map(_ends_label, found[:named])):
+        return []
+    parts = list(found[:named])
+    for word in found[named : named + _MOST_WORDS]:
+        core = _core(word).removesuffix("'s")
+        if not _looks_named(core):
+            break
+        parts.append(core)
+        if word != core:
+            break
+    return parts
 
 
 # --- objects ---

@@ -357,12 +357,7 @@ class Tenancy:
         return _find_organisation(self._platform, organisation_id)
 
     def _projects_of(self, organisation_id: str) -> list[Project]:
-        entries = self._registry.entries(PROJECT)
-        made = [_to_project(entry) for entry in entries if entry.owner == organisation_id and is_alive(entry)]
-        if organisation_id != DEFAULT_ORGANISATION:
-            return made
-        unmade = {DEFAULT_PROJECT, *self._platform.service.projects()} - {entry.id for entry in entries}
-        return [_unmade(name) for name in sorted(unmade)] + made
+        return [found for found in all_projects(self._platform) if found.organisation == organisation_id]
 
     def _set_project(self, before: Project, data: Mapping[str, Any]) -> None:
         """Set fields of a project, one by one: two who set different ones at once both succeed."""
@@ -447,6 +442,13 @@ def find_project(platform: Platform, project_id: str) -> Project:
     if entry is None and (project_id == DEFAULT_PROJECT or project_id in platform.service.projects()):
         return _unmade(project_id)
     raise NotFoundError(_NO_PROJECT)
+
+
+def all_projects(platform: Platform) -> list[Project]:
+    """Every project there is: those that were only ever used by their ids, then those that were made, oldest first."""
+    entries = platform.registry.entries(PROJECT)
+    unmade = {DEFAULT_PROJECT, *platform.service.projects()} - {entry.id for entry in entries}
+    return [_unmade(name) for name in sorted(unmade)] + [_to_project(entry) for entry in entries if is_alive(entry)]
 
 
 def require_id(registry: Registry, stored: Collection[str], given: str) -> None:

@@ -114,7 +114,8 @@ _BRIEF: Final[Schema] = {
 }
 _ENTITY: Final[Schema] = {
     "name": _TEXT,
-    "kind": _or_null(_TEXT) | {"description": "What it is, where that is known: a name, a path, a package, …"},
+    "kind": _or_null(_TEXT)
+    | {"description": "What it is, where that is known: a person, a place, a path, a package, …"},
     "mentions": _NUMBER | {"description": "Memories that mention it."},
     "first_seen": _time("When the oldest of them was said."),
     "last_seen": _time("When the newest was."),

@@ -91,8 +91,8 @@ class GraphConformance:
     def test_a_memory_gives_its_entities_and_relations(self, graph: EntityGraph, scribe: Scribe) -> None:
         memory = self.say(scribe, ("Ana", "lives in", "Berlin"), mentions=["Ana"])
         (ana, berlin) = graph.nodes(Listing(scope=SCOPE), ["ana", "berlin", "paris"])
-        assert (ana.key, ana.name, ana.kind, ana.mentions) == ("ana", "Ana", "name", 1)
-        assert (berlin.key, berlin.name, berlin.kind) == ("berlin", "Berlin", None)
+        assert (ana.key, ana.name, ana.kind, ana.mentions) == ("ana", "Ana", "person", 1)
+        assert (berlin.key, berlin.name, berlin.kind) == ("berlin", "Berlin", "place")
         assert ana.first_seen == ana.last_seen == memory.created_at
         (edge,) = graph.edges(Listing(scope=SCOPE), ["berlin"], limit=ALL)
         assert edge.triple == ("ana", "lives_in", "berlin")
@@ -119,6 +119,33 @@ class GraphConformance:
         self.say(scribe, ("we", "uses", "Postgres"))
         (node,) = graph.nodes(Listing(scope=SCOPE), ["postgres"])
         assert (node.name, node.kind) == ("Postgres", "package")
+
+    def test_relations_and_who_speaks_tell_of_the_kind_of_a_name(self, graph: EntityGraph, scribe: Scribe) -> None:
+        self.say(scribe, ("Ana", "uses", "Postgres"), mentions=["Ana"], role="user", speaker="Ana")
+        self.say(scribe, ("fix", "works at", "Safari"), mentions=["Safari", "Ana"])
+        self.say(scribe, ("alice", "works at", "Acme"))
+        listing = Listing(scope=SCOPE)
+        asked = ["acme", "alice", "ana", "fix", "postgres", "safari"]
+        kinds = ["organisation", "person", "person", None, "product", "name"]
+        assert [node.kind for node in graph.nodes(listing, asked)] == kinds
+
+    def test_a_kind_rests_on_memories_that_may_be_seen(self, graph: EntityGraph, scribe: Scribe) -> None:
+        self.say(scribe, mentions=["Oslo"])
+        told = self.say(scribe, ("Ana", "lives in", "Oslo"), categories=("homes",))
+        hidden = Listing(scope=SCOPE, condition=parse_filter({"NOT": [{"categories": {"contains": "homes"}}]}))
+        listing = Listing(scope=SCOPE)
+        for seen, kind in ((hidden, "name"), (listing, "place")):
+            assert [node.kind for node in graph.nodes(seen, ["oslo"])] == [kind]
+        told = scribe.set_state(told, "deleted")
+        assert [node.kind for node in graph.nodes(listing, ["oslo"])] == ["name"]
+        scribe.erase(told)
+        assert [node.kind for node in graph.nodes(listing, ["oslo"])] == ["name"]
+
+    def test_a_merged_entity_has_the_kind_that_either_name_was_told(self, graph: EntityGraph, scribe: Scribe) -> None:
+        self.say(scribe, ("Ana", "works at", "Acme Corp"), mentions=["Acme"])
+        graph.nodes(Listing(scope=SCOPE), [])
+        graph.merge(SCOPE.project, SCOPE.user_id, "acme", ["acme corp"])
+        assert [node.kind for node in graph.nodes(Listing(scope=SCOPE), ["acme"])] == ["organisation"]
 
     def test_words_find_entities_most_words_first(self, graph: EntityGraph, scribe: Scribe) -> None:
         self.say(scribe, mentions=["Ana Silva", "Silva", "Silvan", "Ana"])
@@ -278,6 +305,17 @@ class GraphConformance:
         assert [node.key for node in graph.matching(listing, ["postgres"], limit=ALL)] == ["postgresql"]
         assert graph.together(listing, ["postgres"], limit=ALL)["postgresql", "sql"] == 1
         assert ("postgresql", "postgresql") not in graph.together(listing, ["postgres"], limit=ALL)
+
+    def test_a_merged_entity_is_not_found_by_a_name_that_may_not_be_seen(
+        self, graph: EntityGraph, scribe: Scribe
+    ) -> None:
+        self.say(scribe, mentions=["Postgres"])
+        self.say(scribe, mentions=["Elephant"], scope=IN_A_RUN)
+        graph.nodes(Listing(scope=SCOPE), [])
+        graph.merge(SCOPE.project, SCOPE.user_id, "postgres", ["elephant"])
+        for scope, by_own, by_alias in ((SCOPE, 1, 1), (IN_A_RUN, 0, 1)):
+            for word, count in (("postgres", by_own), ("elephant", by_alias)):
+                assert len(graph.matching(Listing(scope=scope), [word], limit=ALL)) == count
 
     def test_a_merge_holds_for_what_is_stored_later(self, graph: EntityGraph, scribe: Scribe) -> None:
         self.say(scribe, mentions=["Postgres", "PostgreSQL"])

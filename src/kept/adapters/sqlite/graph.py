@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -20,6 +20,16 @@ from kept.adapters.sqlite import rows
 from kept.adapters.sqlite.conditions import listed
 from kept.adapters.sqlite.failures import decoded, translated
 from kept.adapters.sqlite.queries import queries
+from kept.domain.entity_kinds import (
+    SPEAKS,
+    Clue,
+    Spelling,
+    Voice,
+    clue_of_source,
+    clue_of_target,
+    kind_of,
+    known_kind,
+)
 from kept.domain.graph import Edge, Node, mentions, stated, words_held
 from kept.domain.history import from_microseconds, to_microseconds
 from kept.domain.memory import MemoryRecord
@@ -64,10 +74,13 @@ class SqliteGraph:
         owners = self._fresh(listing)
         if not words:
             return self._most_mentioned(listing, limit, at)
+        named = self._named("entities_with_words", {"owners": _json(owners), "words": _json(words)})
+        # By a name that only hidden memories have, what it was merged with is not found.
+        hidden = self._unmentioned(listing, [row["entity"] for row in named if row["has_merges"]], at)
         held: dict[str, int] = {}
-        for row in self._named("entities_with_words", {"owners": _json(owners), "words": _json(words)}):
+        for row in named:
             count = words_held(row["entity_key"], words)
-            if count:
+            if count and row["entity"] not in hidden:
                 held[row["node"]] = max(count, held.get(row["node"], 0))
         found = self._nodes(listing, self._entities(owners, held), at)
         return sorted(found, key=lambda node: (-held[node.key], -node.mentions, node.key))[:limit]
@@ -124,6 +137,18 @@ class SqliteGraph:
         )
         return [row["key"] for row in found]
 
+    def _unmentioned(self, listing: Listing, entities: Collection[int], at: datetime | None) -> set[int]:
+        """Those of these entities that no admitted memory mentions."""
+        if not entities:
+            return set()
+        condition, parameters = self._admitted(listing, at)
+        found = self._all(
+            "SELECT DISTINCT entity FROM graph_mention CROSS JOIN memory ON key = mentioned_by "
+            f"WHERE entity IN (SELECT value FROM json_each(?)) AND {condition}",
+            [_json(entities), *parameters],
+        )
+        return set(entities) - {row["entity"] for row in found}
+
     def _most_mentioned(self, listing: Listing, limit: int, at: datetime | None) -> list[Node]:
         condition, parameters = self._admitted(listing, at)
         found = self._all(
@@ -143,28 +168,65 @@ class SqliteGraph:
             f"WHERE entity IN (SELECT value FROM json_each(?)) AND {condition}"
         )
         named = [_json(entities), *parameters]
-        # As it was written last under its own key, before any alias; of that name the kind that somebody said.
+        # As it was written last under its own key, before any alias.
         spelled = self._all(
-            "SELECT node, entity_key, entity_name, entity_kind, max(created_at) AS latest "
-            f"{mentioned} GROUP BY node, entity_key, entity_name, entity_kind "
+            "SELECT node, entity_key, entity_name, entity_kind, user_id, role, speaker, count(*) AS memories, "
+            f"max(created_at) AS latest {mentioned} GROUP BY 1, 2, 3, 4, 5, 6, 7 "
             "ORDER BY node, entity_key <> node, latest DESC, entity_name, entity_kind",
             named,
         )
         names: dict[str, str] = {}
-        kinds: dict[str, str] = {}
         aliases: dict[str, dict[str, str]] = defaultdict(dict)
         for row in spelled:
             if row["entity_key"] != row["node"]:
                 aliases[row["node"]].setdefault(row["entity_key"], row["entity_name"])
             names.setdefault(row["node"], row["entity_name"])
-            if row["entity_kind"]:
-                kinds.setdefault(row["node"], row["entity_kind"])
+        kinds = self._kinds(spelled, named[0], condition, parameters)
         counted = self._all(
             "SELECT node, count(DISTINCT mentioned_by) AS mentions, min(created_at) AS first_seen, "
             f"max(created_at) AS last_seen {mentioned} GROUP BY node",
             named,
         )
         return list(decoded(self._path, lambda row: _to_node(row, names, kinds, aliases), counted))
+
+    def _kinds(
+        self, spelled: Sequence[sqlite3.Row], entities: str, condition: str, parameters: Sequence[Any]
+    ) -> dict[str, str | None]:
+        """The kind of each node, by how admitted memories mention it, who says them, and what they state."""
+        spellings: dict[str, list[Spelling]] = defaultdict(list)
+        clues: dict[str, Counter[Clue]] = defaultdict(Counter)
+        for row in spelled:
+            spellings[row["node"]].append(Spelling(row["entity_name"], row["entity_kind"], row["memories"]))
+            if _voice(row).is_of(row["entity_key"]):
+                clues[row["node"]][SPEAKS] += row["memories"]
+        if any(known_kind(said) is None for said in spellings.values()):
+            for node, clue, count in self._related(entities, condition, parameters):
+                clues[node][clue] += count
+        return {node: kind_of(said, clues[node]) for node, said in spellings.items()}
+
+    def _related(self, entities: str, condition: str, parameters: Sequence[Any]) -> Iterator[tuple[str, Clue, int]]:
+        """What relations tell of the kinds of nodes, and how many of them do."""
+        within = f"IN (SELECT value FROM json_each(?)) AND {condition}"
+        outgoing = self._all(
+            "SELECT e.node, relationship, count(*) AS said FROM graph_relation AS r "
+            "JOIN graph_entity AS e ON e.entity = r.source CROSS JOIN memory ON key = r.stated_by "
+            f"WHERE r.source {within} GROUP BY 1, 2",
+            [entities, *parameters],
+        )
+        incoming = self._all(
+            "SELECT e.node, relationship, m.entity_name AS source, user_id, role, speaker, count(*) AS said "
+            "FROM graph_relation AS r JOIN graph_entity AS e ON e.entity = r.target "
+            "JOIN graph_mention AS m ON m.mentioned_by = r.stated_by AND m.entity = r.source "
+            "CROSS JOIN memory ON key = r.stated_by "
+            f"WHERE r.target {within} GROUP BY 1, 2, 3, 4, 5, 6",
+            [entities, *parameters],
+        )
+        for row in outgoing:
+            if clue := clue_of_source(row["relationship"]):
+                yield row["node"], clue, row["said"]
+        for row in incoming:
+            if clue := clue_of_target(row["relationship"], row["source"], _voice(row)):
+                yield row["node"], clue, row["said"]
 
     def _entities(self, owners: Sequence[int], keys: Collection[str]) -> list[int]:
         """Rows of the entities that are one with those asked for."""
@@ -382,8 +444,15 @@ def _one_state(connection: sqlite3.Connection) -> Iterator[None]:
         connection.execute("ROLLBACK")
 
 
+def _voice(row: sqlite3.Row) -> Voice:
+    return Voice(row["user_id"], row["role"], row["speaker"])
+
+
 def _to_node(
-    row: sqlite3.Row, names: Mapping[str, str], kinds: Mapping[str, str], aliases: Mapping[str, Mapping[str, str]]
+    row: sqlite3.Row,
+    names: Mapping[str, str],
+    kinds: Mapping[str, str | None],
+    aliases: Mapping[str, Mapping[str, str]],
 ) -> Node:
     name, also = names.get(row["node"], row["node"]), aliases.get(row["node"], {})
     return Node(

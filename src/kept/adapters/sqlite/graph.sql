@@ -73,7 +73,8 @@ WITH asked AS (
 SELECT e.entity FROM asked JOIN graph_entity AS e ON e.owner = asked.owner AND e.node = asked.node
 
 -- name: entities_with_words
-SELECT entity_key, node FROM graph_entity WHERE owner IN (SELECT value FROM json_each(:owners))
+SELECT entity, entity_key, node, EXISTS (SELECT 1 FROM graph_alias AS a WHERE a.owner = graph_entity.owner) AS has_merges
+FROM graph_entity WHERE owner IN (SELECT value FROM json_each(:owners))
   AND EXISTS (SELECT 1 FROM json_each(:words) AS word WHERE instr(entity_key, word.value) > 0)
 
 -- name: graph_aliases
