@@ -134,7 +134,7 @@ def run(step, scribe, graph, stored):
 
 
 @pytest.mark.slow
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(STEPS)
 def test_the_projection_says_what_reading_the_log_says(steps):
     """Whatever was stored, changed, erased, merged and read in between."""

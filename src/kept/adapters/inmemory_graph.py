@@ -16,6 +16,9 @@ from kept.ports import Finding, Listing, LogReader
 
 _Aliases = Mapping[str | None, Mapping[str, str]]
 """Of each user, what each alias was merged into."""
+_Owned = tuple[str | None, str]
+"""A user, and the key of one of their nodes."""
+_Mention = tuple[MemoryRecord, EntityRef]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,45 +32,60 @@ class _View:
         """By which key an entity of a memory is known."""
         return self.aliases[record.user_id].get(key, key)
 
-    def mentions(self) -> dict[str, list[tuple[MemoryRecord, EntityRef]]]:
+    def owned(self, record: MemoryRecord, key: str) -> _Owned:
+        """The node that an entity of a memory is."""
+        return record.user_id, self.node_of(record, key)
+
+    def mentions(self) -> dict[_Owned, list[_Mention]]:
         """The mentions of each node."""
-        found: dict[str, list[tuple[MemoryRecord, EntityRef]]] = defaultdict(list)
+        found: dict[_Owned, list[_Mention]] = defaultdict(list)
         for record in self.records:
             for ref in mentions(record):
-                found[self.node_of(record, ref.key)].append((record, ref))
+                found[self.owned(record, ref.key)].append((record, ref))
         return found
 
-    def wanted(self, keys: Collection[str]) -> set[str]:
-        """The nodes that these keys ask for, by their own or by an alias."""
-        own = {node for node, found in self.mentions().items() if any(ref.key in keys for _, ref in found)}
-        return own | {into for known in self.aliases.values() for key, into in known.items() if key in keys} | set(keys)
+    def wanted(self, keys: Collection[str]) -> set[_Owned]:
+        """The nodes that these keys ask for, by their own or by an alias; what one user merged is merged for that one alone."""
+        merged = {(user, into) for user, known in self.aliases.items() for key, into in known.items() if key in keys}
+        return merged | {
+            (user, node)
+            for (user, node), said in self.mentions().items()
+            if node in keys or any(ref.key in keys for _, ref in said)
+        }
 
-    def nodes(self) -> dict[str, Node]:
-        """All entities."""
-        clues = self.clues()
-        return {key: _node(key, said, clues[key]) for key, said in self.mentions().items()}
+    def nodes(self, wanted: Collection[_Owned]) -> dict[str, Node]:
+        """Those that are wanted; what several users call the same is one."""
+        clues, found = self.clues(), self.mentions()
+        joined: dict[str, tuple[list[_Mention], Counter[Clue]]] = defaultdict(lambda: ([], Counter()))
+        for owned in found.keys() & set(wanted):
+            said, told = joined[owned[1]]
+            said += found[owned]
+            told.update(clues[owned])
+        return {key: _node(key, said, told) for key, (said, told) in joined.items()}
 
-    def clues(self) -> dict[str, Counter[Clue]]:
+    def clues(self) -> dict[_Owned, Counter[Clue]]:
         """What relations, and who speaks, tell of the kind of each node."""
-        found: dict[str, Counter[Clue]] = defaultdict(Counter)
+        found: dict[_Owned, Counter[Clue]] = defaultdict(Counter)
         for record in self.records:
             voice = Voice(record.user_id, record.role, record.speaker)
             names = {ref.key: ref.name for ref in mentions(record)}
             for key in names:
-                found[self.node_of(record, key)].update([SPEAKS] if voice.is_of(key) else [])
+                found[self.owned(record, key)].update([SPEAKS] if voice.is_of(key) else [])
             for one in stated(record):
                 told = (
                     (one.source, clue_of_source(one.relationship)),
                     (one.target, clue_of_target(one.relationship, names[one.source], voice)),
                 )
                 for key, clue in told:
-                    found[self.node_of(record, key)].update([clue] if clue else [])
+                    found[self.owned(record, key)].update([clue] if clue else [])
         return found
 
-    def edges(self) -> Iterator[Edge]:
-        """What the memories state."""
+    def edges(self, wanted: Collection[_Owned]) -> Iterator[Edge]:
+        """What the memories state of nodes that are wanted."""
         for record in self.records:
             for one in stated(record):
+                if not {self.owned(record, one.source), self.owned(record, one.target)} & set(wanted):
+                    continue
                 yield Edge(
                     source=self.node_of(record, one.source),
                     relationship=one.relationship,
@@ -91,16 +109,18 @@ class InMemoryGraph:
 
     def nodes(self, listing: Listing, keys: Collection[str], *, at: datetime | None = None) -> list[Node]:
         view = self._view(listing, at)
-        found = view.nodes()
-        return [found[key] for key in sorted(view.wanted(keys) & found.keys())]
+        found = view.nodes(view.wanted(keys))
+        return [found[key] for key in sorted(found)]
 
     def matching(
         self, listing: Listing, words: Collection[str], *, limit: int, at: datetime | None = None
     ) -> list[Node]:
         view = self._view(listing, at)
         found = view.mentions()
-        held = {key: max(words_held(ref.key, words) for _, ref in said) if words else 1 for key, said in found.items()}
-        nodes = [node for key, node in view.nodes().items() if held[key]]
+        held: Counter[str] = Counter()
+        for (_, key), said in found.items():
+            held[key] = max(held[key], *(words_held(ref.key, words) if words else 1 for _, ref in said))
+        nodes = view.nodes([owned for owned in found if held[owned[1]]]).values()
         return sorted(nodes, key=lambda node: (-held[node.key], -node.mentions, node.key))[:limit]
 
     def edges(
@@ -113,13 +133,7 @@ class InMemoryGraph:
         at: datetime | None = None,
     ) -> list[Edge]:
         view = self._view(listing, at)
-        wanted = view.wanted(keys)
-        found = [
-            edge
-            for edge in view.edges()
-            if not wanted.isdisjoint((edge.source, edge.target))
-            and (relationship is None or edge.relationship == relationship)
-        ]
+        found = [edge for edge in view.edges(view.wanted(keys)) if relationship in (None, edge.relationship)]
         found.sort(key=lambda edge: edge.triple)
         found.sort(key=lambda edge: (edge.created_at, edge.memory_key), reverse=True)
         return sorted(found, key=lambda edge: edge.state != "active")[:limit]
@@ -131,8 +145,8 @@ class InMemoryGraph:
         wanted = view.wanted(keys)
         counts: Counter[tuple[str, str]] = Counter()
         for record in view.records:
-            here = {view.node_of(record, ref.key) for ref in mentions(record)}
-            counts.update((one, other) for one in here & wanted for other in here if other != one)
+            here = {view.owned(record, ref.key) for ref in mentions(record)}
+            counts.update((one, other) for _, one in here & wanted for _, other in here if other != one)
         return dict(sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))[:limit])
 
     def mentioning(
@@ -140,7 +154,7 @@ class InMemoryGraph:
     ) -> list[int]:
         view = self._view(listing, at)
         found = view.mentions()
-        records = {record.key: record for key in view.wanted(keys) & found.keys() for record, _ in found[key]}
+        records = {record.key: record for owned in view.wanted(keys) & found.keys() for record, _ in found[owned]}
         newest = sorted(records.values(), key=lambda record: (record.created_at, record.key), reverse=True)
         return [record.key for record in newest[:limit]]
 

@@ -147,6 +147,17 @@ class GraphConformance:
         graph.merge(SCOPE.project, SCOPE.user_id, "acme", ["acme corp"])
         assert [node.kind for node in graph.nodes(Listing(scope=SCOPE), ["acme"])] == ["organisation"]
 
+    def test_what_one_user_merged_is_merged_for_nobody_else(self, graph: EntityGraph, scribe: Scribe) -> None:
+        self.say(scribe, mentions=["Ana", "Ana Silva"])
+        self.say(scribe, mentions=["Ana", "Bob"], scope=Scope(user_id="bob"))
+        everybody = Listing(scope=Scope())
+        graph.nodes(everybody, [])
+        graph.merge(SCOPE.project, SCOPE.user_id, "ana", ["ana silva"])
+        assert [(node.key, node.mentions) for node in graph.nodes(everybody, ["ana silva"])] == [("ana", 1)]
+        assert [(node.key, node.mentions) for node in graph.nodes(everybody, ["ana"])] == [("ana", 2)]
+        graph.merge(SCOPE.project, "bob", "bob", ["ana"])
+        assert {node.key for node in graph.matching(everybody, ["silva"], limit=9)} == {"ana"}
+
     def test_words_find_entities_most_words_first(self, graph: EntityGraph, scribe: Scribe) -> None:
         self.say(scribe, mentions=["Ana Silva", "Silva", "Silvan", "Ana"])
         self.say(scribe, mentions=["Silva"])

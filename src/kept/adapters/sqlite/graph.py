@@ -82,7 +82,8 @@ class SqliteGraph:
             count = words_held(row["entity_key"], words)
             if count and row["entity"] not in hidden:
                 held[row["node"]] = max(count, held.get(row["node"], 0))
-        found = self._nodes(listing, self._entities(owners, held), at)
+        # By its own key, what another user merged with something else, which holds no word, is asked for too.
+        found = [node for node in self._nodes(listing, self._entities(owners, held), at) if node.key in held]
         return sorted(found, key=lambda node: (-held[node.key], -node.mentions, node.key))[:limit]
 
     def edges(
