@@ -125,6 +125,9 @@ UNCLEAR = [
     ((TOM, "Eve, our son hates cats."), "Eve's son hates cats."),
     ((TOM, "Eve, our team uses Postgres."), "Eve uses Postgres."),
     ((TOM, "I hate it, Rome is loud."), "Eve hates Rome."),
+    ((TOM, "Bob hates Rome. Eve agrees."), "Eve hates Rome."),
+    ((TOM, "Bob hates Rome. Sorry, I meant Eve."), "Eve hates Rome."),
+    ((TOM, "My brother William lives in Rome. Everyone calls him Bill."), "Bill lives in Rome."),
     ((TOM, "I adopted a dog from a shelter."), "Eve has a dog from a shelter."),
     ((None, "Eve hates Rome."), "The user hates Rome."),
     # what a person does, a thing may do for them

@@ -316,12 +316,14 @@ def test_a_fact_whose_subject_is_a_pronoun_is_dropped(text):
         "I genitori di Theo vivono a Roma.",
         "I test di Theo sono su main.",
         "My Fair Lady is a favourite of Theo.",
+        "Our Lady is a topic of Theo.",
+        "I september flyttade Theo till main.",
     ],
 )
 def test_a_fact_that_names_its_subject_is_taken(text):
     said = (
-        "It's forbidden to push to main, says IT; Theo and this project use main, where I/O is slow. Topics: World War I, My Fair Lady. "
-        "A favourite: I genitori e i test di Theo sono su main e vivono a Roma."
+        "It's forbidden to push to main, says IT; Theo and this project use main, where I/O is slow. Topics: World War I, My Fair Lady, Our Lady. "
+        "I september flyttade Theo till main. A favourite: I genitori e i test di Theo sono su main e vivono a Roma."
     )
     assert only(fact(text), of=part(Message(role="user", name="Ann", content=said))).draft.text == text
 

@@ -151,13 +151,17 @@ def _held(fact: _Fact, turns: Sequence[Message], known: Sequence[Person]) -> Ite
     is_present = any(_is_same(one, speaker) for one in fact.people for speaker in speakers)
     for number, turn in enumerate(turns):
         speaker = _speaker(turn)
-        for sentence in unasked(turn.content):
+        sentences = unasked(turn.content)
+        last_named = max((place for place, one in enumerate(sentences) if _is_named(fact, one)), default=-1)
+        for where, sentence in enumerate(sentences):
             found = clauses(_plain(sentence), speaker)
             for place, clause in enumerate(found):
                 words = fact.words & content(clause.said)
                 if not words or _is_about_object(fact, clause):
                     continue
                 verdict = _of_clause(fact, clause, found[place + 1 : place + 1 + _NEAR], speaker, is_present=is_present)
+                if verdict == "another" and where < last_named:  # `Tom hates Rome. Eve agrees.`
+                    verdict = "unclear"
                 yield _Held(
                     turn=number,
                     share=len(words) / len(fact.words),
@@ -170,6 +174,11 @@ def _held(fact: _Fact, turns: Sequence[Message], known: Sequence[Person]) -> Ite
 def _is_person(one: Person, known: Iterable[Person]) -> bool:
     """Whether somebody is known to be a person."""
     return bool(one.kin or one.role) or any(_is_same(one, other) for other in known)
+
+
+def _is_named(fact: _Fact, sentence: str) -> bool:
+    """Whether a sentence names somebody of a fact."""
+    return any(_is_alike(one.names, {word}) for word in _spoken(_plain(sentence)) for one in fact.people)
 
 
 def _is_theirs(one: Person, fact: _Fact) -> bool:

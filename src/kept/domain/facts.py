@@ -53,15 +53,21 @@ UNKNOWN_KIND: Final = "entity"
 _IMPERSONAL: Final = frozenset({"assistant", "tool"})
 """Roles of machines. Their word counts when a person confirms it."""
 _KIND: Final = re.compile(r"[^\W\d_][^\W_]{1,29}(?: [^\W_]{1,29})?")
+_AFTER_I: Final = (
+    r"am|was|have|had|do|did|don't|didn't|can|can't|could|will|won't|would|should|must|may|might|need|want|like|love|hate|prefer|enjoy|live|work"
+    r"|use|think|know|believe|feel|hope|plan|go|went|get|got|make|made|take|took|own|drive|eat|ate|drink|play|read|run|ran|study|speak|say|said"
+    r"|see|saw|found|left|met|bought|wrote|built|began|keep|kept|give|gave|always|never|usually|often|sometimes|also|just|really|still|no"
+    r"|only|recently|currently|now"
+)
+"""What follows `I` in English, beside regular pasts: `I genitori` are Italian parents, and `I september` is a month in Swedish."""
 _PRONOUN: Final = re.compile(
     r"(?-i:[Hh]e|[Ss]he|[Tt]hey|[Ii]t(?!(?:'s| is| was| will be)(?: \w+){1,4} (?:to|that|if|when|who)\b| takes?\b))(?=[ '])"
     r"|(?:this|that|these|those)(?= (?:is|are|was|were|will|would|has|had|have|can|could|should|must|may|might|does|did|do)\b|'s )"
-    r"|(?-i:I(?='[a-z]| [a-z])(?! \w*(?<!sk)i\b)(?!.* (?:di|che|si|sono|ogni|il|del|della|nel|nella|alla|gli|le|una?|hanno|\u00e8)\b)"
-    r"|(?:[Ww]e|[Mm]y|[Oo]ur|[Mm]e and)(?=[ '])(?! [A-Z]\w* [A-Z]))",
+    rf"|(?-i:I(?='[a-z]| (?:{_AFTER_I}|[a-z]+ed)\b)|[Mm]e and |(?:[Ww]e|[Mm]y|[Oo]ur)(?=[ '])(?! [A-Z]))",
     re.IGNORECASE,
 )
-"""A subject that only other sentences name. `It is forbidden to …` and `This project …` name theirs; `IT` is a department, `I genitori` are
-Italian parents, and `My Fair Lady` is a title."""
+"""A subject that only other sentences name. `It is forbidden to …` and `This project …` name theirs; `IT` is a department, and `My Fair Lady` a
+title."""
 _PARTIAL_DATE: Final = re.compile(r"(\d{4})(?:-(\d{2}))?")
 _DAY: Final = timedelta(days=1)
 
