@@ -27,12 +27,20 @@ from kept.engine.material import KNOWN
 from kept.engine.models import Models
 from kept.engine.service import Service
 from kept.engine.understanding import MAX_ATTEMPTS, REFUSED_PAUSE, Reading
-from kept.errors import AttachmentsRefusedError, ConfigurationError, ModelAnswerError, ModelUnavailableError
+from kept.errors import (
+    AttachmentsRefusedError,
+    ConfigurationError,
+    ConflictError,
+    ModelAnswerError,
+    ModelUnavailableError,
+    StoreBusyError,
+)
 from kept.testing.fakes import FixedClock
 from kept.testing.models import ScriptedModel
 
 ANA = Scope(user_id="ana", run_id="monday")
 HOME = {"t": "Ana lives in Berlin.", "s": [1], "k": "profile", "c": 0.9}
+DOG = {"t": "Ana has a dog called Rex.", "s": [2], "k": "profile", "c": 0.9}
 MOVED = {"t": "Ana lives in Hamburg.", "s": [1], "k": "profile", "c": 0.9}
 
 
@@ -41,13 +49,44 @@ def embedder():
     return WordLlamaEmbedder()
 
 
+class FaultyEmbedder:
+    """Fails the next times that a text is embedded."""
+
+    def __init__(self, text, *faults):
+        self._text, self._faults = text, list(faults)
+
+    @property
+    def identity(self):
+        return embedder().identity
+
+    def embed_query(self, text):
+        return embedder().embed_query(text)
+
+    def embed_documents(self, texts):
+        if self._faults and self._text in texts:
+            raise self._faults.pop(0)
+        return embedder().embed_documents(texts)
+
+
+class FaultyLog(InMemoryLog):
+    """Fails the next writes."""
+
+    faults = ()
+
+    def write(self):
+        if self.faults:
+            fault, *self.faults = self.faults
+            raise fault
+        return super().write()
+
+
 class Store:
     """A store whose language model follows a script."""
 
-    def __init__(self, answers=(), *, contradiction=None, limits=(), settings=None):
+    def __init__(self, answers=(), *, contradiction=None, limits=(), settings=None, embeds=None):
         numbers = itertools.count()
         ids = lambda: str(uuid.uuid5(uuid.NAMESPACE_OID, f"{next(numbers)}"))  # noqa: E731
-        self.log, self.clock = InMemoryLog(), FixedClock()
+        self.log, self.clock = FaultyLog(), FixedClock()
         self.jobs = InMemoryJobs(self.log)
         self.model = ScriptedModel(answers)
         self.judge = contradiction and ScriptedModel(contradiction, name="scripted:judge")
@@ -55,7 +94,7 @@ class Store:
         models = {"extraction": self.model, "contradiction": self.judge or self.model}
         self.service = Service(
             log=self.log,
-            embedder=embedder(),
+            embedder=embeds or embedder(),
             extractor=RuleExtractor(),
             clock=self.clock,
             ids=ids,
@@ -773,6 +812,62 @@ def test_an_answer_that_was_paid_for_is_kept_until_its_facts_are_stored():
     assert (job.status, job.content) == ("SUCCEEDED", None)
     assert len(store.model.prompts) == 2
     assert [fact.state for fact in store.facts()] == ["superseded", "active"]
+
+
+@pytest.mark.parametrize(
+    ("faults", "at_first"),
+    [
+        ([ModelUnavailableError("The embedder is down.")], []),
+        ([ModelAnswerError("The embedder answered nonsense.")] * 2, [HOME["t"]]),
+        ([ConfigurationError("The embedder's key was refused.")] * 2, [HOME["t"]]),
+    ],
+    ids=["down", "nonsense", "refused"],
+)
+def test_a_fact_that_could_not_be_embedded_is_stored_with_the_next_try(faults, at_first):
+    """Once, and without another question to the model; so is one whose neighbour was stored."""
+    store = Store([answer(HOME, DOG)], embeds=FaultyEmbedder(DOG["t"], *faults))
+    _, [job] = store.say("I live in Berlin.", "I have a dog called Rex.")
+    assert (job.status, job.error) == ("PENDING", str(faults[0]))
+    assert [fact.text for fact in store.facts()] == at_first
+    store.clock.advance(timedelta(hours=2))
+    [job] = store.read_due()
+    assert (job.status, job.content, len(store.model.prompts)) == ("SUCCEEDED", None, 1)
+    assert [fact.text for fact in store.facts()] == [HOME["t"], DOG["t"]]
+    assert [entry["event"] for entry in job.results] == ["ADD", "ADD"]
+
+
+def test_facts_that_a_busy_store_did_not_take_are_stored_with_the_next_try():
+    def busy(_):
+        store.log.faults = [StoreBusyError("held")]
+        return answer(HOME)
+
+    store = Store(busy)
+    _, [job] = store.say("I live in Berlin.")
+    assert (job.status, store.facts()) == ("PENDING", [])
+    store.clock.advance(timedelta(minutes=1))
+    [job] = store.read_due()
+    assert (job.status, [fact.text for fact in store.facts()], len(store.model.prompts)) == (
+        "SUCCEEDED",
+        [HOME["t"]],
+        1,
+    )
+
+
+def test_an_erase_of_one_fact_reaches_the_answer_that_waits_for_another():
+    fault = ModelAnswerError("The embedder answered nonsense.")
+    store = Store([answer(HOME, DOG)], embeds=FaultyEmbedder(DOG["t"], fault, fault))
+    _, [job] = store.say("I live in Berlin, near the river.", "I have a dog called Rex.")
+    [fact] = store.facts()
+    store.service.erase("default", [fact.id])
+    assert store.jobs.find("default", job.id).content is None
+
+
+def test_a_fact_that_no_try_can_store_is_refused():
+    """What else was read is stored."""
+    store = Store([answer(HOME, DOG)], embeds=FaultyEmbedder(DOG["t"], *[ConflictError("no")] * 2))
+    _, [job] = store.say("I live in Berlin.", "I have a dog called Rex.")
+    assert (job.status, [fact.text for fact in store.facts()]) == ("SUCCEEDED", [HOME["t"]])
+    assert {"event": "REFUSED", "reason": "conflict"} in job.results
 
 
 def test_an_erase_reaches_an_answer_whose_facts_are_not_stored_yet():

@@ -55,6 +55,8 @@ MAX_ATTEMPTS: Final = 9
 """With pauses of 1 s, 4 s, 16 s, … up to an hour between them: a model that is down for an afternoon is waited for."""
 REFUSED_PAUSE: Final = timedelta(hours=1)
 """After credentials or a model's name were refused, or where only a higher limit makes room: a person has to do something first."""
+PASSING: Final = (StoreError, ModelError, ConfigurationError)
+"""Errors that another try may not meet; all others of Kept's say of what was asked that it cannot be done."""
 ALIKE: Final = 4
 """Earlier episodes with which a new one is compared: a client that sends all that was said needs one, the others are for those that
 send it otherwise; set by hand."""
@@ -425,6 +427,9 @@ class Understanding:
         if found.dropped:
             results.append({"event": "DROPPED", "reasons": dict(found.dropped)})
         stored = [one.memory.id for answer in answers if isinstance(answer, AddResult) for one in answer.stored]
+        passing = next((answer for answer in answers if isinstance(answer, PASSING)), None)
+        if passing is not None:  # the answer waits with the job, and an erase of what is stored of it already takes it
+            return self._failed(replace(job, memory_ids=list(dict.fromkeys([*job.memory_ids, *stored]))), passing)
         done = replace(without_attachments(job), content=None)
         return succeeded(done, self._clock(), results, memory_ids=list(dict.fromkeys(stored)))
 
@@ -549,7 +554,7 @@ class Understanding:
             return replace(
                 job, status="PENDING", attempts=job.attempts - 1, error=said, updated_at=now, run_after=now + pause
             )
-        lasting = isinstance(error, KeptError) and not isinstance(error, (StoreError, ModelError, ConfigurationError))
+        lasting = isinstance(error, KeptError) and not isinstance(error, PASSING)
         if lasting or job.attempts >= MAX_ATTEMPTS:
             return replace(job, status="FAILED", error=said, updated_at=now, completed_at=now)
         return replace(job, status="PENDING", error=said, updated_at=now, run_after=now + self._pause(job, error))
