@@ -1121,3 +1121,19 @@ def test_a_deleted_turn_is_no_context_either():
     jobs = store.read_due()
     assert len(jobs) > 1
     assert not any(text in prompt.content for prompt in store.model.prompts[1:] for text in (private, "Mia"))
+
+
+@pytest.mark.parametrize("added_before", [False, True], ids=["before a part", "between what is read"])
+def test_no_piece_of_a_deleted_long_message_is_context(added_before):
+    """Of a message in pieces, what is shown may be the end of any of them."""
+    store = Store(lambda _: answer())
+    long = " ".join(f"On day {day} I secretly walked {day} miles along the river." for day in range(300))
+    made = store.say(long)[0].stored if added_before else ()
+    asked = len(store.model.prompts)
+    turns = [TEA, long, REX] if added_before else [long, TEA]
+    result = store.service.add(ANA, [{"role": "user", "content": text, "name": "Ana"} for text in turns])
+    store.service.delete("default", [one.memory.id for one in (*made, *result.stored) if "secretly" in one.memory.text])
+    store.read_due()
+    prompts = store.model.prompts[asked:]
+    assert any(TEA in prompt.content for prompt in prompts)
+    assert not any("secretly" in prompt.content for prompt in prompts)

@@ -236,9 +236,9 @@ class Materials:
 
 
 def _without(deleted: Sequence[Message], context: Sequence[Message]) -> list[Message]:
-    """Earlier turns, without those that were deleted; a long turn is cut to its end."""
-    gone = [message.content.strip() for message in deleted]
-    return [turn for turn in context if not any(text.endswith(turn.content.lstrip("… ")) for text in gone)]
+    """Earlier turns, without those that were deleted; a long turn is cut to its end, or to that of a piece of it."""
+    gone = [message.content for message in deleted]
+    return [turn for turn in context if not any(turn.content.lstrip("… ") in text for text in gone)]
 
 
 def _without_echoes(records: Sequence[MemoryRecord]) -> list[MemoryRecord]:
