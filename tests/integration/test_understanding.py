@@ -593,6 +593,39 @@ def test_what_was_closed_since_is_read_when_it_is_told_once_more(turns, read):
     assert read_by(store)[-1] == read
 
 
+DENTIST = "I have a dentist appointment tomorrow."
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "after", "read"),
+    [
+        ([DENTIST], [DENTIST], timedelta(days=60), [DENTIST]),
+        ([DENTIST], [DENTIST], timedelta(hours=1), None),
+        ([DENTIST, TEA], [BERLIN, DENTIST], timedelta(days=60), [BERLIN, DENTIST]),
+        ([DENTIST, TEA], [BERLIN, DENTIST], timedelta(hours=1), [BERLIN]),
+        ([DENTIST, TEA], [DENTIST, TEA, BERLIN], timedelta(days=60), [BERLIN]),
+        (["I was in Rome on 2026-03-05."], ["I was in Rome on 2026-03-05."], timedelta(days=60), None),
+    ],
+    ids=["alone", "alone, the same day", "with others", "with others, the same day", "in its order", "with a date"],
+)
+@pytest.mark.parametrize("is_told", [False, True], ids=["by the clock", "by the time that is given"])
+def test_what_means_another_day_is_read_when_it_is_told_once_more(first, then, after, read, is_told):
+    """`tomorrow` of another day is another; not where the conversation is only sent again, in its order."""
+    store = Store(lambda _: answer())
+    for turns in (first, then):
+        store.say(*turns, **({"timestamp": store.clock.now.isoformat()} if is_told else {}))
+        store.clock.advance(after)
+    assert read_by(store) == [first, *([read] if read else [])]
+
+
+def test_what_is_told_once_more_is_read_with_the_time_that_is_given():
+    """Also where no statement says when that was, since each was only a repeat."""
+    store = Store(lambda _: answer())
+    for day in ("2025-01-05", "2025-03-09"):
+        store.say(DENTIST, timestamp=f"{day}T10:00:00Z")
+    assert "# Sunday 2025-03-09 10:00" in store.model.prompts[-1].content
+
+
 def test_what_was_read_before_stands_where_it_was_said():
     """Before what follows it, as an earlier turn."""
     store = Store(lambda _: answer())

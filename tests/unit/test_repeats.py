@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from kept.domain.memory import Attachment, Message
 from kept.domain.parts import is_read, stands_alone
-from kept.domain.repeats import RUNS, said_before, sent_again, words
+from kept.domain.repeats import RUNS, days, said_before, sent_again, words
 
 IMAGE = Attachment(kind="image", url="https://x.test/a.png")
 HOME, TEA, DOG = "I live in Berlin.", "I like green tea.", "My dog is called Rex."
@@ -94,6 +96,21 @@ def test_messages_that_mean_the_same(said, earlier, expected):
 )
 def test_what_is_sent_again_is_in_its_order(found, expected):
     assert sent_again(found) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "at", "expected"),
+    [
+        (HOME, None, []),
+        ("I see the dentist tomorrow.", None, [["2026-03-03", "2026-03-04"]]),
+        ("I see the dentist tomorrow.", datetime(2026, 1, 31, tzinfo=UTC), [["2026-02-01", "2026-02-02"]]),
+        ("I saw him on 2025-12-24.", None, [["2025-12-24", "2025-12-25"]]),
+    ],
+    ids=["of none", "of another", "of another time", "of a date"],
+)
+def test_the_days_that_a_message_speaks_of(text, at, expected):
+    told_at = datetime(2026, 3, 2, 10, tzinfo=UTC)
+    assert days(Message(role="user", content=text, at=at), told_at) == expected
 
 
 def test_runs_are_bounded():

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from itertools import pairwise
 from typing import Final
 
 from kept.domain.memory import Message
 from kept.domain.parts import is_read, stands_alone
+from kept.domain.temporal import resolve_dates
 from kept.domain.text import normalise
 
 RUNS: Final = 32
@@ -48,6 +50,17 @@ def said_before(said: Sequence[Message], earlier: Sequence[Message]) -> dict[int
 def sent_again(found: Mapping[int, int]) -> set[int]:
     """Which of these messages stand in the earlier order with one that is next to them among them: nobody has said those anew."""
     return {place for pair in pairwise(sorted(found)) if found[pair[0]] < found[pair[1]] for place in pair}
+
+
+def days(message: Message, told_at: datetime) -> list[list[str]]:
+    """The days that a message speaks of, from when to when in ISO form.
+
+    Args:
+        message: What was said.
+        told_at: When, unless it has a time of its own.
+    """
+    spans = resolve_dates(message.content, message.at or told_at)
+    return [[span.start.isoformat(), span.end.isoformat()] for span in spans]
 
 
 def _pairs(asked: Sequence[Words | None], heard: Sequence[Words]) -> dict[int, int]:

@@ -38,6 +38,8 @@ KNOWN: Final = "known"
 """Of a payload: which of the episode's messages were read before, and by which jobs; see `known_of`."""
 REPEATED: Final = "repeated"
 """Of a payload: memories that the episode's messages only repeated, by position."""
+TOLD: Final = "told"
+"""Of a payload: when messages without a time of their own were said, where that is not when they were added; in ISO form."""
 
 
 def known_of(job: Job) -> dict[int, str]:
@@ -59,6 +61,11 @@ def as_known(readers: Mapping[int, str]) -> list[tuple[int, int, str]]:
         else:
             found.append((position, position + 1, reader))
     return found
+
+
+def told_of(job: Job) -> datetime:
+    """When the messages that a job reads were said, those without a time of their own."""
+    return datetime.fromisoformat(job.payload[TOLD]) if TOLD in job.payload else job.created_at
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,7 +145,7 @@ class Materials:
             earlier=[*earlier, *self._before(job, episode, part)],
             near=self._near(job, episode, part),
             wishes=self._wishes(job),
-            reference=kept[-1][1].at or self._told(episode),
+            reference=kept[-1][1].at or (told_of(job) if TOLD in job.payload else self._told(episode)),
         )
 
     def _hidden(self, job: Job, episode: Episode) -> set[int]:

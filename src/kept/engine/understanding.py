@@ -23,11 +23,11 @@ from kept.domain.digest import digest
 from kept.domain.jobs import Job, JobKind, pause_before_retry, succeeded
 from kept.domain.memory import DERIVED_FROM, HIDDEN_STATES, Attachment, Draft, Episode, MemoryRecord, Message
 from kept.domain.parts import Part, parts, stands_alone, unread
-from kept.domain.repeats import said_before, sent_again, words
+from kept.domain.repeats import days, said_before, sent_again, words
 from kept.domain.scope import Scope
 from kept.domain.spending import SpendingListing, SpendingTotal
 from kept.engine.ingest import BOUND, AddRequest, AddResult, Event
-from kept.engine.material import KNOWN, REPEATED, Material, Materials, as_known, known_of
+from kept.engine.material import KNOWN, REPEATED, TOLD, Material, Materials, as_known, known_of, told_of
 from kept.engine.resolution import Resolution
 from kept.errors import ConfigurationError, InvalidInputError, KeptError, ModelError, SpendingLimitError, StoreError
 
@@ -166,7 +166,7 @@ class Understanding:
             return []
         given = _as_given(episode.messages, request.messages)
         repeated = self._repeated(episode, result)
-        known = self._known(episode, given, repeated, _wishes(request)) if repeated else {}
+        known = self._known(request, episode, given, repeated) if repeated else {}
         kept = [
             self._kept(request, episode, number, unread(part, known), repeated, known)
             for number, part in enumerate(parts(given))
@@ -175,15 +175,15 @@ class Understanding:
 
     def _known(
         self,
+        request: AddRequest,
         episode: Episode,
         given: Sequence[Message],
         repeated: Mapping[str, Sequence[str]],
-        wishes: Mapping[str, Any],
     ) -> dict[int, Job]:
         """The jobs that have read messages of an episode before, or wait for it, by position.
 
         Clients send with each new message those before it. They are compared with the episodes in which the same was said before. What was
-        closed since, and is now told once more, is new.
+        closed since, or means another day (`tomorrow`), and is now told once more, is new.
         """
         found: dict[int, Job] = {}
         sought = set(map(int, repeated))
@@ -191,13 +191,28 @@ class Understanding:
         anew = {place for record in made for place in record.source_positions}
         for one in self._alike(episode, repeated):
             other = None if sought <= found.keys() else self._log.episode(episode.scope.project, one)
-            if other is not None and other.scope == episode.scope and (readers := self._readers(other, wishes)):
-                again = said_before(given, other.messages)
-                told = anew - sent_again(again)
-                found = {
-                    place: readers[there] for place, there in again.items() if there in readers and place not in told
-                } | found
+            if other is not None and other.scope == episode.scope:
+                found = self._read_with(other, request, given, anew) | found
         return found
+
+    def _read_with(
+        self, other: Episode, request: AddRequest, given: Sequence[Message], anew: Collection[int]
+    ) -> dict[int, Job]:
+        """The same of one episode; `anew` are positions of which memories were made, although the same was said before."""
+        readers = self._readers(other, _wishes(request))
+        again = said_before(given, other.messages) if readers else {}
+        resent = sent_again(again)
+        told_at = request.at or self._clock()
+
+        def stands(place: int, there: int) -> bool:
+            then = told_of(readers[there])
+            return place not in anew and days(given[place], told_at) == days(other.messages[there], then)
+
+        return {
+            place: readers[there]
+            for place, there in again.items()
+            if there in readers and (place in resent or stands(place, there))
+        }
 
     def _alike(self, episode: Episode, repeated: Mapping[str, Sequence[str]]) -> list[str]:
         """Ids of the episodes that said something of this one before: who last repeated its last repetition, and the newest that said any.
@@ -260,6 +275,7 @@ class Understanding:
             KNOWN: as_known({place: job.id for place, job in known.items()}),
             REPEATED: repeated,
             ATTACHED: waiting,
+            TOLD: request.at and request.at.isoformat(),
         }
         job = Job(
             id=_job_id(episode.id, number),
@@ -269,7 +285,7 @@ class Understanding:
             subject=_subject(episode.scope),
             actor=request.actor,
             connector=episode.connector,
-            idempotency_key=_digest(_read_for(request, part), part, wishes, waiting),
+            idempotency_key=_digest(_read_for(request, part), part, request.at or now, wishes, waiting),
             created_at=now,
             updated_at=now,
             run_after=now,
@@ -604,11 +620,12 @@ def _read_for(request: AddRequest, part: Part) -> Scope:
     return request.scope if apart else replace(request.scope, run_id=None)
 
 
-def _digest(scope: Scope, part: Part, wishes: Mapping[str, Any], waiting: Mapping[str, Any]) -> str:
-    """The same for the same words of the same speakers in the same scope, read with the same wishes."""
+def _digest(scope: Scope, part: Part, told_at: datetime, wishes: Mapping[str, Any], waiting: Mapping[str, Any]) -> str:
+    """The same for the same words of the same speakers in the same scope that mean the same days, read with the same wishes."""
     messages = [message for _, message in part.messages]
     before = () if all(map(stands_alone, messages)) else part.besides  # `Yes.` to another question is read too
-    said = [list(map(words, messages)), *([list(map(words, before))] if before else [])]
+    dates = [days(message, told_at) for message in messages]
+    said = [list(map(words, messages)), *([list(map(words, before))] if before else []), *(dates if any(dates) else [])]
     return digest(json.dumps([scope.project, scope.ids, *said, wishes, waiting], sort_keys=True))
 
 
