@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime
 
 import pytest
@@ -118,6 +119,32 @@ def test_runs_are_bounded():
     messages = [Message(role="user", content=f"On day {day} I walked along the river.") for day in range(3 * RUNS)]
     assert len(said_before(messages[::-1], messages)) == RUNS
     assert len(said_before(messages, messages)) == len(messages)
+
+
+@pytest.mark.parametrize("earlier", ["H", "HHHHHHHT"], ids=["one sentence", "in blocks that end otherwise"])
+@pytest.mark.parametrize("ends", [1, RUNS], ids=["once", "in blocks"])
+def test_the_same_sentence_over_and_over_takes_time_in_proportion(ends, earlier):
+    """However many places there are at which it may have been said: four times as much takes no eight times as long."""
+
+    def took(length):
+        said = conversation(("H" * (length // ends - 1) + "D") * ends)
+        other = conversation((earlier * length)[:length])
+        began = time.process_time()
+        said_before(said, other)
+        return time.process_time() - began
+
+    assert min(took(8_000) for _ in range(3)) < 8 * min(took(2_000) for _ in range(3))
+
+
+def test_of_many_places_that_begin_alike_a_run_goes_on_behind_the_last_one():
+    """A new message in the middle parts what is sent again, and no more of it."""
+    answers = [
+        Message(role="user", content=text) for number in range(100) for text in (TEA, f"I walked {number} miles.")
+    ]
+    for place in range(0, len(answers), 10):
+        said = [*answers[:place], SAID["D"], *answers[place:]]
+        again = said_before(said, answers)
+        assert list(again.values()) == list(range(len(answers)))
 
 
 @given(CONVERSATIONS, CONVERSATIONS)
