@@ -833,6 +833,40 @@ def test_a_sentence_that_means_what_was_said_before_it_is_read_in_each_session()
     assert len(store.model.prompts) == 2
 
 
+TEA_ASKED, BEER_ASKED = ("assistant", "Do you like tea?"), ("assistant", "Do you like beer?")
+CHESS = "She plays chess."
+
+
+@pytest.mark.parametrize(
+    ("adds", "read"),
+    [
+        ([[TEA_ASKED], ["Yes."], [BEER_ASKED], ["Yes."]], [["Yes."], ["Yes."]]),
+        ([[TEA_ASKED], ["Yes."], ["Yes."]], [["Yes."]]),
+        ([["I know Mia."], [CHESS], ["I know Eve."], [CHESS]], [[CHESS], [CHESS]]),
+        ([["I know Mia."], [CHESS], [CHESS]], [[CHESS]]),
+        (
+            [["Hello from Lisbon harbour.", "Yes."], [BEER_ASKED], ["Hello from Lisbon harbour.", "Yes."]],
+            [["Hello from Lisbon harbour.", "Yes."]],
+        ),
+    ],
+    ids=["to another question", "sent again", "of somebody else", "a statement sent again", "behind what stands alone"],
+)
+def test_a_turn_that_is_added_alone_is_read_where_it_means_another_before_it(adds, read):
+    store = Store(lambda _: answer())
+    for turns in adds:
+        store.say(*turns)
+    assert [turns for turns in read_by(store) if turns[-1] in ("Yes.", CHESS)] == read
+
+
+def test_a_fact_made_of_a_turn_is_none_that_was_said_before_it():
+    """Else the same turn would mean another when it is sent again."""
+    store = Store([answer(), answer({"t": "Mia plays chess.", "s": [1], "k": "profile", "c": 0.9})])
+    for text in ("I know Mia.", CHESS, CHESS):
+        store.say(text)
+    assert [fact.text for fact in store.facts()] == ["Mia plays chess."]
+    assert len(store.model.prompts) == 2
+
+
 def test_an_answer_that_was_paid_for_is_kept_until_its_facts_are_stored():
     """Whatever goes wrong after it: here the model that judges contradictions is down for a while."""
     judged = [ModelUnavailableError("down"), {"v": [{"f": 1, "m": 1, "is": "contradicts"}]}]

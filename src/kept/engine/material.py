@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from operator import itemgetter
@@ -182,18 +182,34 @@ class Materials:
         return [record for record in ordered.values() if record.state not in HIDDEN_STATES]
 
     def _earlier(self, episode: Episode) -> list[MemoryRecord]:
-        """The last turns of the episode's session before it; others may have a session of the same name."""
+        """The last turns of the episode's session before it, oldest first."""
+        return self._session(episode, EARLIER + len(episode.messages))[-EARLIER:]
+
+    def last_turn(self, episode: Episode, repeated: Collection[str]) -> list[Message]:
+        """What was said last in the episode's session before it, if anything, but for what it only repeats.
+
+        Facts are made of turns at any time later, and are none.
+
+        Args:
+            episode: What was said.
+            repeated: Ids of the memories that it repeats.
+        """
+        own = len(self._log.made_of_episode(episode.scope, episode.id))
+        said = self._session(episode, 1 + own + len(repeated), Condition("kind", "ne", "fact"))
+        return [_turn(record) for record in said if record.id not in repeated][-1:]
+
+    def _session(self, episode: Episode, limit: int, condition: Condition | None = None) -> list[MemoryRecord]:
+        """The last memories of the episode's session without its own, oldest first; others may have a session of the same name."""
         if episode.scope.run_id is None:
             return []
-        listing = Listing(scope=episode.scope)
-        made = self._log.page(listing, limit=EARLIER + len(episode.messages))
+        made = self._log.page(Listing(scope=episode.scope, condition=condition), limit=limit)
         return [
             record
             for record in reversed(made)
             if record.episode_id != episode.id
             and record.recorded_at <= episode.recorded_at
             and reaches(episode.scope, record.scope)
-        ][-EARLIER:]
+        ]
 
     def _near(self, job: Job, episode: Episode, part: Part) -> list[MemoryRecord]:
         """Stored memories about the same things, of the same owner, without what was made of these very words.

@@ -267,6 +267,7 @@ class Understanding:
         now = self._clock()
         wishes = _wishes(request)
         waiting = attached(part.messages)
+        said = self._said(episode, part, repeated, request.at or now)
         payload = {
             "episode_id": episode.id,
             "part": number,
@@ -285,7 +286,7 @@ class Understanding:
             subject=_subject(episode.scope),
             actor=request.actor,
             connector=episode.connector,
-            idempotency_key=_digest(_read_for(request, part), part, request.at or now, wishes, waiting),
+            idempotency_key=_digest(_read_for(request, part), said, wishes, waiting),
             created_at=now,
             updated_at=now,
             run_after=now,
@@ -294,6 +295,22 @@ class Understanding:
             held = replace(job, status="RUNNING", attempts=1, started_at=now)
             job = replace(held, lease=self._lease, lease_until=now + self._held_for)
         return self._jobs.put(replace(job, idempotency_key=self._free_key(job.scope.project, str(job.idempotency_key))))
+
+    def _said(
+        self, episode: Episode, part: Part, repeated: Mapping[str, Sequence[str]], told_at: datetime
+    ) -> list[Any]:
+        """What is the same where a part says the same: the words and who speaks, what they mean beside themselves, and the days.
+
+        `Yes.` to another question is read too, and `tomorrow` of another day.
+        """
+        messages = [message for _, message in part.messages]
+        before = [] if all(map(stands_alone, messages)) else list(part.besides)
+        if not part.context and not stands_alone(messages[0]):
+            ids = set(chain.from_iterable(repeated.values()))
+            before = [*self._materials.last_turn(episode, ids), *before]
+        dates = [days(message, told_at) for message in messages]
+        beside = [list(map(words, before))] if before else []
+        return [list(map(words, messages)), *beside, *([dates] if any(dates) else [])]
 
     def _free_key(self, project: str, key: str) -> str:
         """The key, or after a reading that is gone the one that names it: so each is followed by one other."""
@@ -620,12 +637,8 @@ def _read_for(request: AddRequest, part: Part) -> Scope:
     return request.scope if apart else replace(request.scope, run_id=None)
 
 
-def _digest(scope: Scope, part: Part, told_at: datetime, wishes: Mapping[str, Any], waiting: Mapping[str, Any]) -> str:
-    """The same for the same words of the same speakers in the same scope that mean the same days, read with the same wishes."""
-    messages = [message for _, message in part.messages]
-    before = () if all(map(stands_alone, messages)) else part.besides  # `Yes.` to another question is read too
-    dates = [days(message, told_at) for message in messages]
-    said = [list(map(words, messages)), *([list(map(words, before))] if before else []), *(dates if any(dates) else [])]
+def _digest(scope: Scope, said: Sequence[Any], wishes: Mapping[str, Any], waiting: Mapping[str, Any]) -> str:
+    """The same for the same that is said in the same scope, read with the same wishes."""
     return digest(json.dumps([scope.project, scope.ids, *said, wishes, waiting], sort_keys=True))
 
 
