@@ -21,9 +21,10 @@ from kept.adapters.extractors.rules import RuleExtractor
 from kept.adapters.inmemory import InMemoryLog
 from kept.adapters.inmemory_control import InMemoryJobs
 from kept.adapters.inmemory_ledger import InMemoryLedger
+from kept.domain.parts import CONTEXT_MESSAGES
 from kept.domain.scope import Scope
 from kept.domain.spending import SpendingLimit
-from kept.engine.material import KNOWN
+from kept.engine.material import KNOWN, REPEATED
 from kept.engine.models import Models
 from kept.engine.service import Service
 from kept.engine.understanding import MAX_ATTEMPTS, REFUSED_PAUSE, Reading
@@ -768,6 +769,19 @@ def test_a_long_conversation_that_is_sent_again_is_read_from_where_it_goes_on():
     assert [job.id for job in again] == [job.id for job in jobs]
     asked = [prompt.content.split("<turns>")[1] for prompt in store.model.prompts]
     assert [text.count("walked") for text in asked] == [103, 7, 10, 10]
+
+
+def test_what_waits_to_be_read_grows_with_what_was_said():
+    """Each part keeps what its own turns repeat, not what all of them do."""
+    store = Store(lambda _: answer())
+    old = [f"On day {day} I walked {day} miles along the river." for day in range(300)]
+    new = [f"In week {week} I cooked {week} dishes of rice." for week in range(300)]
+    add = lambda turns: store.service.add(ANA, [{"role": "user", "content": text} for text in turns])  # noqa: E731
+    add(old)
+    jobs = [store.jobs.find("default", one) for one in add(itertools.chain(*zip(old, new, strict=True))).extractions]
+    kept = [len(job.payload[REPEATED]) for job in jobs]
+    assert len(jobs) > 3
+    assert len(old) <= sum(kept) <= len(old) + CONTEXT_MESSAGES * len(jobs)
 
 
 def test_messages_in_another_order_take_no_longer_than_new_ones():

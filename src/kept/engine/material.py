@@ -37,7 +37,7 @@ EARLIER: Final = 4
 KNOWN: Final = "known"
 """Of a payload: which of the episode's messages were read before, and by which jobs; see `known_of`."""
 REPEATED: Final = "repeated"
-"""Of a payload: memories that the episode's messages only repeated, by position."""
+"""Of a payload: memories that messages which the part shows only repeated, by position."""
 TOLD: Final = "told"
 """Of a payload: when messages without a time of their own were said, where that is not when they were added; in ISO form."""
 

@@ -22,7 +22,7 @@ from kept.domain.attachments import ATTACHED, attached, without_attachments
 from kept.domain.digest import digest
 from kept.domain.jobs import Job, JobKind, pause_before_retry, succeeded
 from kept.domain.memory import DERIVED_FROM, HIDDEN_STATES, Attachment, Draft, Episode, MemoryRecord, Message
-from kept.domain.parts import Part, parts, stands_alone, unread
+from kept.domain.parts import Part, parts, reach, stands_alone, unread
 from kept.domain.repeats import days, said_before, sent_again, words
 from kept.domain.scope import Scope
 from kept.domain.spending import SpendingListing, SpendingTotal
@@ -268,13 +268,14 @@ class Understanding:
         wishes = _wishes(request)
         waiting = attached(part.messages)
         said = self._said(episode, part, repeated, request.at or now)
+        shown = reach(part, episode.messages)
         payload = {
             "episode_id": episode.id,
             "part": number,
             "wishes": wishes,
             BOUND: {name: list(ids) for name, ids in request.bound.items()},
             KNOWN: as_known({place: job.id for place, job in known.items()}),
-            REPEATED: repeated,
+            REPEATED: {place: ids for place, ids in repeated.items() if int(place) in shown},
             ATTACHED: waiting,
             TOLD: request.at and request.at.isoformat(),
         }
