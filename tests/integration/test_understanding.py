@@ -21,18 +21,27 @@ from kept.adapters.extractors.rules import RuleExtractor
 from kept.adapters.inmemory import InMemoryLog
 from kept.adapters.inmemory_control import InMemoryJobs
 from kept.adapters.inmemory_ledger import InMemoryLedger
+from kept.domain.parts import CONTEXT_MESSAGES
 from kept.domain.scope import Scope
 from kept.domain.spending import SpendingLimit
-from kept.engine.material import KNOWN
+from kept.engine.material import KNOWN, REPEATED
 from kept.engine.models import Models
 from kept.engine.service import Service
 from kept.engine.understanding import MAX_ATTEMPTS, REFUSED_PAUSE, Reading
-from kept.errors import AttachmentsRefusedError, ConfigurationError, ModelAnswerError, ModelUnavailableError
+from kept.errors import (
+    AttachmentsRefusedError,
+    ConfigurationError,
+    ConflictError,
+    ModelAnswerError,
+    ModelUnavailableError,
+    StoreBusyError,
+)
 from kept.testing.fakes import FixedClock
 from kept.testing.models import ScriptedModel
 
 ANA = Scope(user_id="ana", run_id="monday")
 HOME = {"t": "Ana lives in Berlin.", "s": [1], "k": "profile", "c": 0.9}
+DOG = {"t": "Ana has a dog called Rex.", "s": [2], "k": "profile", "c": 0.9}
 MOVED = {"t": "Ana lives in Hamburg.", "s": [1], "k": "profile", "c": 0.9}
 
 
@@ -41,13 +50,44 @@ def embedder():
     return WordLlamaEmbedder()
 
 
+class FaultyEmbedder:
+    """Fails the next times that a text is embedded."""
+
+    def __init__(self, text, *faults):
+        self._text, self._faults = text, list(faults)
+
+    @property
+    def identity(self):
+        return embedder().identity
+
+    def embed_query(self, text):
+        return embedder().embed_query(text)
+
+    def embed_documents(self, texts):
+        if self._faults and self._text in texts:
+            raise self._faults.pop(0)
+        return embedder().embed_documents(texts)
+
+
+class FaultyLog(InMemoryLog):
+    """Fails the next writes."""
+
+    faults = ()
+
+    def write(self):
+        if self.faults:
+            fault, *self.faults = self.faults
+            raise fault
+        return super().write()
+
+
 class Store:
     """A store whose language model follows a script."""
 
-    def __init__(self, answers=(), *, contradiction=None, limits=(), settings=None):
+    def __init__(self, answers=(), *, contradiction=None, limits=(), settings=None, embeds=None):
         numbers = itertools.count()
         ids = lambda: str(uuid.uuid5(uuid.NAMESPACE_OID, f"{next(numbers)}"))  # noqa: E731
-        self.log, self.clock = InMemoryLog(), FixedClock()
+        self.log, self.clock = FaultyLog(), FixedClock()
         self.jobs = InMemoryJobs(self.log)
         self.model = ScriptedModel(answers)
         self.judge = contradiction and ScriptedModel(contradiction, name="scripted:judge")
@@ -55,7 +95,7 @@ class Store:
         models = {"extraction": self.model, "contradiction": self.judge or self.model}
         self.service = Service(
             log=self.log,
-            embedder=embedder(),
+            embedder=embeds or embedder(),
             extractor=RuleExtractor(),
             clock=self.clock,
             ids=ids,
@@ -554,6 +594,39 @@ def test_what_was_closed_since_is_read_when_it_is_told_once_more(turns, read):
     assert read_by(store)[-1] == read
 
 
+DENTIST = "I have a dentist appointment tomorrow."
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "after", "read"),
+    [
+        ([DENTIST], [DENTIST], timedelta(days=60), [DENTIST]),
+        ([DENTIST], [DENTIST], timedelta(hours=1), None),
+        ([DENTIST, TEA], [BERLIN, DENTIST], timedelta(days=60), [BERLIN, DENTIST]),
+        ([DENTIST, TEA], [BERLIN, DENTIST], timedelta(hours=1), [BERLIN]),
+        ([DENTIST, TEA], [DENTIST, TEA, BERLIN], timedelta(days=60), [BERLIN]),
+        (["I was in Rome on 2026-03-05."], ["I was in Rome on 2026-03-05."], timedelta(days=60), None),
+    ],
+    ids=["alone", "alone, the same day", "with others", "with others, the same day", "in its order", "with a date"],
+)
+@pytest.mark.parametrize("is_told", [False, True], ids=["by the clock", "by the time that is given"])
+def test_what_means_another_day_is_read_when_it_is_told_once_more(first, then, after, read, is_told):
+    """`tomorrow` of another day is another; not where the conversation is only sent again, in its order."""
+    store = Store(lambda _: answer())
+    for turns in (first, then):
+        store.say(*turns, **({"timestamp": store.clock.now.isoformat()} if is_told else {}))
+        store.clock.advance(after)
+    assert read_by(store) == [first, *([read] if read else [])]
+
+
+def test_what_is_told_once_more_is_read_with_the_time_that_is_given():
+    """Also where no statement says when that was, since each was only a repeat."""
+    store = Store(lambda _: answer())
+    for day in ("2025-01-05", "2025-03-09"):
+        store.say(DENTIST, timestamp=f"{day}T10:00:00Z")
+    assert "# Sunday 2025-03-09 10:00" in store.model.prompts[-1].content
+
+
 def test_what_was_read_before_stands_where_it_was_said():
     """Before what follows it, as an earlier turn."""
     store = Store(lambda _: answer())
@@ -698,6 +771,19 @@ def test_a_long_conversation_that_is_sent_again_is_read_from_where_it_goes_on():
     assert [text.count("walked") for text in asked] == [103, 7, 10, 10]
 
 
+def test_what_waits_to_be_read_grows_with_what_was_said():
+    """Each part keeps what its own turns repeat, not what all of them do."""
+    store = Store(lambda _: answer())
+    old = [f"On day {day} I walked {day} miles along the river." for day in range(300)]
+    new = [f"In week {week} I cooked {week} dishes of rice." for week in range(300)]
+    add = lambda turns: store.service.add(ANA, [{"role": "user", "content": text} for text in turns])  # noqa: E731
+    add(old)
+    jobs = [store.jobs.find("default", one) for one in add(itertools.chain(*zip(old, new, strict=True))).extractions]
+    kept = [len(job.payload[REPEATED]) for job in jobs]
+    assert len(jobs) > 3
+    assert len(old) <= sum(kept) <= len(old) + CONTEXT_MESSAGES * len(jobs)
+
+
 def test_messages_in_another_order_take_no_longer_than_new_ones():
     """Each is a run of its own; past some runs the rest is new, and not compared with every other."""
     store = Store(lambda _: answer())
@@ -761,6 +847,40 @@ def test_a_sentence_that_means_what_was_said_before_it_is_read_in_each_session()
     assert len(store.model.prompts) == 2
 
 
+TEA_ASKED, BEER_ASKED = ("assistant", "Do you like tea?"), ("assistant", "Do you like beer?")
+CHESS = "She plays chess."
+
+
+@pytest.mark.parametrize(
+    ("adds", "read"),
+    [
+        ([[TEA_ASKED], ["Yes."], [BEER_ASKED], ["Yes."]], [["Yes."], ["Yes."]]),
+        ([[TEA_ASKED], ["Yes."], ["Yes."]], [["Yes."]]),
+        ([["I know Mia."], [CHESS], ["I know Eve."], [CHESS]], [[CHESS], [CHESS]]),
+        ([["I know Mia."], [CHESS], [CHESS]], [[CHESS]]),
+        (
+            [["Hello from Lisbon harbour.", "Yes."], [BEER_ASKED], ["Hello from Lisbon harbour.", "Yes."]],
+            [["Hello from Lisbon harbour.", "Yes."]],
+        ),
+    ],
+    ids=["to another question", "sent again", "of somebody else", "a statement sent again", "behind what stands alone"],
+)
+def test_a_turn_that_is_added_alone_is_read_where_it_means_another_before_it(adds, read):
+    store = Store(lambda _: answer())
+    for turns in adds:
+        store.say(*turns)
+    assert [turns for turns in read_by(store) if turns[-1] in ("Yes.", CHESS)] == read
+
+
+def test_a_fact_made_of_a_turn_is_none_that_was_said_before_it():
+    """Else the same turn would mean another when it is sent again."""
+    store = Store([answer(), answer({"t": "Mia plays chess.", "s": [1], "k": "profile", "c": 0.9})])
+    for text in ("I know Mia.", CHESS, CHESS):
+        store.say(text)
+    assert [fact.text for fact in store.facts()] == ["Mia plays chess."]
+    assert len(store.model.prompts) == 2
+
+
 def test_an_answer_that_was_paid_for_is_kept_until_its_facts_are_stored():
     """Whatever goes wrong after it: here the model that judges contradictions is down for a while."""
     judged = [ModelUnavailableError("down"), {"v": [{"f": 1, "m": 1, "is": "contradicts"}]}]
@@ -773,6 +893,62 @@ def test_an_answer_that_was_paid_for_is_kept_until_its_facts_are_stored():
     assert (job.status, job.content) == ("SUCCEEDED", None)
     assert len(store.model.prompts) == 2
     assert [fact.state for fact in store.facts()] == ["superseded", "active"]
+
+
+@pytest.mark.parametrize(
+    ("faults", "at_first"),
+    [
+        ([ModelUnavailableError("The embedder is down.")], []),
+        ([ModelAnswerError("The embedder answered nonsense.")] * 2, [HOME["t"]]),
+        ([ConfigurationError("The embedder's key was refused.")] * 2, [HOME["t"]]),
+    ],
+    ids=["down", "nonsense", "refused"],
+)
+def test_a_fact_that_could_not_be_embedded_is_stored_with_the_next_try(faults, at_first):
+    """Once, and without another question to the model; so is one whose neighbour was stored."""
+    store = Store([answer(HOME, DOG)], embeds=FaultyEmbedder(DOG["t"], *faults))
+    _, [job] = store.say("I live in Berlin.", "I have a dog called Rex.")
+    assert (job.status, job.error) == ("PENDING", str(faults[0]))
+    assert [fact.text for fact in store.facts()] == at_first
+    store.clock.advance(timedelta(hours=2))
+    [job] = store.read_due()
+    assert (job.status, job.content, len(store.model.prompts)) == ("SUCCEEDED", None, 1)
+    assert [fact.text for fact in store.facts()] == [HOME["t"], DOG["t"]]
+    assert [entry["event"] for entry in job.results] == ["ADD", "ADD"]
+
+
+def test_facts_that_a_busy_store_did_not_take_are_stored_with_the_next_try():
+    def busy(_):
+        store.log.faults = [StoreBusyError("held")]
+        return answer(HOME)
+
+    store = Store(busy)
+    _, [job] = store.say("I live in Berlin.")
+    assert (job.status, store.facts()) == ("PENDING", [])
+    store.clock.advance(timedelta(minutes=1))
+    [job] = store.read_due()
+    assert (job.status, [fact.text for fact in store.facts()], len(store.model.prompts)) == (
+        "SUCCEEDED",
+        [HOME["t"]],
+        1,
+    )
+
+
+def test_an_erase_of_one_fact_reaches_the_answer_that_waits_for_another():
+    fault = ModelAnswerError("The embedder answered nonsense.")
+    store = Store([answer(HOME, DOG)], embeds=FaultyEmbedder(DOG["t"], fault, fault))
+    _, [job] = store.say("I live in Berlin, near the river.", "I have a dog called Rex.")
+    [fact] = store.facts()
+    store.service.erase("default", [fact.id])
+    assert store.jobs.find("default", job.id).content is None
+
+
+def test_a_fact_that_no_try_can_store_is_refused():
+    """What else was read is stored."""
+    store = Store([answer(HOME, DOG)], embeds=FaultyEmbedder(DOG["t"], *[ConflictError("no")] * 2))
+    _, [job] = store.say("I live in Berlin.", "I have a dog called Rex.")
+    assert (job.status, [fact.text for fact in store.facts()]) == ("SUCCEEDED", [HOME["t"]])
+    assert {"event": "REFUSED", "reason": "conflict"} in job.results
 
 
 def test_an_erase_reaches_an_answer_whose_facts_are_not_stored_yet():
@@ -1026,3 +1202,19 @@ def test_a_deleted_turn_is_no_context_either():
     jobs = store.read_due()
     assert len(jobs) > 1
     assert not any(text in prompt.content for prompt in store.model.prompts[1:] for text in (private, "Mia"))
+
+
+@pytest.mark.parametrize("added_before", [False, True], ids=["before a part", "between what is read"])
+def test_no_piece_of_a_deleted_long_message_is_context(added_before):
+    """Of a message in pieces, what is shown may be the end of any of them."""
+    store = Store(lambda _: answer())
+    long = " ".join(f"On day {day} I secretly walked {day} miles along the river." for day in range(300))
+    made = store.say(long)[0].stored if added_before else ()
+    asked = len(store.model.prompts)
+    turns = [TEA, long, REX] if added_before else [long, TEA]
+    result = store.service.add(ANA, [{"role": "user", "content": text, "name": "Ana"} for text in turns])
+    store.service.delete("default", [one.memory.id for one in (*made, *result.stored) if "secretly" in one.memory.text])
+    store.read_due()
+    prompts = store.model.prompts[asked:]
+    assert any(TEA in prompt.content for prompt in prompts)
+    assert not any("secretly" in prompt.content for prompt in prompts)

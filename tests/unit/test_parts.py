@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kept.domain.memory import Attachment, Message
-from kept.domain.parts import CONTEXT_CHARACTERS, CONTEXT_MESSAGES, Part, parts, unread
+from kept.domain.parts import CONTEXT_CHARACTERS, CONTEXT_MESSAGES, Part, is_read, parts, reach, unread
 from kept.domain.text import count_tokens
 
 TOKENS = 60
@@ -119,6 +119,20 @@ def test_of_what_was_read_before_the_rest_is_left(messages, known, tokens):
         assert all(len(before) <= CONTEXT_MESSAGES for before, _ in stretches)
         assert all(before for before, _ in stretches[1:])
         assert [one for before, _ in stretches for one in before] == (list(part.besides) if stretches else [])
+
+
+@given(MESSAGES, st.sets(st.integers(0, 11)), st.integers(20, 200))
+def test_all_that_a_part_shows_of_its_episode_is_within_its_reach(messages, known, tokens):
+    """And no more than what stands before it as context."""
+    for whole in parts(messages, tokens=tokens):
+        part = unread(whole, known)
+        if part.messages:
+            shown = reach(part, messages)
+            said = [messages[place].content for place in shown]
+            assert all(any(turn.content.removeprefix("…") in text for text in said) for turn in part.besides)
+            before = [place for place in shown if place < part.messages[0][0] and is_read(messages[place])]
+            assert len(before) <= CONTEXT_MESSAGES
+            assert shown[-1] == part.messages[-1][0]
 
 
 @given(MESSAGES, st.integers(20, 200))

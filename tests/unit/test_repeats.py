@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import time
+from datetime import UTC, datetime
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from kept.domain.memory import Attachment, Message
 from kept.domain.parts import is_read, stands_alone
-from kept.domain.repeats import RUNS, said_before, sent_again, words
+from kept.domain.repeats import RUNS, days, said_before, sent_again, words
 
 IMAGE = Attachment(kind="image", url="https://x.test/a.png")
 HOME, TEA, DOG = "I live in Berlin.", "I like green tea.", "My dog is called Rex."
@@ -96,11 +99,52 @@ def test_what_is_sent_again_is_in_its_order(found, expected):
     assert sent_again(found) == expected
 
 
+@pytest.mark.parametrize(
+    ("text", "at", "expected"),
+    [
+        (HOME, None, []),
+        ("I see the dentist tomorrow.", None, [["2026-03-03", "2026-03-04"]]),
+        ("I see the dentist tomorrow.", datetime(2026, 1, 31, tzinfo=UTC), [["2026-02-01", "2026-02-02"]]),
+        ("I saw him on 2025-12-24.", None, [["2025-12-24", "2025-12-25"]]),
+    ],
+    ids=["of none", "of another", "of another time", "of a date"],
+)
+def test_the_days_that_a_message_speaks_of(text, at, expected):
+    told_at = datetime(2026, 3, 2, 10, tzinfo=UTC)
+    assert days(Message(role="user", content=text, at=at), told_at) == expected
+
+
 def test_runs_are_bounded():
     """What was put into another order altogether is new, past some runs."""
     messages = [Message(role="user", content=f"On day {day} I walked along the river.") for day in range(3 * RUNS)]
     assert len(said_before(messages[::-1], messages)) == RUNS
     assert len(said_before(messages, messages)) == len(messages)
+
+
+@pytest.mark.parametrize("earlier", ["H", "HHHHHHHT"], ids=["one sentence", "in blocks that end otherwise"])
+@pytest.mark.parametrize("ends", [1, RUNS], ids=["once", "in blocks"])
+def test_the_same_sentence_over_and_over_takes_time_in_proportion(ends, earlier):
+    """However many places there are at which it may have been said: four times as much takes no eight times as long."""
+
+    def took(length):
+        said = conversation(("H" * (length // ends - 1) + "D") * ends)
+        other = conversation((earlier * length)[:length])
+        began = time.process_time()
+        said_before(said, other)
+        return time.process_time() - began
+
+    assert min(took(8_000) for _ in range(3)) < 8 * min(took(2_000) for _ in range(3))
+
+
+def test_of_many_places_that_begin_alike_a_run_goes_on_behind_the_last_one():
+    """A new message in the middle parts what is sent again, and no more of it."""
+    answers = [
+        Message(role="user", content=text) for number in range(100) for text in (TEA, f"I walked {number} miles.")
+    ]
+    for place in range(0, len(answers), 10):
+        said = [*answers[:place], SAID["D"], *answers[place:]]
+        again = said_before(said, answers)
+        assert list(again.values()) == list(range(len(answers)))
 
 
 @given(CONVERSATIONS, CONVERSATIONS)

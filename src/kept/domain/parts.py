@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import chain, pairwise
+from itertools import chain, islice, pairwise
 from operator import itemgetter
 from typing import Final
 
@@ -105,6 +105,18 @@ def unread(part: Part, known: Collection[int]) -> Part:
         fresh.append((position, message))
         before = []
     return Part(messages=tuple(fresh), context=context, between=between)
+
+
+def reach(part: Part, messages: Sequence[Message]) -> range:
+    """The positions of all that a part shows of its episode, from the first turn of its context to its last message.
+
+    Args:
+        part: Some messages of an episode, at least one.
+        messages: All of the episode's.
+    """
+    first, last = part.messages[0][0], part.messages[-1][0]
+    before = (place for place in range(first - 1, -1, -1) if is_read(messages[place]))
+    return range(min(islice(before, CONTEXT_MESSAGES), default=first), last + 1)
 
 
 def stands_alone(message: Message) -> bool:

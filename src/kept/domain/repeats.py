@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from itertools import pairwise
 from typing import Final
 
 from kept.domain.memory import Message
 from kept.domain.parts import is_read, stands_alone
+from kept.domain.temporal import resolve_dates
 from kept.domain.text import normalise
 
 RUNS: Final = 32
 """Runs of messages that are looked for: what is sent again is one run or few; what was put into another order is new."""
+NEAREST: Final = 4
+"""Places, of more that begin alike, at which a run is looked for: the nearest behind the last one, as many of the first, and of the newest.
+What is sent again is there; all of them would take the square of what was said."""
 
 Words = tuple[str, str | None, str]
 
@@ -50,27 +56,45 @@ def sent_again(found: Mapping[int, int]) -> set[int]:
     return {place for pair in pairwise(sorted(found)) if found[pair[0]] < found[pair[1]] for place in pair}
 
 
+def days(message: Message, told_at: datetime) -> list[list[str]]:
+    """The days that a message speaks of, from when to when in ISO form.
+
+    Args:
+        message: What was said.
+        told_at: When, unless it has a time of its own.
+    """
+    spans = resolve_dates(message.content, message.at or told_at)
+    return [[span.start.isoformat(), span.end.isoformat()] for span in spans]
+
+
 def _pairs(asked: Sequence[Words | None], heard: Sequence[Words]) -> dict[int, int]:
     """The runs, as pairs of what is the same."""
     starts: dict[Words | None, list[int]] = defaultdict(list)
     for place, one in enumerate(heard):
         starts[one].append(place)
     found: dict[int, int] = {}
-    at = runs = 0
+    at = runs = end = 0
     while at < len(asked) and runs < RUNS:
-        start, length = _longest(asked, at, heard, starts)
+        start, length = _longest(asked, at, heard, _likely(starts.get(asked[at], ()), end))
         found |= {at + number: start + number for number in range(length)}
-        runs += length > 0
+        if length:
+            runs, end = runs + 1, start + length
         at += max(length, 1)
     return found
 
 
-def _longest(
-    asked: Sequence[Words | None], at: int, heard: Sequence[Words], starts: Mapping[Words | None, Sequence[int]]
-) -> tuple[int, int]:
-    """Where the longest run begins that begins with what is asked there, and its length; the first of several."""
+def _likely(places: Sequence[int], end: int) -> Sequence[int]:
+    """Those places, in order, at which a run may begin; `end` is where the last one ended."""
+    if len(places) <= 3 * NEAREST:
+        return places
+    behind = bisect_left(places, end)
+    return sorted({*places[:NEAREST], *places[behind : behind + NEAREST], *places[-NEAREST:]})
+
+
+def _longest(asked: Sequence[Words | None], at: int, heard: Sequence[Words], places: Sequence[int]) -> tuple[int, int]:
+    """Where the longest run begins, of these places, that begins with what is asked there, and its length; the first of several."""
     start = longest = 0
-    for candidate in starts.get(asked[at], ()):
+    for candidate in places:
         most = min(len(asked) - at, len(heard) - candidate)
         if most <= longest:  # nor can those be longer that begin later
             break

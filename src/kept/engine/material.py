@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from operator import itemgetter
@@ -37,7 +37,9 @@ EARLIER: Final = 4
 KNOWN: Final = "known"
 """Of a payload: which of the episode's messages were read before, and by which jobs; see `known_of`."""
 REPEATED: Final = "repeated"
-"""Of a payload: memories that the episode's messages only repeated, by position."""
+"""Of a payload: memories that messages which the part shows only repeated, by position."""
+TOLD: Final = "told"
+"""Of a payload: when messages without a time of their own were said, where that is not when they were added; in ISO form."""
 
 
 def known_of(job: Job) -> dict[int, str]:
@@ -59,6 +61,11 @@ def as_known(readers: Mapping[int, str]) -> list[tuple[int, int, str]]:
         else:
             found.append((position, position + 1, reader))
     return found
+
+
+def told_of(job: Job) -> datetime:
+    """When the messages that a job reads were said, those without a time of their own."""
+    return datetime.fromisoformat(job.payload[TOLD]) if TOLD in job.payload else job.created_at
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,7 +145,7 @@ class Materials:
             earlier=[*earlier, *self._before(job, episode, part)],
             near=self._near(job, episode, part),
             wishes=self._wishes(job),
-            reference=kept[-1][1].at or self._told(episode),
+            reference=kept[-1][1].at or (told_of(job) if TOLD in job.payload else self._told(episode)),
         )
 
     def _hidden(self, job: Job, episode: Episode) -> set[int]:
@@ -175,18 +182,34 @@ class Materials:
         return [record for record in ordered.values() if record.state not in HIDDEN_STATES]
 
     def _earlier(self, episode: Episode) -> list[MemoryRecord]:
-        """The last turns of the episode's session before it; others may have a session of the same name."""
+        """The last turns of the episode's session before it, oldest first."""
+        return self._session(episode, EARLIER + len(episode.messages))[-EARLIER:]
+
+    def last_turn(self, episode: Episode, repeated: Collection[str]) -> list[Message]:
+        """What was said last in the episode's session before it, if anything, but for what it only repeats.
+
+        Facts are made of turns at any time later, and are none.
+
+        Args:
+            episode: What was said.
+            repeated: Ids of the memories that it repeats.
+        """
+        own = len(self._log.made_of_episode(episode.scope, episode.id))
+        said = self._session(episode, 1 + own + len(repeated), Condition("kind", "ne", "fact"))
+        return [_turn(record) for record in said if record.id not in repeated][-1:]
+
+    def _session(self, episode: Episode, limit: int, condition: Condition | None = None) -> list[MemoryRecord]:
+        """The last memories of the episode's session without its own, oldest first; others may have a session of the same name."""
         if episode.scope.run_id is None:
             return []
-        listing = Listing(scope=episode.scope)
-        made = self._log.page(listing, limit=EARLIER + len(episode.messages))
+        made = self._log.page(Listing(scope=episode.scope, condition=condition), limit=limit)
         return [
             record
             for record in reversed(made)
             if record.episode_id != episode.id
             and record.recorded_at <= episode.recorded_at
             and reaches(episode.scope, record.scope)
-        ][-EARLIER:]
+        ]
 
     def _near(self, job: Job, episode: Episode, part: Part) -> list[MemoryRecord]:
         """Stored memories about the same things, of the same owner, without what was made of these very words.
@@ -236,9 +259,9 @@ class Materials:
 
 
 def _without(deleted: Sequence[Message], context: Sequence[Message]) -> list[Message]:
-    """Earlier turns, without those that were deleted; a long turn is cut to its end."""
-    gone = [message.content.strip() for message in deleted]
-    return [turn for turn in context if not any(text.endswith(turn.content.lstrip("… ")) for text in gone)]
+    """Earlier turns, without those that were deleted; a long turn is cut to its end, or to that of a piece of it."""
+    gone = [message.content for message in deleted]
+    return [turn for turn in context if not any(turn.content.lstrip("… ") in text for text in gone)]
 
 
 def _without_echoes(records: Sequence[MemoryRecord]) -> list[MemoryRecord]:

@@ -22,12 +22,12 @@ from kept.domain.attachments import ATTACHED, attached, without_attachments
 from kept.domain.digest import digest
 from kept.domain.jobs import Job, JobKind, pause_before_retry, succeeded
 from kept.domain.memory import DERIVED_FROM, HIDDEN_STATES, Attachment, Draft, Episode, MemoryRecord, Message
-from kept.domain.parts import Part, parts, stands_alone, unread
-from kept.domain.repeats import said_before, sent_again, words
+from kept.domain.parts import Part, parts, reach, stands_alone, unread
+from kept.domain.repeats import days, said_before, sent_again, words
 from kept.domain.scope import Scope
 from kept.domain.spending import SpendingListing, SpendingTotal
 from kept.engine.ingest import BOUND, AddRequest, AddResult, Event
-from kept.engine.material import KNOWN, REPEATED, Material, Materials, as_known, known_of
+from kept.engine.material import KNOWN, REPEATED, TOLD, Material, Materials, as_known, known_of, told_of
 from kept.engine.resolution import Resolution
 from kept.errors import ConfigurationError, InvalidInputError, KeptError, ModelError, SpendingLimitError, StoreError
 
@@ -55,6 +55,8 @@ MAX_ATTEMPTS: Final = 9
 """With pauses of 1 s, 4 s, 16 s, … up to an hour between them: a model that is down for an afternoon is waited for."""
 REFUSED_PAUSE: Final = timedelta(hours=1)
 """After credentials or a model's name were refused, or where only a higher limit makes room: a person has to do something first."""
+PASSING: Final = (StoreError, ModelError, ConfigurationError)
+"""Errors that another try may not meet; all others of Kept's say of what was asked that it cannot be done."""
 ALIKE: Final = 4
 """Earlier episodes with which a new one is compared: a client that sends all that was said needs one, the others are for those that
 send it otherwise; set by hand."""
@@ -164,7 +166,7 @@ class Understanding:
             return []
         given = _as_given(episode.messages, request.messages)
         repeated = self._repeated(episode, result)
-        known = self._known(episode, given, repeated, _wishes(request)) if repeated else {}
+        known = self._known(request, episode, given, repeated) if repeated else {}
         kept = [
             self._kept(request, episode, number, unread(part, known), repeated, known)
             for number, part in enumerate(parts(given))
@@ -173,15 +175,15 @@ class Understanding:
 
     def _known(
         self,
+        request: AddRequest,
         episode: Episode,
         given: Sequence[Message],
         repeated: Mapping[str, Sequence[str]],
-        wishes: Mapping[str, Any],
     ) -> dict[int, Job]:
         """The jobs that have read messages of an episode before, or wait for it, by position.
 
         Clients send with each new message those before it. They are compared with the episodes in which the same was said before. What was
-        closed since, and is now told once more, is new.
+        closed since, or means another day (`tomorrow`), and is now told once more, is new.
         """
         found: dict[int, Job] = {}
         sought = set(map(int, repeated))
@@ -189,13 +191,28 @@ class Understanding:
         anew = {place for record in made for place in record.source_positions}
         for one in self._alike(episode, repeated):
             other = None if sought <= found.keys() else self._log.episode(episode.scope.project, one)
-            if other is not None and other.scope == episode.scope and (readers := self._readers(other, wishes)):
-                again = said_before(given, other.messages)
-                told = anew - sent_again(again)
-                found = {
-                    place: readers[there] for place, there in again.items() if there in readers and place not in told
-                } | found
+            if other is not None and other.scope == episode.scope:
+                found = self._read_with(other, request, given, anew) | found
         return found
+
+    def _read_with(
+        self, other: Episode, request: AddRequest, given: Sequence[Message], anew: Collection[int]
+    ) -> dict[int, Job]:
+        """The same of one episode; `anew` are positions of which memories were made, although the same was said before."""
+        readers = self._readers(other, _wishes(request))
+        again = said_before(given, other.messages) if readers else {}
+        resent = sent_again(again)
+        told_at = request.at or self._clock()
+
+        def stands(place: int, there: int) -> bool:
+            then = told_of(readers[there])
+            return place not in anew and days(given[place], told_at) == days(other.messages[there], then)
+
+        return {
+            place: readers[there]
+            for place, there in again.items()
+            if there in readers and (place in resent or stands(place, there))
+        }
 
     def _alike(self, episode: Episode, repeated: Mapping[str, Sequence[str]]) -> list[str]:
         """Ids of the episodes that said something of this one before: who last repeated its last repetition, and the newest that said any.
@@ -250,14 +267,17 @@ class Understanding:
         now = self._clock()
         wishes = _wishes(request)
         waiting = attached(part.messages)
+        said = self._said(episode, part, repeated, request.at or now)
+        shown = reach(part, episode.messages)
         payload = {
             "episode_id": episode.id,
             "part": number,
             "wishes": wishes,
             BOUND: {name: list(ids) for name, ids in request.bound.items()},
             KNOWN: as_known({place: job.id for place, job in known.items()}),
-            REPEATED: repeated,
+            REPEATED: {place: ids for place, ids in repeated.items() if int(place) in shown},
             ATTACHED: waiting,
+            TOLD: request.at and request.at.isoformat(),
         }
         job = Job(
             id=_job_id(episode.id, number),
@@ -267,7 +287,7 @@ class Understanding:
             subject=_subject(episode.scope),
             actor=request.actor,
             connector=episode.connector,
-            idempotency_key=_digest(_read_for(request, part), part, wishes, waiting),
+            idempotency_key=_digest(_read_for(request, part), said, wishes, waiting),
             created_at=now,
             updated_at=now,
             run_after=now,
@@ -276,6 +296,22 @@ class Understanding:
             held = replace(job, status="RUNNING", attempts=1, started_at=now)
             job = replace(held, lease=self._lease, lease_until=now + self._held_for)
         return self._jobs.put(replace(job, idempotency_key=self._free_key(job.scope.project, str(job.idempotency_key))))
+
+    def _said(
+        self, episode: Episode, part: Part, repeated: Mapping[str, Sequence[str]], told_at: datetime
+    ) -> list[Any]:
+        """What is the same where a part says the same: the words and who speaks, what they mean beside themselves, and the days.
+
+        `Yes.` to another question is read too, and `tomorrow` of another day.
+        """
+        messages = [message for _, message in part.messages]
+        before = [] if all(map(stands_alone, messages)) else list(part.besides)
+        if not part.context and not stands_alone(messages[0]):
+            ids = set(chain.from_iterable(repeated.values()))
+            before = [*self._materials.last_turn(episode, ids), *before]
+        dates = [days(message, told_at) for message in messages]
+        beside = [list(map(words, before))] if before else []
+        return [list(map(words, messages)), *beside, *([dates] if any(dates) else [])]
 
     def _free_key(self, project: str, key: str) -> str:
         """The key, or after a reading that is gone the one that names it: so each is followed by one other."""
@@ -425,6 +461,9 @@ class Understanding:
         if found.dropped:
             results.append({"event": "DROPPED", "reasons": dict(found.dropped)})
         stored = [one.memory.id for answer in answers if isinstance(answer, AddResult) for one in answer.stored]
+        passing = next((answer for answer in answers if isinstance(answer, PASSING)), None)
+        if passing is not None:  # the answer waits with the job, and an erase of what is stored of it already takes it
+            return self._failed(replace(job, memory_ids=list(dict.fromkeys([*job.memory_ids, *stored]))), passing)
         done = replace(without_attachments(job), content=None)
         return succeeded(done, self._clock(), results, memory_ids=list(dict.fromkeys(stored)))
 
@@ -549,7 +588,7 @@ class Understanding:
             return replace(
                 job, status="PENDING", attempts=job.attempts - 1, error=said, updated_at=now, run_after=now + pause
             )
-        lasting = isinstance(error, KeptError) and not isinstance(error, (StoreError, ModelError, ConfigurationError))
+        lasting = isinstance(error, KeptError) and not isinstance(error, PASSING)
         if lasting or job.attempts >= MAX_ATTEMPTS:
             return replace(job, status="FAILED", error=said, updated_at=now, completed_at=now)
         return replace(job, status="PENDING", error=said, updated_at=now, run_after=now + self._pause(job, error))
@@ -599,11 +638,8 @@ def _read_for(request: AddRequest, part: Part) -> Scope:
     return request.scope if apart else replace(request.scope, run_id=None)
 
 
-def _digest(scope: Scope, part: Part, wishes: Mapping[str, Any], waiting: Mapping[str, Any]) -> str:
-    """The same for the same words of the same speakers in the same scope, read with the same wishes."""
-    messages = [message for _, message in part.messages]
-    before = () if all(map(stands_alone, messages)) else part.besides  # `Yes.` to another question is read too
-    said = [list(map(words, messages)), *([list(map(words, before))] if before else [])]
+def _digest(scope: Scope, said: Sequence[Any], wishes: Mapping[str, Any], waiting: Mapping[str, Any]) -> str:
+    """The same for the same that is said in the same scope, read with the same wishes."""
     return digest(json.dumps([scope.project, scope.ids, *said, wishes, waiting], sort_keys=True))
 
 
