@@ -658,6 +658,23 @@ def test_a_deleted_turn_is_none_between_what_is_read_either():
     assert [text in store.model.prompts[-1].content for text in (BERLIN, TEA)] == [False, True]
 
 
+def test_an_image_that_is_sent_again_is_not_shown_again():
+    """A client sends it with each new message."""
+
+    def photo(content):
+        data = base64.b64encode(b"\x89PNG\r\n\x1a\n" + content).decode()
+        return [{"type": "text", "text": "My dog Rex visits Hamburg."}, {"type": "image_url", "image_url": data}]
+
+    store = Store(lambda _: answer())
+    store.model._accepts = frozenset({"image"})
+    for more in ([], [TEA], [TEA, CELLO]):
+        store.say(BERLIN, photo(b"Rex"), *more)
+    assert [len(prompt.attachments) for prompt in store.model.prompts] == [1, 0, 0]
+    assert read_by(store)[1:] == [[TEA], [CELLO]]
+    store.say(BERLIN, photo(b"Max"), TEA, CELLO)
+    assert len(store.model.prompts[-1].attachments) == 1
+
+
 def test_what_came_with_an_image_is_read_again():
     """Its words do not say what it shows."""
     store = Store(lambda _: answer())

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kept.domain.attachments import came_with
 from kept.domain.memory import Attachment, Message
 from kept.domain.parts import is_read, stands_alone
 from kept.domain.repeats import RUNS, days, said_before, sent_again, words
@@ -88,6 +89,21 @@ def conversation(letters):
 )
 def test_messages_that_mean_the_same(said, earlier, expected):
     assert said_before(conversation(said), conversation(earlier)) == expected
+
+
+@pytest.mark.parametrize(
+    ("said", "attached", "expected"),
+    [
+        ("Hi", {1: came_with(SAID["i"])}, {0: 0, 1: 1}),
+        ("HH", {1: came_with(SAID["i"])}, {0: 0, 1: 1}),
+        ("Hi", {1: "another"}, {0: 0}),
+        ("Hi", {}, {0: 0}),
+        ("iT", {0: came_with(SAID["i"])}, {0: 0, 1: 2}),
+    ],
+    ids=["with the same image", "without it", "with another one", "which came without", "among others"],
+)
+def test_what_came_with_an_image_is_the_same_with_that_image(said, attached, expected):
+    assert said_before(conversation(said), conversation("HHT"), attached) == expected
 
 
 @pytest.mark.parametrize(

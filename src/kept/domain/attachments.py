@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
+from kept.domain.digest import digest
 from kept.domain.jobs import Job
 from kept.domain.memory import Attachment, Message
 
 ATTACHED: Final = "attachments"
 """Of a payload: images and documents by the number of their message."""
+CAME_WITH: Final = "came_with"
+"""Of a payload: `came_with` of an episode's messages by their number, so that one that is sent again is known when its attachments are gone."""
 UNSHOWN: Final = "unshown"
 """Of an answer's value: numbers of the attachments, in their order, that the model was not shown, because its provider cannot take or has
 refused them. It stays with the answer where that waits, so that whoever checks it knows what cannot have been seen."""
@@ -23,6 +27,11 @@ def attached(messages: Iterable[tuple[int, Message]]) -> dict[str, list[dict[str
         for number, message in messages
         if message.attachments
     }
+
+
+def came_with(message: Message) -> str | None:
+    """A digest of what a message came with; None where it came with nothing."""
+    return digest(json.dumps([one.to_json() for one in message.attachments])) if message.attachments else None
 
 
 def with_attachments(messages: Iterable[tuple[int, Message]], job: Job) -> list[Message]:

@@ -7,8 +7,10 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from itertools import pairwise
+from types import MappingProxyType
 from typing import Final
 
+from kept.domain.attachments import came_with
 from kept.domain.memory import Message
 from kept.domain.parts import is_read, stands_alone
 from kept.domain.temporal import resolve_dates
@@ -21,6 +23,8 @@ NEAREST: Final = 4
 What is sent again is there; all of them would take the square of what was said."""
 
 Words = tuple[str, str | None, str]
+_Said = tuple[Words, str | None]
+"""The words, and a digest of what came with them."""
 
 
 def words(message: Message) -> Words:
@@ -28,23 +32,26 @@ def words(message: Message) -> Words:
     return (message.role, message.name, normalise(message.content))
 
 
-def said_before(said: Sequence[Message], earlier: Sequence[Message]) -> dict[int, int]:
+def said_before(
+    said: Sequence[Message], earlier: Sequence[Message], attached: Mapping[int, str] = MappingProxyType({})
+) -> dict[int, int]:
     """Which messages were said in an earlier conversation too, and where: positions there by positions here.
 
     Runs of messages are looked for, each as long as it can be, at most `RUNS`. A message that does not stand alone means what was said
     before it: it is the same where it follows the same message, and at the beginning, where another follows it that is the same. What
-    came with an attachment is another message, because its words do not say what it shows.
+    comes with an attachment is the same where the earlier one came with it too, because its words do not say what it shows.
 
     Args:
         said: A whole conversation.
-        earlier: Another one.
+        earlier: Another one, without its attachments.
+        attached: Digests of what its messages came with, by position (`domain.attachments.came_with`).
     """
-    asked = [(place, None if one.attachments else words(one)) for place, one in enumerate(said) if is_read(one)]
-    heard = [(place, words(one)) for place, one in enumerate(earlier) if is_read(one)]
+    asked = [(place, (words(one), came_with(one))) for place, one in enumerate(said) if is_read(one)]
+    heard = [(place, (words(one), attached.get(place))) for place, one in enumerate(earlier) if is_read(one)]
     pairs = _pairs([one for _, one in asked], [one for _, one in heard])
     found: dict[int, int] = {}
     for at, there in pairs.items():
-        follows = at - 1 in found and there > 0 and asked[at - 1][1] == heard[there - 1][1]
+        follows = at - 1 in found and there > 0 and _is_same(asked[at - 1][1], heard[there - 1][1])
         begins = at == 0 and pairs.get(1) == there + 1
         if follows or begins or stands_alone(said[asked[at][0]]):
             found[at] = there
@@ -67,11 +74,17 @@ def days(message: Message, told_at: datetime) -> list[list[str]]:
     return [[span.start.isoformat(), span.end.isoformat()] for span in spans]
 
 
-def _pairs(asked: Sequence[Words | None], heard: Sequence[Words]) -> dict[int, int]:
+def _is_same(asked: _Said, heard: _Said) -> bool:
+    """Whether one says and shows nothing that the other did not."""
+    return asked[0] == heard[0] and asked[1] in (None, heard[1])
+
+
+def _pairs(asked: Sequence[_Said], heard: Sequence[_Said]) -> dict[int, int]:
     """The runs, as pairs of what is the same."""
-    starts: dict[Words | None, list[int]] = defaultdict(list)
-    for place, one in enumerate(heard):
-        starts[one].append(place)
+    starts: dict[_Said, list[int]] = defaultdict(list)
+    for place, (spoken, shown) in enumerate(heard):
+        for one in {(spoken, shown), (spoken, None)}:
+            starts[one].append(place)
     found: dict[int, int] = {}
     at = runs = end = 0
     while at < len(asked) and runs < RUNS:
@@ -91,14 +104,14 @@ def _likely(places: Sequence[int], end: int) -> Sequence[int]:
     return sorted({*places[:NEAREST], *places[behind : behind + NEAREST], *places[-NEAREST:]})
 
 
-def _longest(asked: Sequence[Words | None], at: int, heard: Sequence[Words], places: Sequence[int]) -> tuple[int, int]:
+def _longest(asked: Sequence[_Said], at: int, heard: Sequence[_Said], places: Sequence[int]) -> tuple[int, int]:
     """Where the longest run begins, of these places, that begins with what is asked there, and its length; the first of several."""
     start = longest = 0
     for candidate in places:
         most = min(len(asked) - at, len(heard) - candidate)
         if most <= longest:  # nor can those be longer that begin later
             break
-        length = next((n for n in range(most) if asked[at + n] != heard[candidate + n]), most)
+        length = next((n for n in range(most) if not _is_same(asked[at + n], heard[candidate + n])), most)
         if length > longest:
             start, longest = candidate, length
     return start, longest

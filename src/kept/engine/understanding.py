@@ -11,14 +11,14 @@ import json
 import logging
 import threading
 import uuid
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import chain
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, get_args
 
-from kept.domain.attachments import ATTACHED, attached, without_attachments
+from kept.domain.attachments import ATTACHED, CAME_WITH, attached, came_with, without_attachments
 from kept.domain.digest import digest
 from kept.domain.jobs import Job, JobKind, pause_before_retry, succeeded
 from kept.domain.memory import DERIVED_FROM, HIDDEN_STATES, Attachment, Draft, Episode, MemoryRecord, Message
@@ -164,22 +164,16 @@ class Understanding:
         episode = self._log.episode(request.scope.project, result.episode_id)
         if episode is None:
             return []
-        given = _as_given(episode.messages, request.messages)
+        episode = replace(episode, messages=tuple(_as_given(episode.messages, request.messages)))
         repeated = self._repeated(episode, result)
-        known = self._known(request, episode, given, repeated) if repeated else {}
+        known = self._known(request, episode, repeated) if repeated else {}
         kept = [
             self._kept(request, episode, number, unread(part, known), repeated, known)
-            for number, part in enumerate(parts(given))
+            for number, part in enumerate(parts(episode.messages))
         ]
         return [job for job in kept if job is not None] or _last_read(known)
 
-    def _known(
-        self,
-        request: AddRequest,
-        episode: Episode,
-        given: Sequence[Message],
-        repeated: Mapping[str, Sequence[str]],
-    ) -> dict[int, Job]:
+    def _known(self, request: AddRequest, episode: Episode, repeated: Mapping[str, Sequence[str]]) -> dict[int, Job]:
         """The jobs that have read messages of an episode before, or wait for it, by position.
 
         Clients send with each new message those before it. They are compared with the episodes in which the same was said before. What was
@@ -192,15 +186,16 @@ class Understanding:
         for one in self._alike(episode, repeated):
             other = None if sought <= found.keys() else self._log.episode(episode.scope.project, one)
             if other is not None and other.scope == episode.scope:
-                found = self._read_with(other, request, given, anew) | found
+                found = self._read_with(other, request, episode.messages, anew) | found
         return found
 
     def _read_with(
         self, other: Episode, request: AddRequest, given: Sequence[Message], anew: Collection[int]
     ) -> dict[int, Job]:
         """The same of one episode; `anew` are positions of which memories were made, although the same was said before."""
-        readers = self._readers(other, _wishes(request))
-        again = said_before(given, other.messages) if readers else {}
+        jobs = self._jobs_of(other, _wishes(request))
+        readers = self._readers(other, jobs)
+        again = said_before(given, other.messages, _came_with(jobs.values())) if readers else {}
         resent = sent_again(again)
         told_at = request.at or self._clock()
 
@@ -227,12 +222,23 @@ class Understanding:
         found += [record.episode_id for record in newest if record.episode_id]
         return [one for one in dict.fromkeys(found) if one != episode.id][:ALIKE]
 
-    def _readers(self, episode: Episode, wishes: Mapping[str, Any]) -> dict[int, Job]:
+    def _jobs_of(self, episode: Episode, wishes: Mapping[str, Any]) -> dict[int, Job]:
+        """The jobs of an episode's parts, by their numbers, that are to read it with the same wishes."""
+        found = {
+            number: self._jobs.find(episode.scope.project, _job_id(episode.id, number))
+            for number in range(len(parts(episode.messages)))
+        }
+        return {
+            number: job
+            for number, job in found.items()
+            if job is not None and job.payload and job.payload.get("wishes", {}) == wishes
+        }
+
+    def _readers(self, episode: Episode, own: Mapping[int, Job]) -> dict[int, Job]:
         """The jobs that have read an episode's messages, or wait for it, by position; of none of which a reader is gone."""
         found: list[tuple[int, str]] = []
         for number, part in enumerate(parts(episode.messages)):
-            job = self._jobs.find(episode.scope.project, _job_id(episode.id, number))
-            if job is not None and job.payload and job.payload.get("wishes", {}) == wishes:
+            if job := own.get(number):
                 known = known_of(job)
                 found += known.items()
                 found += [(place, job.id) for place, _ in part.messages if place not in known]
@@ -268,15 +274,16 @@ class Understanding:
         wishes = _wishes(request)
         waiting = attached(part.messages)
         said = self._said(episode, part, repeated, request.at or now)
-        shown = reach(part, episode.messages)
+        near = reach(part, episode.messages)
         payload = {
             "episode_id": episode.id,
             "part": number,
             "wishes": wishes,
             BOUND: {name: list(ids) for name, ids in request.bound.items()},
             KNOWN: as_known({place: job.id for place, job in known.items()}),
-            REPEATED: {place: ids for place, ids in repeated.items() if int(place) in shown},
+            REPEATED: {place: ids for place, ids in repeated.items() if int(place) in near},
             ATTACHED: waiting,
+            CAME_WITH: {str(place): shown for place, one in enumerate(episode.messages) if (shown := came_with(one))},
             TOLD: request.at and request.at.isoformat(),
         }
         job = Job(
@@ -622,6 +629,11 @@ def _job_id(episode_id: str, number: int) -> str:
 
 def _wishes(request: AddRequest) -> dict[str, Any]:
     return {name: value for name, value in request.wishes.items() if value is not None}
+
+
+def _came_with(jobs: Iterable[Job]) -> dict[int, str]:
+    """What the messages of an episode came with, by its jobs: digests by position."""
+    return {int(place): shown for job in jobs for place, shown in job.payload.get(CAME_WITH, {}).items()}
 
 
 def _last_read(known: Mapping[int, Job]) -> list[Job]:
