@@ -19,7 +19,7 @@ from kept.engine.ingest import AddRequest
 from kept.engine.maintain import By
 from kept.engine.models import Models
 from kept.engine.retrieve import TakesLongerError
-from kept.errors import ModelUnavailableError, StoreBusyError
+from kept.errors import ModelRefusedError, ModelUnavailableError, StoreBusyError
 from kept.ports import ReadSession
 from kept.testing.fakes import FakeEmbedder, FakePaidEmbedder, FixedClock, SequentialIds, record
 
@@ -210,11 +210,12 @@ def test_a_request_that_failed_is_recorded_too_and_raised_as_it_came(paid):
     assert [(call.project, call.outcome) for call in paid.calls()] == [("acme", "failed")]
 
 
-def test_adds_of_many_ask_a_provider_that_is_down_once(paid):
+@pytest.mark.parametrize("error", [ModelUnavailableError("Down."), ModelRefusedError("No such key.")], ids=repr)
+def test_adds_of_many_ask_a_provider_that_is_down_or_refuses_once(paid, error):
     """Halving them, to find which one is at fault, would ask it twice as often as there are adds."""
     assert paid.counted.identity
     paid.forget()
-    paid.embedder.failures += [error := ModelUnavailableError("Down."), *[ModelUnavailableError("Still.")] * 20]
+    paid.embedder.failures += [error, *[ModelUnavailableError("Still.")] * 20]
     requests = [AddRequest(scope=ACME, facts=[Draft(text=f"fact {number}")]) for number in range(8)]
     assert paid.service.add_many(requests) == [error] * 8
     assert [call.outcome for call in paid.calls()] == ["failed"]
