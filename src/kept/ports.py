@@ -205,8 +205,11 @@ class Ledger(Protocol):
     def record(self, call: ModelCall) -> None:
         """Keep a call that is over, for which nothing was reserved; it counts for every limit, and none refuses it.
 
+        A search waits for it, so that it waits for others who write a moment at most.
+
         Raises:
             ConflictError: There is a call with its id.
+            StoreBusyError: They wrote for longer.
         """
 
     def settle(self, call: ModelCall) -> None:

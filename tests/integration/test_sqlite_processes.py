@@ -8,16 +8,20 @@ import os
 import signal
 import sqlite3
 import threading
-from contextlib import closing
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from datetime import timedelta
 from functools import partial
 
 import pytest
 
 from kept.adapters.sqlite.control import open_control
+from kept.adapters.sqlite.ledger import open_ledger
 from kept.adapters.sqlite.log import SqliteLog
 from kept.domain.history import fold
 from kept.domain.scope import Scope
+from kept.domain.spending import ModelCall, SpendingListing, Usage
 from kept.errors import StoreBusyError, StoreError
 from kept.ports import Listing
 from kept.testing.fakes import IDENTITY, START, Scribe
@@ -369,6 +373,52 @@ def test_a_write_that_waits_for_another_process_looks_again_often(store_path):
         assert said.count("BEGIN IMMEDIATE") > 15
         with log._pool.transaction() as connection:
             assert connection.execute("PRAGMA busy_timeout").fetchone()[0] == 500
+
+
+@contextmanager
+def another_process(log):
+    """Writes the store of a log."""
+    with closing(sqlite3.connect(log._pool._path)) as holder:
+        holder.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        finally:
+            holder.rollback()
+
+
+@contextmanager
+def another_thread(log):
+    """Writes the store of a log, in its process."""
+    with ThreadPoolExecutor(1) as beside:
+        begun, ended = threading.Event(), threading.Event()
+
+        def hold():
+            with log.write():
+                begun.set()
+                ended.wait(10)
+
+        held = beside.submit(hold)
+        begun.wait()
+        try:
+            yield
+        finally:
+            ended.set()
+        held.result()
+
+
+@pytest.mark.parametrize("holding", [another_process, another_thread])
+def test_what_embedding_a_query_cost_waits_a_moment_for_others_who_write(store_path, holding):
+    """A search waits for it, and would for a minute; afterwards it is recorded, once."""
+    call = ModelCall(id="one", at=START, project="acme", task="embedding", model="fake:paid", reserved=Usage())
+    with closing(SqliteLog(store_path, busy_timeout_s=10)) as log:
+        ledger = open_ledger(log.pool, store_path)
+        with holding(log):
+            began = time.monotonic()
+            with pytest.raises(StoreBusyError, match=r"kept\.db"):
+                ledger.record(call)
+            assert time.monotonic() - began < 5
+        ledger.record(call)
+        assert [found.id for found in ledger.page(SpendingListing(), limit=9)] == ["one"]
 
 
 def test_a_store_is_opened_and_read_while_another_holds_it(store_path):

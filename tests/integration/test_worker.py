@@ -7,13 +7,15 @@ from datetime import timedelta
 
 import pytest
 
+from kept import bootstrap
 from kept.bootstrap import build_worker
 from kept.domain.filters import parse_filter
 from kept.engine.proposing import Proposing
-from kept.engine.worker import LEASE, MAX_ATTEMPTS, Worker
-from kept.errors import StoreBusyError
+from kept.engine.worker import LEASE, MAX_ASKED, MAX_ATTEMPTS, Worker
+from kept.errors import ModelRefusedError, ModelUnavailableError, StoreBusyError
 from kept.sdk import wire
 from kept.settings import Settings
+from kept.testing.fakes import FakeEmbedder
 
 
 @pytest.fixture
@@ -200,6 +202,99 @@ def test_a_busy_store_is_tried_again_with_growing_pauses(access, platform, clock
     assert event.status == status
     assert event.attempts == min(times + 1, MAX_ATTEMPTS)
     assert (event.error is None) == (status == "SUCCEEDED")
+
+
+class Provider(FakeEmbedder):
+    """An embedder that fails with `error` as often as `times`, and always where a text names what it never answers."""
+
+    error = ModelUnavailableError("Down.")
+    times = 0
+
+    def embed_documents(self, texts):
+        self.times -= 1
+        if self.times >= 0 or any("poison" in text for text in texts):
+            raise self.error
+        return super().embed_documents(texts)
+
+
+@pytest.fixture
+def provider(monkeypatch):
+    """Embeds for the platform."""
+    provider = Provider()
+    monkeypatch.setattr(bootstrap, "build_embedder", lambda _: provider)
+    return provider
+
+
+def pauses(access, clock, worker, job):
+    """Work until the job is done; the seconds between its attempts."""
+    found = []
+    worker.run_due()
+    while access.event(job.id).status == "PENDING":
+        found.append((access.event(job.id).run_after - clock()).total_seconds())
+        clock.advance(timedelta(seconds=found[-1]))
+        worker.run_due()
+    return found
+
+
+HOUR = 3_600.0
+
+
+@pytest.mark.parametrize(
+    ("error", "times", "waited"),
+    [
+        (ModelUnavailableError("Down."), 2, [1, 4]),
+        (ModelUnavailableError("Too many requests.", retry_after_s=20), 3, [20, 20, 20]),
+        (ModelUnavailableError("Down."), MAX_ASKED, [1, 4, 16, 64, 256, 1024, HOUR, HOUR]),
+        (ModelRefusedError("No such key."), 1, [HOUR]),
+    ],
+    ids=["down for a moment", "it says when to come again", "down for good", "a key is refused"],
+)
+def test_an_add_waits_for_a_provider_of_embeddings_as_a_part_waits_for_a_model(
+    provider, platform, access, clock_of, worker, error, times, waited
+):
+    """It was acknowledged: it is lost only to a provider that is down for hours."""
+    clock = clock_of(platform)
+    provider.error, provider.times = error, times
+    (job,) = ask(access, "I live in Lisbon near the river")
+    assert pauses(access, clock, worker, job) == waited
+    event = access.event(job.id)
+    assert (event.status, event.attempts) == ("FAILED" if times == MAX_ASKED else "SUCCEEDED", len(waited) + 1)
+    assert event.error == (str(error) if times == MAX_ASKED else None)
+
+
+def test_a_provider_that_is_down_for_a_moment_is_asked_once_for_all_and_loses_none(
+    provider, platform, access, clock_of, worker
+):
+    clock = clock_of(platform)
+    provider.times = 1
+    jobs = ask(access, *(f"I know {number} songs by heart" for number in range(16)))
+    worker.run_due()
+    assert {access.event(job.id).status for job in jobs} == {"PENDING"}
+    assert provider.times == 0
+    clock.advance(timedelta(seconds=1))
+    worker.run_due()
+    assert {access.event(job.id).status for job in jobs} == {"SUCCEEDED"}
+
+
+@pytest.mark.usefixtures("provider")
+def test_a_text_that_a_provider_never_answers_takes_no_other_add_with_it(platform, access, clock_of, worker):
+    clock = clock_of(platform)
+    good = ask(access, *(f"I know {number} songs by heart" for number in range(8)))
+    (bad,) = ask(access, "I grow poison ivy in my garden")
+    good += ask(access, *(f"I know {number} songs by heart" for number in range(8, 16)))
+    for pause_s in (0, 1, 4):
+        clock.advance(timedelta(seconds=pause_s))
+        worker.run_due()
+    assert {access.event(job.id).status for job in good} == {"SUCCEEDED"}
+    assert access.event(bad.id).status == "PENDING"
+
+
+def test_who_adds_at_once_is_told_at_once_that_a_provider_is_down(provider, access):
+    """It can try again itself; nobody waits for it."""
+    provider.times = 2
+    with pytest.raises(ModelUnavailableError):
+        access.add({"user_id": "alice"}, ["I live in Lisbon"], infer=False)
+    assert provider.times == 1
 
 
 def test_what_was_erased_while_it_waited_is_not_stored_afterwards(access, worker):

@@ -19,7 +19,7 @@ from kept.engine.ingest import AddRequest
 from kept.engine.maintain import By
 from kept.engine.models import Models
 from kept.engine.retrieve import TakesLongerError
-from kept.errors import ModelUnavailableError, StoreBusyError
+from kept.errors import ModelRefusedError, ModelUnavailableError, StoreBusyError
 from kept.ports import ReadSession
 from kept.testing.fakes import FakeEmbedder, FakePaidEmbedder, FixedClock, SequentialIds, record
 
@@ -200,6 +200,57 @@ def test_a_search_that_asks_a_provider_is_never_quick(make_engine, is_paid):
     assert paid.calls() == []
 
 
+class Waited(FakePaidEmbedder):
+    """A provider that notes what it was asked, and whether others would have waited for a partition meanwhile."""
+
+    def __init__(self):
+        super().__init__()
+        self.places, self.asked, self.held = {}, [], []
+
+    def _request(self, texts):
+        self.asked += texts
+        self.held += [place for place, one in self.places.items() if one.lock.locked()]
+        return super()._request(texts)
+
+
+SAID = ["Mira likes green tea", "I met Mira on 3 May 2023 at the wedding", "I like coffee"]
+
+
+@pytest.mark.parametrize(
+    ("query", "asked"),
+    [
+        ("green tea", ["green tea"]),
+        ("What does ana like?", ["What does like?"]),
+        ("What did I like before the wedding?", ["the wedding", "What did I like before the wedding?"]),
+    ],
+    ids=["as it stands", "without a name that the partition knows", "an event from which it counts"],
+)
+@pytest.mark.parametrize("user_id", ["ana", "*"], ids=["one partition", "several"])
+def test_nobody_waits_for_a_partition_while_a_provider_embeds_a_query(make_engine, query, asked, user_id):
+    """Searches of one user would wait for each other's answers, and all of them for one that never comes."""
+    provider, models = Waited(), Models({}, InMemoryLedger(), clock=FixedClock(), ids=SequentialIds())
+    engine, here = make_engine(embedder=CountedEmbedder(provider, lambda: models)), make_engine(embedder=FakeEmbedder())
+    for each in (engine, here):
+        each.say(*SAID, scope=Scope(user_id="ana"))
+        each.say(*SAID, scope=Scope(user_id="bob"))
+    scope = Scope(user_id=user_id)
+    engine.find("warm", scope)
+    provider.places = engine.service._residents._places
+    provider.asked.clear()
+    assert engine.find(query, scope) == here.find(query, scope)
+    assert provider.held == []
+    assert set(asked) <= set(provider.asked)
+    assert len(set(provider.asked)) == len(provider.asked)
+
+
+def test_a_search_that_can_find_nothing_asks_no_provider(paid):
+    paid.engine.say("I like tea", scope=ACME)
+    paid.engine.find("tea", ACME)
+    paid.forget()
+    assert paid.engine.find("tea", Scope(project="acme", user_id="ana", run_id="none")) == []
+    assert paid.calls() == []
+
+
 def test_a_request_that_failed_is_recorded_too_and_raised_as_it_came(paid):
     paid.engine.say("I like tea", scope=ACME)
     paid.forget()
@@ -210,11 +261,12 @@ def test_a_request_that_failed_is_recorded_too_and_raised_as_it_came(paid):
     assert [(call.project, call.outcome) for call in paid.calls()] == [("acme", "failed")]
 
 
-def test_adds_of_many_ask_a_provider_that_is_down_once(paid):
+@pytest.mark.parametrize("error", [ModelUnavailableError("Down."), ModelRefusedError("No such key.")], ids=repr)
+def test_adds_of_many_ask_a_provider_that_is_down_or_refuses_once(paid, error):
     """Halving them, to find which one is at fault, would ask it twice as often as there are adds."""
     assert paid.counted.identity
     paid.forget()
-    paid.embedder.failures += [error := ModelUnavailableError("Down."), *[ModelUnavailableError("Still.")] * 20]
+    paid.embedder.failures += [error, *[ModelUnavailableError("Still.")] * 20]
     requests = [AddRequest(scope=ACME, facts=[Draft(text=f"fact {number}")]) for number in range(8)]
     assert paid.service.add_many(requests) == [error] * 8
     assert [call.outcome for call in paid.calls()] == ["failed"]

@@ -18,11 +18,21 @@ from kept.domain.jobs import (
     JobKind,
     JobStatus,
     blanked,
+    is_lasting,
     parse_event_kinds,
     parse_statuses,
+    pause_after,
     pause_before_retry,
 )
-from kept.errors import InvalidInputError
+from kept.errors import (
+    ConfigurationError,
+    ConflictError,
+    InvalidInputError,
+    ModelAnswerError,
+    ModelRefusedError,
+    ModelUnavailableError,
+    StoreBusyError,
+)
 from kept.testing.fakes import START, job
 
 SECOND = timedelta(seconds=1)
@@ -89,6 +99,42 @@ def test_latency_is_from_the_request_to_the_end():
 )
 def test_pauses_grow_fourfold_up_to_an_hour(attempts, seconds):
     assert pause_before_retry(attempts) == timedelta(seconds=seconds)
+
+
+@pytest.mark.parametrize(
+    ("error", "attempts", "seconds"),
+    [
+        (StoreBusyError(), 2, 4),
+        (KeyError(), 2, 4),
+        (ModelUnavailableError(), 2, 4),
+        (ModelUnavailableError(retry_after_s=30), 2, 30),
+        (ModelUnavailableError(retry_after_s=30), 7, 3_600),
+        (ModelUnavailableError(retry_after_s=1e30), 1, 86_400),
+        (ModelRefusedError(), 1, 3_600),
+    ],
+    ids=repr,
+)
+def test_what_failed_is_left_alone_as_long_as_whoever_was_asked_wishes_and_longest_where_a_person_is_needed(
+    error, attempts, seconds
+):
+    assert pause_after(error, attempts) == timedelta(seconds=seconds)
+
+
+@pytest.mark.parametrize(
+    ("error", "lasting"),
+    [
+        (InvalidInputError(), True),
+        (ConflictError(), True),
+        (StoreBusyError(), False),
+        (ModelUnavailableError(), False),
+        (ModelAnswerError(), False),
+        (ConfigurationError(), False),
+        (KeyError(), False),
+    ],
+    ids=repr,
+)
+def test_only_what_was_asked_for_wrongly_cannot_be_helped_by_another_try(error, lasting):
+    assert is_lasting(error) is lasting
 
 
 def test_events_are_jobs_and_deletions_are_events():

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final, Literal, cast, get_args
 
 from kept.domain.scope import Scope
-from kept.errors import InvalidInputError
+from kept.errors import ConfigurationError, InvalidInputError, KeptError, ModelError, StoreError
 
 JobStatus = Literal["PENDING", "RUNNING", "SUCCEEDED", "FAILED"]
 STATUSES: Final[tuple[JobStatus, ...]] = get_args(JobStatus)
@@ -55,6 +55,8 @@ _FIRST_PAUSE: Final = timedelta(seconds=1)
 _PAUSE_FACTOR: Final = 4
 """1 s, 4 s, 16 s, 64 s, … : a short fault is over by the second try, a long one is not made worse."""
 _LONGEST_PAUSE: Final = timedelta(hours=1)
+_LONGEST_ASKED: Final = timedelta(days=1)
+"""However long a provider asks to be left alone: their quotas are of a day at most."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,3 +180,18 @@ def pause_before_retry(attempts: int) -> timedelta:
     """How long to wait after `attempts` failed attempts (from 1)."""
     factor: int = _PAUSE_FACTOR ** min(max(attempts, 1) - 1, 10)
     return min(_FIRST_PAUSE * factor, _LONGEST_PAUSE)
+
+
+def is_lasting(error: Exception) -> bool:
+    """Whether trying again cannot help, because it is what was asked for that is wrong; a store, a provider or a setting can come right."""
+    return isinstance(error, KeptError) and not isinstance(error, (StoreError, ModelError, ConfigurationError))
+
+
+def pause_after(error: Exception, attempts: int) -> timedelta:
+    """How long to wait after `attempts` attempts, of which the last failed with this error.
+
+    At least as long as whoever was asked wishes; and where a person has to set something right first, as long as ever.
+    """
+    least = _LONGEST_PAUSE if isinstance(error, ConfigurationError) else pause_before_retry(attempts)
+    asked_s = getattr(error, "retry_after_s", None) or 0
+    return max(least, timedelta(seconds=min(asked_s, _LONGEST_ASKED.total_seconds())))

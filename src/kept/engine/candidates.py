@@ -86,12 +86,46 @@ class QueryEmbedder(Protocol):
         """As `ports.Embedder.embed_query`."""
 
 
+class NotEmbeddedError(Exception):
+    """A search cannot go on before a text of it is embedded.
+
+    Attributes:
+        text: Which.
+    """
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.text = text
+
+
+class Embedded:
+    """What of a search is embedded already; for where nobody may be asked."""
+
+    def __init__(self, known: Mapping[str, Floats]) -> None:
+        self._known = known
+
+    def embed_query(self, text: str) -> Floats:
+        """As `ports.Embedder.embed_query`.
+
+        Raises:
+            NotEmbeddedError: It is not.
+        """
+        if text not in self._known:
+            raise NotEmbeddedError(text)
+        return self._known[text]
+
+
 class EmbedOnce:
-    """Embeds each text of one search once, however many partitions it visits."""
+    """Embeds each text of one search once, however many partitions it visits.
+
+    Attributes:
+        embedded: What is so far.
+    """
 
     def __init__(self, embedder: QueryEmbedder) -> None:
         self._embedder = embedder
         self._known: dict[str, Floats] = {}
+        self.embedded = Embedded(self._known)
 
     def embed_query(self, text: str) -> Floats:
         """As `ports.Embedder.embed_query`."""

@@ -37,6 +37,7 @@ from kept.domain.text import normalise
 from kept.engine.echoes import places
 from kept.engine.indexing import Indexer
 from kept.errors import (
+    ConfigurationError,
     ConflictError,
     InvalidInputError,
     KeptError,
@@ -202,8 +203,10 @@ class Ingest:
         try:
             self._embed(adds, progress)
             return list(self._write(adds))
-        except (StoreBusyError, ModelUnavailableError) as error:
-            return [error] * len(adds)  # the others would wait as long
+        except (StoreBusyError, ModelUnavailableError, ConfigurationError) as error:
+            return [error] * len(
+                adds
+            )  # the others would wait as long, or be refused like these; who can wait tries again
         except (KeptError, _OvertakenError) as error:
             if len(adds) == 1:
                 return [self._settled(adds[0], error)]

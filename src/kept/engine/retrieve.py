@@ -20,7 +20,7 @@ from kept.domain.memory import HIDDEN_STATES, MemoryRecord
 from kept.domain.questions import anchor, time_intent
 from kept.domain.scope import ANY, Scope
 from kept.domain.temporal import DateSpan, resolve_dates
-from kept.engine.candidates import Candidates, EmbedOnce, ask
+from kept.engine.candidates import Candidates, EmbedOnce, NotEmbeddedError, QueryEmbedder, ask
 from kept.engine.indexing import Indexer
 from kept.engine.partition import ACTIVE, ResidentPartition, code
 from kept.engine.residents import Residents
@@ -179,12 +179,26 @@ class Retrieve:
 
     def _best(self, partition: Partition, request: SearchRequest, embedder: EmbedOnce, pivot: DateSpan | None) -> _Best:
         if request.as_of is None:
-            with self._residents.fresh(partition.id) as resident:
-                allowed = self._allowed(partition, request)
-                return _Best(self._rank(resident, partition, request, allowed, embedder, pivot), {})
+            return _Best(self._ranked_now(partition, request, embedder, pivot), {})
         resident, records = self._as_of(partition, request.as_of)
         allowed = _matching(records, request.condition)
         return _Best(self._rank(resident, partition, request, allowed, embedder, pivot), records)
+
+    def _ranked_now(
+        self, partition: Partition, request: SearchRequest, embedder: EmbedOnce, pivot: DateSpan | None
+    ) -> list[_Ranked]:
+        """The best of what is in memory. Nobody waits for the partition while a provider is asked for the query's embedding.
+
+        What is to be embedded only the partition knows, and whether anything is: so it is lent anew with each answer.
+        """
+        at_hand = embedder.embedded if self._indexer.asks_a_provider else embedder
+        while True:
+            try:
+                with self._residents.fresh(partition.id) as resident:
+                    allowed = self._allowed(partition, request)
+                    return self._rank(resident, partition, request, allowed, at_hand, pivot)
+            except NotEmbeddedError as missing:
+                embedder.embed_query(missing.text)
 
     def _is_quick(self, partitions: Sequence[Partition], request: SearchRequest) -> bool:
         """Whether it ranks what is in memory already, and not much of it, and asks nobody else for the query's embedding."""
@@ -250,7 +264,7 @@ class Retrieve:
         partition: Partition,
         request: SearchRequest,
         allowed: NDArray[np.int64] | None,
-        embedder: EmbedOnce,
+        embedder: QueryEmbedder,
         pivot: DateSpan | None,
     ) -> list[_Ranked]:
         if resident.waiting:

@@ -19,15 +19,16 @@ from itertools import groupby, takewhile
 from typing import Any, Final
 
 from kept.domain.filters import And, Condition, Not
-from kept.domain.jobs import DELETIONS, OPEN, PASSED_OVER, Job, JobKind, pause_before_retry, succeeded
+from kept.domain.jobs import DELETIONS, OPEN, PASSED_OVER, Job, JobKind, is_lasting, pause_after, succeeded
 from kept.engine import exports, profiles, proposing, retention
 from kept.engine.access import MAX_RESULTS
 from kept.engine.maintain import By
 from kept.engine.pending import boundary_of, done, takes_immutable, to_request
 from kept.engine.platform import Platform
 from kept.engine.understanding import EXTRACT
+from kept.engine.understanding import MAX_ATTEMPTS as MAX_ASKED
 from kept.engine.webhooks import Deliveries, job_events, relay
-from kept.errors import ConflictError, KeptError, StoreError
+from kept.errors import ConfigurationError, ConflictError, KeptError, ModelError, StoreError
 from kept.ports import Backlog, JobListing, Sender
 
 logger = logging.getLogger("kept.worker")
@@ -51,7 +52,10 @@ BATCH_ADDS: Final = 64
 MAX_ATTEMPTS: Final = 5
 """With 1 s, 4 s, 16 s and 64 s between them: a store that is held for longer needs a person."""
 SUSPECT: Final = 2
-"""How often a job may have been begun together with others without an end; from then on it is begun alone."""
+"""How often a job may have been begun together with others without an end; from then on it is begun alone.
+
+So what ends the process takes no others with it, nor does a text that a provider of embeddings never answers.
+"""
 MOST_BEGUN: Final = 10
 """How often a job is begun that nobody ever ended: it ends whoever begins it. More than any job is tried that fails."""
 READING: Final = 4
@@ -410,15 +414,16 @@ class Worker:
     def _failed(self, job: Job, error: Exception) -> Job:
         """The job to be tried again later; or failed, when that cannot help or was tried often enough."""
         now = self._platform.clock()
-        lasting = isinstance(error, KeptError) and not isinstance(error, StoreError)
         said = str(error) if isinstance(error, KeptError) else f"Something went wrong inside ({type(error).__name__})."
         logger.warning(
             "job failed",
             extra={"kept": {"job": job.id, "kind": job.kind, "attempts": job.attempts, "error": type(error).__name__}},
         )
-        if lasting or job.attempts >= MAX_ATTEMPTS:
+        # What a provider does not answer waits for it as long as for a language model.
+        most = MAX_ASKED if isinstance(error, (ModelError, ConfigurationError)) else MAX_ATTEMPTS
+        if is_lasting(error) or job.attempts >= most:
             return replace(job, status="FAILED", error=said, updated_at=now, completed_at=now)
-        later = now + pause_before_retry(job.attempts)
+        later = now + pause_after(error, job.attempts)
         return replace(job, status="PENDING", error=said, updated_at=now, run_after=later)
 
 

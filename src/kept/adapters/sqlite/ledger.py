@@ -28,6 +28,8 @@ _NAMES: Final[Mapping[SpendingGroup, str]] = {
     "job": "coalesce(job_id, '')",
 }
 """What gives a call's name in a group; `at` is in microseconds."""
+RECORD_WAIT_S: Final = 0.1
+"""How long a call that is over waits for those who write the store: several of their usual writes. A search waits for it."""
 _CONDITIONS: Final[Mapping[str, str]] = {
     "project": "project = :project",
     "task": "task = :task",
@@ -53,10 +55,14 @@ class SqliteLedger(OnLog):
         try:
             self._commits.run(take)
         except ConflictError:
-            raise ConflictError(f"There is already a call {call.id}.") from None
+            raise _known_already(call) from None
 
     def record(self, call: ModelCall) -> None:
-        self.reserve(call, ())
+        try:
+            with self._pool.transaction(wait_s=RECORD_WAIT_S) as connection:  # not with others, who may wait for longer
+                connection.execute(queries()["insert_model_call"], _row(call))
+        except ConflictError:
+            raise _known_already(call) from None
 
     def settle(self, call: ModelCall) -> None:
         self._write("settle_model_call", _row(call))
@@ -88,6 +94,10 @@ class SqliteLedger(OnLog):
 def open_ledger(pool: Pool, path: Path) -> SqliteLedger:
     """The ledger over the connections of a log, in the same file."""
     return SqliteLedger(pool, path, GroupCommit(pool, str(path)))
+
+
+def _known_already(call: ModelCall) -> ConflictError:
+    return ConflictError(f"There is already a call {call.id}.")
 
 
 def _spent(connection: sqlite3.Connection, listing: SpendingListing) -> SpendingTotal:

@@ -21,7 +21,7 @@ from typing import Final
 
 from kept.adapters.sqlite.connections import connect, waiting
 from kept.adapters.sqlite.failures import is_busy, translated
-from kept.errors import StoreError
+from kept.errors import StoreBusyError, StoreError
 
 _LOOK_MS: Final = 3
 """How long SQLite itself waits for another process's write: it looks again after 1 ms, and after 2 more."""
@@ -81,10 +81,14 @@ class Pool:
                 _close_reader(connection)
 
     @contextmanager
-    def writer(self) -> Iterator[sqlite3.Connection]:
-        """The one connection that writes, for the length of the block; other threads wait."""
+    def writer(self, *, wait_s: float | None = None) -> Iterator[sqlite3.Connection]:
+        """The one connection that writes, for the length of the block; other threads wait, unless for so long at most.
+
+        Raises:
+            StoreBusyError: Another thread had it for longer.
+        """
         own = self._own()
-        with own.write_lock:
+        with own.write_lock if wait_s is None else self._held(own.write_lock, wait_s):
             self._require_open()
             if own.writer is None:
                 own.writer = self._open(writable=True)
@@ -93,17 +97,30 @@ class Pool:
             yield own.writer
 
     @contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
+    def _held(self, lock: threading.Lock, wait_s: float) -> Iterator[None]:
+        if not lock.acquire(timeout=wait_s):
+            raise StoreBusyError(f"The store {self._path} is written by another thread for long; nothing was written.")
+        try:
+            yield
+        finally:
+            lock.release()
+
+    @contextmanager
+    def transaction(self, *, wait_s: float | None = None) -> Iterator[sqlite3.Connection]:
         """One atomic write: committed and on disk when the block ends, undone when it raises.
+
+        Args:
+            wait_s: How long to wait at most for other threads, and then for other processes; else as long as it takes for the
+                ones, and as long as usual for the others.
 
         Raises:
             StoreError: The store cannot be written, or is another file than it was; nothing was written.
         """
         process = os.getpid()
-        with translated(str(self._path)), self.writer() as connection:
+        with translated(str(self._path)), self.writer(wait_s=wait_s) as connection:
             self._require_file()
             try:
-                self._begin(connection)
+                self._begin(connection, self._busy_timeout_s if wait_s is None else wait_s)
                 yield connection
                 self._require_process(process)
                 connection.execute("COMMIT")
@@ -112,13 +129,13 @@ class Pool:
                     connection.execute("ROLLBACK")
                 raise
 
-    def _begin(self, connection: sqlite3.Connection) -> None:
+    def _begin(self, connection: sqlite3.Connection, wait_s: float) -> None:
         """Begin a write when no other process writes.
 
         SQLite alone would look again after ever longer pauses, up to a tenth of a second, in which others begin: two processes
         that write without pause then mostly sleep (`benchmarks/serve.py --processes 2 --phases add`).
         """
-        until = time.monotonic() + self._busy_timeout_s
+        until = time.monotonic() + wait_s
         with waiting(connection, _LOOK_MS, usually_s=self._busy_timeout_s):
             while True:
                 try:
