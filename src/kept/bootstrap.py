@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Mapping
-from contextlib import ExitStack, closing, contextmanager, suppress
 from datetime import UTC, datetime
 from functools import cache, partial
 from pathlib import Path
@@ -42,20 +41,19 @@ SIGN_IN: Final = "Claude Code's sign-in"
 """Begins the source of a key that is Claude Code's."""
 
 
-def build(settings: Settings, *, only_ids: bool = False, embedder: Embedder | None = None) -> Service:
+def build(settings: Settings, *, only_ids: bool = False) -> Service:
     """The service that the settings describe.
 
     Args:
         settings: The settings.
         only_ids: Whether to refuse a project that is named by its name where its id is meant.
-        embedder: In place of the one that they name, of `counted_embedder`: what it costs is recorded elsewhere.
 
     Raises:
         ConfigurationError: An unknown store or embedder.
         StoreError: The store cannot be used; it was left as it was.
         InvalidInputError: With `only_ids`: the name of a project instead of its id.
     """
-    embedder = embedder or _counted(settings, build_embedder(settings), lambda: desk().models)
+    embedder = _counted(settings, build_embedder(settings), lambda: desk().models)
     log = open_log(settings.database, busy_timeout_s=settings.busy_timeout_s)
     desk = cache(lambda: _reading(settings, log, embedder))
     service = _service(settings, log, embedder, desk)
@@ -223,22 +221,6 @@ def _counted(settings: Settings, embedder: Embedder, models: Callable[[], Models
     from kept.engine.embedding import CountedEmbedder
 
     return CountedEmbedder(cast("PaidEmbedder", embedder), models)
-
-
-@contextmanager
-def counted_embedder(settings: Settings) -> Iterator[Embedder]:
-    """The embedder that the settings name, by itself; what it costs is recorded in the store, where there is one that can be used.
-
-    Raises:
-        ConfigurationError: It is unknown, or lacks an extra or a model.
-    """
-    embedder, path = build_embedder(settings), store_file(settings.database)
-    with ExitStack() as opened:
-        if _is_paid(settings) and path is not None and path.exists():
-            with suppress(StoreError):
-                log = opened.enter_context(closing(open_log(settings.database, busy_timeout_s=settings.busy_timeout_s)))
-                embedder = _counted(settings, embedder, lambda: _reading(settings, log, embedder).models)
-        yield embedder
 
 
 def _is_paid(settings: Settings) -> bool:
@@ -447,6 +429,18 @@ def open_log(database: str, *, busy_timeout_s: float) -> Log:
     from kept.adapters.sqlite.log import SqliteLog
 
     return SqliteLog(sqlite_path(_checked(database)), busy_timeout_s=busy_timeout_s)
+
+
+def is_migrated(settings: Settings) -> bool:
+    """Whether the store in a file has this Kept's schema; it is only read, where `open_log` would give it that.
+
+    Raises:
+        StoreError: As `open_log`.
+    """
+    from kept.adapters.sqlite.connections import version_of
+    from kept.adapters.sqlite.queries import schema_version
+
+    return version_of(sqlite_path(settings.database), busy_timeout_s=settings.busy_timeout_s) == schema_version()
 
 
 def _checked(database: str) -> str:

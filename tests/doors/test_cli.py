@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import sqlite3
 from pathlib import Path
 
 import click
@@ -17,6 +19,7 @@ from kept.engine.service import Service
 from kept.errors import NotFoundError, StoreBusyError
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
+EARLIER_STORES = Path(__file__).parents[1] / "migrations" / "stores"
 COMMANDS = [name for commands in SECTIONS.values() for name in commands]
 
 
@@ -760,6 +763,21 @@ def test_doctor_inspects_an_existing_store(shape, remember):
     remember("Fact.")
     (store,) = [check for check in shape("doctor")["checks"] if check["name"] == "store"]
     assert (store["status"], store["journal_mode"]) == ("ok", "wal")
+
+
+@pytest.mark.parametrize("schema", [0, 1, 3])
+def test_doctor_leaves_a_store_of_an_earlier_kept_as_it_is(shape, tmp_path, schema):
+    """With schema 0 nothing is in it yet."""
+    path = tmp_path / "kept.db"
+    path.touch()
+    if schema:
+        with contextlib.closing(sqlite3.connect(path)) as connection:
+            connection.executescript((EARLIER_STORES / f"schema_{schema}.sql").read_text(encoding="utf-8"))
+    before = path.read_bytes()
+    (store,) = [check for check in shape("doctor")["checks"] if check["name"] == "store"]
+    assert (store["status"], store["schema"]) == ("ok", schema)
+    assert "earlier Kept" in store["detail"]
+    assert path.read_bytes() == before
 
 
 def test_doctor_says_what_is_wrong_and_what_to_do(run, tmp_path):

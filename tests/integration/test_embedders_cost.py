@@ -188,15 +188,17 @@ def test_a_process_that_embeds_nothing_asks_nobody_and_waits_for_nobody(served, 
     assert asked(served) == before
 
 
-def test_rebuilding_and_the_doctor_are_counted(served, store_path):
+@pytest.mark.parametrize(("command", "is_recorded"), [("rebuild", True), ("doctor", False)])
+def test_what_rebuilding_asks_is_recorded_and_what_the_doctor_asks_is_not(served, store_path, command, is_recorded):
+    """The doctor writes nothing to a store that it looks at."""
     with Memory(store_path) as memory:
         memory.add("I live in Rome", user_id="ana", infer=False)
-    for command in ("rebuild", "doctor"):
-        before = asked(served)
-        result = CliRunner().invoke(cli, [command])
-        assert result.exit_code == 0, result.output
-        assert asked(served) > before
-        assert spent("--by", "task")["embedding"]["calls"] == asked(served)
+    before, stored = asked(served), store_path.read_bytes()
+    result = CliRunner().invoke(cli, [command])
+    assert result.exit_code == 0, result.output
+    assert asked(served) > before
+    assert (store_path.read_bytes() == stored) is not is_recorded
+    assert spent("--by", "task")["embedding"]["calls"] == (asked(served) if is_recorded else before)
 
 
 def test_an_embedder_in_this_process_is_nowhere_in_the_ledger(served, store_path, monkeypatch):

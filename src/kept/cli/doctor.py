@@ -242,25 +242,29 @@ def _free(folder: Path) -> str:
 
 
 def _store(settings: Settings) -> Check:
-    from kept.bootstrap import open_log
+    from kept.bootstrap import is_migrated, open_log
 
     path = _file(settings)
     if path is None or not path.exists():
         return Check(
             name="store", status="ok", detail=f"{settings.database} does not exist yet; the first write makes it"
         )
-    log = open_log(settings.database, busy_timeout_s=settings.busy_timeout_s)
-    try:
-        found = log.statistics()
-    finally:
-        log.close()
+    current = is_migrated(settings)
+    if current:
+        log = open_log(settings.database, busy_timeout_s=settings.busy_timeout_s)
+        try:
+            found = log.statistics()
+        finally:
+            log.close()
+        held = f"{render.counted(sum(found.memories.values()), 'memory')}, {render.size(found.size_bytes)}"
+    else:
+        held = "as an earlier Kept left it; the next command that opens it brings it to the schema of this one"
     facts, problem = _inspected(path)
-    detail = f"{path}: {render.counted(sum(found.memories.values()), 'memory')}, {render.size(found.size_bytes)}, "
-    detail += f"schema {facts['schema']}, journal {facts['journal_mode']}, "
+    detail = f"{path}: {held}, schema {facts['schema']}, journal {facts['journal_mode']}, "
     detail += f"quick check {problem or 'ok'}"
     if problem:
         return Check(name="store", status="FAIL", detail=detail, advice=_ADVICE["store"], more=facts)
-    if facts["journal_mode"] != "wal":
+    if current and facts["journal_mode"] != "wal":
         advice = "Put the store on a local disk: network folders cannot share it safely between processes."
         return Check(name="store", status="warn", detail=detail, advice=advice, more=facts)
     return Check(name="store", status="ok", detail=detail, more=facts)
@@ -291,11 +295,11 @@ def _inspected(path: Path) -> tuple[dict[str, Any], str]:
 
 
 def _embedder(settings: Settings) -> Check:
-    from kept.bootstrap import counted_embedder
+    from kept.bootstrap import build_embedder
 
     started = time.perf_counter()
-    with counted_embedder(settings) as embedder:
-        embedding = embedder.embed_query(QUESTION)
+    embedder = build_embedder(settings)  # what it costs is recorded nowhere: the user's store is only read
+    embedding = embedder.embed_query(QUESTION)
     took_s = time.perf_counter() - started
     detail = f"{embedder.identity}, ready in {took_s * 1000:.0f} ms"
     more = {"identity": str(embedder.identity), "took_s": round(took_s, 3)}
@@ -328,18 +332,15 @@ def _round_trip(settings: Settings) -> Check:
     """Write, search and erase in a temporary store: the whole path that a memory takes."""
     import tempfile
 
-    from kept.bootstrap import build, counted_embedder
+    from kept.bootstrap import build
     from kept.domain.scope import Scope
     from kept.engine.maintain import By
 
     scope, by = Scope.of(user_id="doctor"), By(actor="doctor", connector=CONNECTOR)
     started = time.perf_counter()
-    with (
-        tempfile.TemporaryDirectory(prefix="kept-doctor-", ignore_cleanup_errors=True) as folder,
-        counted_embedder(settings) as embedder,
-    ):
+    with tempfile.TemporaryDirectory(prefix="kept-doctor-", ignore_cleanup_errors=True) as folder:
         temporary = settings.without_models().with_database((Path(folder) / "kept.db").as_posix())
-        service = build(temporary, embedder=embedder)
+        service = build(temporary)
         try:
             stored = service.add(scope, PROBE, by=by).stored
             found = [hit.memory.id for hit in service.search(scope, QUESTION)]

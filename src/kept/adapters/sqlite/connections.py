@@ -82,14 +82,24 @@ def prepare(path: Path, *, busy_timeout_s: float) -> None:
         SchemaVersionError: It was written by a newer Kept.
         StoreReadOnlyError: It does not exist and cannot be created, or needs a migration and cannot be written.
     """
-    with translated(str(path)):
-        version = _inspect(path, busy_timeout_s) if _has_content(path) else 0
-    if version == schema_version():
+    if version_of(path, busy_timeout_s=busy_timeout_s) == schema_version():
         return
     _create(path)
     with translated(str(path)), closing(connect(path, busy_timeout_s=busy_timeout_s, writable=True)) as connection:
         _use_wal(connection, busy_timeout_s)
         migrate(connection)
+
+
+def version_of(path: Path, *, busy_timeout_s: float) -> int:
+    """The schema version of a Kept database, 0 where there is nothing yet; it is only read.
+
+    Raises:
+        StoreCorruptError: As `prepare`.
+        SchemaVersionError: As `prepare`.
+        StoreReadOnlyError: It cannot be read.
+    """
+    with translated(str(path)):
+        return _inspect(path, busy_timeout_s) if _has_content(path) else 0
 
 
 def create_private(path: Path) -> None:
