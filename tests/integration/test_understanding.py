@@ -917,7 +917,7 @@ def test_an_answer_that_was_paid_for_is_kept_until_its_facts_are_stored():
     [
         ([ModelUnavailableError("The embedder is down.")], []),
         ([ModelAnswerError("The embedder answered nonsense.")] * 2, [HOME["t"]]),
-        ([ConfigurationError("The embedder's key was refused.")] * 2, [HOME["t"]]),
+        ([ConfigurationError("The embedder's key was refused.")], []),
     ],
     ids=["down", "nonsense", "refused"],
 )

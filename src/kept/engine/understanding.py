@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, get_args
 
 from kept.domain.attachments import ATTACHED, CAME_WITH, attached, came_with, without_attachments
 from kept.domain.digest import digest
-from kept.domain.jobs import Job, JobKind, pause_before_retry, succeeded
+from kept.domain.jobs import Job, JobKind, is_lasting, pause_after, succeeded
 from kept.domain.memory import DERIVED_FROM, HIDDEN_STATES, Attachment, Draft, Episode, MemoryRecord, Message
 from kept.domain.parts import Part, parts, reach, stands_alone, unread
 from kept.domain.repeats import days, said_before, sent_again, words
@@ -54,9 +54,7 @@ is for storing what they say."""
 MAX_ATTEMPTS: Final = 9
 """With pauses of 1 s, 4 s, 16 s, … up to an hour between them: a model that is down for an afternoon is waited for."""
 REFUSED_PAUSE: Final = timedelta(hours=1)
-"""After credentials or a model's name were refused, or where only a higher limit makes room: a person has to do something first."""
-PASSING: Final = (StoreError, ModelError, ConfigurationError)
-"""Errors that another try may not meet; all others of Kept's say of what was asked that it cannot be done."""
+"""Where only a higher limit makes room: a person has to do something first."""
 ALIKE: Final = 4
 """Earlier episodes with which a new one is compared: a client that sends all that was said needs one, the others are for those that
 send it otherwise; set by hand."""
@@ -468,7 +466,8 @@ class Understanding:
         if found.dropped:
             results.append({"event": "DROPPED", "reasons": dict(found.dropped)})
         stored = [one.memory.id for answer in answers if isinstance(answer, AddResult) for one in answer.stored]
-        passing = next((answer for answer in answers if isinstance(answer, PASSING)), None)
+        failed = (answer for answer in answers if isinstance(answer, KeptError))
+        passing = next((error for error in failed if not is_lasting(error)), None)
         if passing is not None:  # the answer waits with the job, and an erase of what is stored of it already takes it
             return self._failed(replace(job, memory_ids=list(dict.fromkeys([*job.memory_ids, *stored]))), passing)
         done = replace(without_attachments(job), content=None)
@@ -595,15 +594,10 @@ class Understanding:
             return replace(
                 job, status="PENDING", attempts=job.attempts - 1, error=said, updated_at=now, run_after=now + pause
             )
-        lasting = isinstance(error, KeptError) and not isinstance(error, PASSING)
-        if lasting or job.attempts >= MAX_ATTEMPTS:
+        if is_lasting(error) or job.attempts >= MAX_ATTEMPTS:
             return replace(job, status="FAILED", error=said, updated_at=now, completed_at=now)
-        return replace(job, status="PENDING", error=said, updated_at=now, run_after=now + self._pause(job, error))
-
-    def _pause(self, job: Job, error: Exception) -> timedelta:
-        asked = getattr(error, "retry_after_s", None)
-        least = REFUSED_PAUSE if isinstance(error, ConfigurationError) else pause_before_retry(job.attempts)
-        return least if asked is None else max(least, timedelta(seconds=asked))
+        later = now + pause_after(error, job.attempts)
+        return replace(job, status="PENDING", error=said, updated_at=now, run_after=later)
 
 
 def _as_given(stored: Sequence[Message], given: Sequence[Message]) -> list[Message]:
