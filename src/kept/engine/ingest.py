@@ -204,9 +204,8 @@ class Ingest:
             self._embed(adds, progress)
             return list(self._write(adds))
         except (StoreBusyError, ModelUnavailableError, ConfigurationError) as error:
-            return [error] * len(
-                adds
-            )  # the others would wait as long, or be refused like these; who can wait tries again
+            # The others would wait as long, or be refused like these; who can wait tries again.
+            return [error] * len(adds)
         except (KeptError, _OvertakenError) as error:
             if len(adds) == 1:
                 return [self._settled(adds[0], error)]

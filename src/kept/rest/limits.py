@@ -127,7 +127,7 @@ class RateLimits:
         Of a class without a limit it tells of the first that has one: every answer says something while anything is limited.
         """
         kind, who = scope.get("kept.limited") or (class_of(scope["method"], scope["path"]), None)
-        return self._headers(kind, who) if self.on else []
+        return self._headers(kind, who)
 
     def headers_of_no_request(self) -> list[tuple[bytes, bytes]]:
         """What is said about limits to what is no HTTP, or never came whole."""
